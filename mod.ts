@@ -1,0 +1,55 @@
+/**
+ * systemd socket activation with named descriptors, on Deno, Bun and Node.
+ *
+ * A service manager hands a program its open sockets as descriptors 3, 4, 5 …
+ * and names them in `LISTEN_FDNAMES` (`sd_listen_fds(3)`); the program asks for
+ * a name and gets a listener, whatever port or path the unit uses.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds";
+ *
+ * const server = await serve(
+ *   "web",
+ *   { fallback: { port: 8080 } },
+ *   () => new Response("hello\n"),
+ * );
+ * console.log(server.addresses);
+ * ```
+ *
+ * @module
+ */
+
+export {
+  activation,
+  type ActivationOptions,
+  type InactiveReason,
+  inactiveReason,
+} from "./src/activation.ts";
+export { connection } from "./src/connection.ts";
+export {
+  Activation,
+  ActivationError,
+  type ActivationErrorCode,
+  type Address,
+  type CloseDescriptor,
+  type CompatibilityMap,
+  Descriptor,
+  type DescriptorInfo,
+  type DescriptorKind,
+  formatAddress,
+  type InetAddress,
+  type Inspect,
+  type ListenAddress,
+  parseListenAddress,
+  type UnixAddress,
+} from "./src/core/mod.ts";
+export type { Fallback, ListenTarget } from "./src/endpoints.ts";
+export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
+export type {
+  ServeErrorHandler,
+  ServeHandler,
+  ServeInfo,
+} from "./src/runtime/fetch_listener.ts";
+export type { Connection } from "./src/runtime/runtime.ts";
+export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";

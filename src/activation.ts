@@ -1,0 +1,210 @@
+/**
+ * The activation of this process: read once, then remembered.
+ *
+ * @module
+ */
+
+import { Activation } from "./core/activation.ts";
+import {
+  type CompatibilityMap,
+  namesFromMap,
+} from "./core/compatibility_map.ts";
+import { Descriptor } from "./core/descriptor.ts";
+import {
+  LISTEN_FDS_START,
+  type ListenEnvironment,
+  parseListenEnvironment,
+} from "./core/environment.ts";
+import { recognizeWrapper } from "./core/wrapper.ts";
+import { currentRuntime } from "./runtime/current.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+/** How {@linkcode activation} reads the environment. */
+export interface ActivationOptions {
+  /**
+   * Names by port or path, for descriptors that came without names (systemd
+   * before 227). Where there are names, it is not used.
+   */
+  readonly map?: CompatibilityMap;
+  /**
+   * Whether to leave the four variables in the environment, for a child that is
+   * to be handed the descriptors. By default they are removed, also on an error
+   * or if they are meant for another process.
+   */
+  readonly keepEnvironment?: boolean;
+}
+
+/** Why this process has no activation. */
+export interface InactiveReason {
+  /**
+   * `absent`: no variables, so nobody activated this process. `foreign`: they
+   * are meant for another process.
+   */
+  readonly kind: "absent" | "foreign";
+  /** The process that the descriptors are meant for, if there is one. */
+  readonly listenPid?: number;
+  /** This process. */
+  readonly pid: number;
+  /** The wrapper between the service manager and this process, if recognized. */
+  readonly wrapper?: string;
+  /** The reason in a sentence, with what to do. */
+  readonly message: string;
+}
+
+/** What reading the environment led to: done once for a process. */
+type Outcome =
+  | { readonly kind: "activated"; readonly activation: Activation }
+  | { readonly kind: "inactive"; readonly reason: InactiveReason }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/**
+ * Where the outcome is remembered: on the global object, since one program can
+ * hold this library twice (as ES module and CommonJS, or in two versions), and
+ * the variables are there for the first one only.
+ */
+const REMEMBERED: unique symbol = Symbol.for(
+  "listenfds.activation.v1",
+) as never;
+
+/**
+ * Reads which descriptors a service manager handed to this process.
+ *
+ * The four variables of the protocol are removed from the environment, so that
+ * children don't take them for theirs, and the result is remembered: every later
+ * call returns the same object (and doesn't look at its options).
+ *
+ * @param options How to read the environment.
+ * @returns The activation; `null` if there is none, and the program is to bind
+ * its sockets as it would without a service manager. {@linkcode inactiveReason}
+ * tells why.
+ * @throws {SyntaxError | RangeError} If a variable doesn't parse.
+ * @throws {ActivationError} With the code `names` if there isn't one name for
+ * each descriptor, `map` if the map doesn't name each, or `permission` if Deno
+ * denied access to the environment.
+ *
+ * @example
+ * ```ts
+ * import { activation } from "@listenfds/listenfds";
+ *
+ * const activated = activation();
+ * console.log(activated === null ? "started by hand" : activated.names);
+ * ```
+ */
+export function activation(options: ActivationOptions = {}): Activation | null {
+  const outcome = remembered(options);
+  if (outcome.kind === "failed") throw outcome.error;
+  return outcome.kind === "activated" ? outcome.activation : null;
+}
+
+/**
+ * Tells why {@linkcode activation} returns `null`.
+ *
+ * @returns The reason; `undefined` if there is an activation, or reading it
+ * failed.
+ *
+ * @example
+ * ```ts
+ * import { activation, inactiveReason } from "@listenfds/listenfds";
+ *
+ * if (activation() === null) console.error(inactiveReason()?.message);
+ * ```
+ */
+export function inactiveReason(): InactiveReason | undefined {
+  const outcome = remembered({});
+  return outcome.kind === "inactive" ? outcome.reason : undefined;
+}
+
+function remembered(options: ActivationOptions): Outcome {
+  const store = globalThis as { [REMEMBERED]?: Outcome };
+  return store[REMEMBERED] ??= readOutcome(currentRuntime(), options);
+}
+
+function readOutcome(runtime: Runtime, options: ActivationOptions): Outcome {
+  try {
+    const environment = readEnvironment(runtime, options);
+    return environment.kind === "activated"
+      ? {
+        kind: "activated",
+        activation: makeActivation(runtime, environment, options),
+      }
+      : { kind: "inactive", reason: explain(runtime, environment) };
+  } catch (error) {
+    return { kind: "failed", error };
+  }
+}
+
+function readEnvironment(
+  runtime: Runtime,
+  options: ActivationOptions,
+): ListenEnvironment {
+  const variables = runtime.readVariables();
+  try {
+    return parseListenEnvironment(variables, { pid: runtime.pid });
+  } finally {
+    if (options.keepEnvironment !== true) runtime.clearVariables();
+  }
+}
+
+/**
+ * More than this many descriptors no process can hold: `fs.nr_open` of Linux,
+ * unless raised by hand. It bounds the work for a number that can't be true.
+ */
+const MAX_COUNT = 1024 * 1024;
+
+function makeActivation(
+  runtime: Runtime,
+  environment: ListenEnvironment & { kind: "activated" },
+  { map }: ActivationOptions,
+): Activation {
+  const { count } = environment;
+  if (count > MAX_COUNT) {
+    throw new RangeError(
+      `Reading LISTEN_FDS: expected no more descriptors than a process can ` +
+        `hold (${MAX_COUNT}), found ${count}: the variables are to be set by ` +
+        `the service manager alone`,
+    );
+  }
+  const fds = Array.from({ length: count }, (_, at) => LISTEN_FDS_START + at);
+  const names = environment.names ??
+    (map === undefined ? fds.map(() => "unknown") : namesFromMap(
+      fds.map((fd) => ({ fd, info: runtime.inspect(fd) })),
+      map,
+    ));
+  const descriptors = fds.map((fd, at) => {
+    const descriptor = new Descriptor(fd, names[at]!, runtime.inspect);
+    // Now, before the number of one that was not passed means something else.
+    if (runtime.isClosed(fd)) descriptor.markClosed();
+    return descriptor;
+  });
+  return new Activation(descriptors, runtime.close);
+}
+
+function explain(
+  runtime: Runtime,
+  environment: Exclude<ListenEnvironment, { kind: "activated" }>,
+): InactiveReason {
+  const { pid } = runtime;
+  if (environment.kind === "absent") {
+    return {
+      kind: "absent",
+      pid,
+      message: `Not activated: ${environment.missing} is not set: start the ` +
+        `socket unit, or run under systemd-socket-activate(1)`,
+    };
+  }
+  const { listenPid } = environment;
+  const command = runtime.commandLine(listenPid);
+  const wrapper = command && recognizeWrapper(command);
+  return {
+    kind: "foreign",
+    listenPid,
+    pid,
+    ...(wrapper && { wrapper: wrapper.name }),
+    message: `Not activated: LISTEN_PID is ${listenPid}, but this process is ` +
+      `${pid}: ` +
+      (wrapper
+        ? `${wrapper.name} was started in its place: ${wrapper.advice}`
+        : `let the service manager start this process itself, not through a ` +
+          `wrapper such as npm, npx or sh -c without exec`),
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * The connection of a unit with `Accept=yes`.
+ *
+ * @module
+ */
+
+import { quote } from "./core/errors.ts";
+import { useDescriptor } from "./endpoints.ts";
+import type { Connection } from "./runtime/runtime.ts";
+
+/**
+ * Takes the one connection that this process was started for: a socket unit
+ * with `Accept=yes` accepts itself, and starts a process for each connection.
+ *
+ * @param name The descriptor's name; systemd's own default for connections is
+ * `connection`.
+ * @returns The connection.
+ * @throws {ActivationError} With the code `missing-name`, `claimed` or
+ * `ambiguous-name`; `wrong-kind` or `closed` before anything is touched;
+ * `not-activated` if there is no activation; `unsupported` if this version of
+ * the runtime can't take a connection over.
+ *
+ * @example
+ * ```ts
+ * import { connection } from "@listenfds/listenfds";
+ *
+ * const { readable, writable } = await connection();
+ * await readable.pipeTo(writable);
+ * ```
+ */
+export async function connection(
+  name: string = "connection",
+): Promise<Connection> {
+  return await useDescriptor(
+    name,
+    "stream-connection",
+    `Taking the connection ${quote(name)}`,
+    ({ fd }, runtime) => runtime.connect(fd),
+  );
+}

@@ -1,0 +1,89 @@
+/**
+ * Socket addresses: their shape, their text, and when two are the same.
+ *
+ * @module
+ */
+
+/** The address of an IPv4 or IPv6 socket. */
+export interface InetAddress {
+  /** The address family. */
+  readonly kind: "ipv4" | "ipv6";
+  /** The numeric address without brackets, such as `127.0.0.1` or `::1`. */
+  readonly hostname: string;
+  /** The port, 0 to 65535. */
+  readonly port: number;
+}
+
+/** The address of a Unix domain socket, see `unix(7)`. */
+export type UnixAddress =
+  | {
+    /** Bound to a path of the file system. */
+    readonly kind: "unix";
+    /** The path, as it was bound. */
+    readonly path: string;
+  }
+  | {
+    /** Bound to a name in the abstract namespace of Linux. */
+    readonly kind: "unix-abstract";
+    /** The name, without the leading NUL byte or `@`. */
+    readonly name: string;
+  }
+  | {
+    /** Not bound to anything. */
+    readonly kind: "unix-unnamed";
+  };
+
+/** The address of a socket. */
+export type Address = InetAddress | UnixAddress;
+
+/**
+ * Brings a numeric IPv6 address into its canonical text (RFC 5952).
+ *
+ * @param text An IPv6 address without brackets or scope id.
+ * @returns The canonical text.
+ * @throws {TypeError} If it isn't an IPv6 address.
+ */
+export function canonicalIpv6(text: string): string {
+  // URL parsers compress as RFC 5952 asks, but leave v4-mapped ones in hex.
+  const bare = new URL(`http://[${text}]/`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare);
+  if (mapped === null) return bare;
+  const high = parseInt(mapped[1]!, 16);
+  const low = parseInt(mapped[2]!, 16);
+  return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+}
+
+/**
+ * Writes an address as people read it: `127.0.0.1:80`, `[::1]:80`,
+ * `/run/app.sock`, `@abstract`.
+ *
+ * @param address The address, or `undefined` where it isn't known.
+ * @returns The text.
+ */
+export function formatAddress(address: Address | undefined): string {
+  switch (address?.kind) {
+    case undefined:
+      return "(unknown address)";
+    case "ipv4":
+      return `${address.hostname}:${address.port}`;
+    case "ipv6":
+      return `[${address.hostname}]:${address.port}`;
+    case "unix":
+      return address.path;
+    case "unix-abstract":
+      return `@${address.name}`;
+    case "unix-unnamed":
+      return "(unnamed)";
+  }
+}
+
+/**
+ * Tells whether two addresses are the same.
+ *
+ * @param a One address.
+ * @param b The other address.
+ * @returns Whether a socket bound to one is bound to the other.
+ */
+export function sameAddress(a: Address, b: Address): boolean {
+  return a.kind === b.kind && formatAddress(a) === formatAddress(b);
+}

@@ -1,0 +1,117 @@
+/**
+ * The text of a `--listen` flag: where a program is to listen.
+ *
+ * @module
+ */
+
+import { canonicalIpv6 } from "./address.ts";
+import { quote } from "./errors.ts";
+
+/** Where to listen, as read from text. */
+export type ListenAddress =
+  | {
+    /** The descriptors of a name that the service manager passed. */
+    readonly kind: "systemd";
+    /** The name. */
+    readonly name: string;
+  }
+  | {
+    /** One descriptor that the service manager passed. */
+    readonly kind: "fd";
+    /** Its number. */
+    readonly fd: number;
+  }
+  | {
+    /** A TCP address to bind. */
+    readonly kind: "tcp";
+    /** A numeric address without brackets, or a host name. */
+    readonly hostname: string;
+    /** The port; 0 lets the operating system choose. */
+    readonly port: number;
+  }
+  | {
+    /** A Unix socket to bind. */
+    readonly kind: "unix";
+    /** Its path; one that begins with `@` is an abstract name (Linux). */
+    readonly path: string;
+  };
+
+const FORMS = `expected "systemd:NAME", "fd:NUMBER", "tcp:HOST:PORT", ` +
+  `"tcp:[IPV6]:PORT", "unix:PATH" or "unix:@NAME"`;
+
+/**
+ * Parses the text of a `--listen` flag: `systemd:web`, `fd:3`,
+ * `tcp:127.0.0.1:8080`, `tcp:[::1]:80`, `unix:/run/x.sock`, `unix:@abstract`.
+ *
+ * @param text The text.
+ * @returns Where to listen.
+ * @throws {SyntaxError} If the text has none of these forms.
+ * @throws {RangeError} If a descriptor or port is out of range.
+ *
+ * @example
+ * ```ts
+ * import { parseListenAddress } from "@listenfds/listenfds";
+ *
+ * parseListenAddress("tcp:[::1]:8080");
+ * // { kind: "tcp", hostname: "::1", port: 8080 }
+ * ```
+ */
+export function parseListenAddress(text: string): ListenAddress {
+  const colon = text.indexOf(":");
+  const scheme = text.slice(0, colon);
+  const rest = text.slice(colon + 1);
+  if (colon < 0) throw invalid(text);
+  switch (scheme) {
+    case "systemd":
+      // A colon separates names in LISTEN_FDNAMES: no name holds one.
+      if (rest === "" || rest.includes(":")) throw invalid(text);
+      return { kind: "systemd", name: rest };
+    case "fd": {
+      const fd = parseNumber(text, rest);
+      if (fd < 3 || fd > 2 ** 31 - 1) {
+        throw new RangeError(
+          `Parsing the address ${quote(text)}: expected a descriptor from 3 ` +
+            `to ${2 ** 31 - 1}, found ${rest}`,
+        );
+      }
+      return { kind: "fd", fd };
+    }
+    case "tcp":
+      return parseTcp(text, rest);
+    case "unix":
+      if (rest === "" || rest === "@" || rest.includes("\0")) {
+        throw invalid(text);
+      }
+      return { kind: "unix", path: rest };
+    default:
+      throw invalid(text);
+  }
+}
+
+function invalid(text: string): SyntaxError {
+  return new SyntaxError(`Parsing the address ${quote(text)}: ${FORMS}`);
+}
+
+function parseNumber(text: string, digits: string): number {
+  if (!/^(?:0|[1-9][0-9]{0,14})$/.test(digits)) throw invalid(text);
+  return Number(digits);
+}
+
+function parseTcp(text: string, rest: string): ListenAddress {
+  const match = /^(?:\[([^\][]*)\]|([^:[\]/\s]+)):([^:]*)$/.exec(rest);
+  if (match === null) throw invalid(text);
+  const [, ipv6, host, digits] = match;
+  const port = parseNumber(text, digits!);
+  if (port > 65535) {
+    throw new RangeError(
+      `Parsing the address ${quote(text)}: expected a port from 0 to 65535, ` +
+        `found ${digits}`,
+    );
+  }
+  if (ipv6 === undefined) return { kind: "tcp", hostname: host!, port };
+  try {
+    return { kind: "tcp", hostname: canonicalIpv6(ipv6), port };
+  } catch {
+    throw invalid(text);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Who stands between the service manager and this process.
+ *
+ * @module
+ */
+
+/** Programs that start another one as a child, with what to do about it. */
+const WRAPPERS: ReadonlyMap<string, string> = new Map([
+  ["npm", "start the runtime itself, with the script's path"],
+  ["npx", "start the program itself, from node_modules/.bin"],
+  ["pnpm", "start the runtime itself, with the script's path"],
+  ["yarn", "start the runtime itself, with the script's path"],
+  ["bunx", "start the program itself, from node_modules/.bin"],
+  ["sh", "begin the last command with exec"],
+  ["bash", "begin the last command with exec"],
+  ["dash", "begin the last command with exec"],
+  ["zsh", "begin the last command with exec"],
+]);
+
+/** A program that was given the descriptors in this process's place. */
+export interface Wrapper {
+  /** Its name, such as `npm` or `sh`. */
+  readonly name: string;
+  /** What to do so that the descriptors get through. */
+  readonly advice: string;
+}
+
+/**
+ * Recognizes a wrapper by its command line: `node …/npm-cli.js run start`,
+ * `npm run start`, `sh -c "…; node server.js"`.
+ *
+ * @param command The words of the command line.
+ * @returns The wrapper, or `undefined` if it isn't a known one.
+ */
+export function recognizeWrapper(
+  command: readonly string[],
+): Wrapper | undefined {
+  // npm sets its title to "npm run start": the first word can be all of it.
+  for (const word of [command[0], command[1]]) {
+    if (word === undefined) continue;
+    const path = word.split(" ")[0]!;
+    const name = path.slice(path.lastIndexOf("/") + 1)
+      .replace(/^-/, "").replace(/(?:-cli)?\.[cm]?js$/, "");
+    const advice = WRAPPERS.get(name);
+    if (advice !== undefined) return { name, advice };
+  }
+  return undefined;
+}

@@ -1,0 +1,203 @@
+/**
+ * From what a program asks for to where it listens: the descriptors of a name,
+ * or an address to fall back to.
+ *
+ * @module
+ */
+
+import { activation, inactiveReason } from "./activation.ts";
+import type { Activation } from "./core/activation.ts";
+import {
+  type Descriptor,
+  requireKind,
+  type UsableKind,
+} from "./core/descriptor.ts";
+import { ActivationError, quote, quoteAll } from "./core/errors.ts";
+import {
+  type ListenAddress,
+  parseListenAddress,
+} from "./core/listen_address.ts";
+import type { Endpoint } from "./runtime/acceptor.ts";
+import { currentRuntime } from "./runtime/current.ts";
+import { requireSupport, type Runtime } from "./runtime/runtime.ts";
+
+/**
+ * Where to listen when, and only when, the process is not activated: a TCP port
+ * (of one address, or of all), or a Unix socket's path, `@` in front for an
+ * abstract name. The path is removed again on close.
+ */
+export type Fallback =
+  | { readonly port: number; readonly hostname?: string }
+  | { readonly path: string };
+
+/**
+ * What to listen on: a name, the text of an address such as `systemd:web`,
+ * `fd:3`, `tcp:127.0.0.1:8080` or `unix:/run/x.sock`, or such an address parsed.
+ * Text with a colon is an address, since no name holds one.
+ */
+export type ListenTarget = string | ListenAddress;
+
+/** Endpoints to be used, with the way to give them back. */
+interface Claim {
+  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+  /** The activation that they are of; `null` for a fallback. */
+  readonly activated: Activation | null;
+}
+
+/**
+ * Claims what a target stands for, uses it, and gives it back if that failed.
+ *
+ * @param target What to listen on.
+ * @param fallback Where to listen if the process is not activated.
+ * @param doing What is being done, to begin an error's message with.
+ * @param use Uses the endpoints, all or none.
+ * @returns What `use` returned.
+ */
+export async function useTarget<T>(
+  target: ListenTarget,
+  fallback: Fallback | undefined,
+  doing: string,
+  use: (endpoints: Claim["endpoints"]) => Promise<T>,
+): Promise<T> {
+  const { endpoints, activated } = claim(target, fallback, doing);
+  try {
+    return await use(endpoints);
+  } catch (error) {
+    activated?.release(descriptorsOf(endpoints));
+    throw error;
+  }
+}
+
+/**
+ * Claims the one descriptor of a name, uses it, and gives it back if that
+ * failed.
+ *
+ * @param name The name.
+ * @param kind The kind that it must be of.
+ * @param doing What is being done, to begin an error's message with.
+ * @param use Uses the descriptor.
+ * @returns What `use` returned.
+ */
+export async function useDescriptor<T>(
+  name: string,
+  kind: UsableKind,
+  doing: string,
+  use: (descriptor: Descriptor, runtime: Runtime) => Promise<T>,
+): Promise<T> {
+  const activated = activation();
+  if (activated === null) {
+    throw new ActivationError(
+      "not-activated",
+      `${doing}: no descriptors were handed over: ${inactiveReason()!.message}`,
+    );
+  }
+  const runtime = currentRuntime();
+  const descriptor = activated.claimOne(name);
+  try {
+    requireKind(descriptor, kind, doing);
+    requireSupport(runtime, descriptor, kind, doing);
+    return await use(descriptor, runtime);
+  } catch (error) {
+    activated.release([descriptor]);
+    throw error;
+  }
+}
+
+/** The descriptors among endpoints. */
+function descriptorsOf(endpoints: readonly Endpoint[]): Descriptor[] {
+  return endpoints.flatMap((endpoint) =>
+    "descriptor" in endpoint ? [endpoint.descriptor] : []
+  );
+}
+
+/** A target as messages name it. */
+export function describeTarget(target: ListenTarget): string {
+  if (typeof target === "string") return quote(target);
+  switch (target.kind) {
+    case "systemd":
+      return quote(target.name);
+    case "fd":
+      return quote(`fd:${target.fd}`);
+    case "tcp":
+      return quote(`tcp:${target.hostname}:${target.port}`);
+    case "unix":
+      return quote(`unix:${target.path}`);
+  }
+}
+
+/**
+ * Parses a target.
+ *
+ * @param target A name, an address as text, or one parsed.
+ * @returns The address.
+ */
+export function toListenAddress(target: ListenTarget): ListenAddress {
+  if (typeof target !== "string") return target;
+  return target.includes(":")
+    ? parseListenAddress(target)
+    : { kind: "systemd", name: target };
+}
+
+function claim(
+  target: ListenTarget,
+  fallback: Fallback | undefined,
+  doing: string,
+): Claim {
+  const address = toListenAddress(target);
+  if (fallback !== undefined) checkFallback(fallback, doing);
+  const activated = activation();
+  switch (address.kind) {
+    case "tcp":
+    case "unix":
+      if (activated !== null) {
+        throw new ActivationError(
+          "activated",
+          `${doing}: this process was handed sockets by name ` +
+            `(${quoteAll(activated.names)}) and binds none itself: ask for ` +
+            `one of them, such as "systemd:NAME"`,
+        );
+      }
+      return { endpoints: [bindable(address)], activated };
+    case "systemd":
+    case "fd": {
+      if (activated === null) {
+        if (fallback !== undefined) return { endpoints: [fallback], activated };
+        throw new ActivationError(
+          "not-activated",
+          `${doing}: no descriptors were handed over, and there is no ` +
+            `fallback: ${inactiveReason()!.message}`,
+        );
+      }
+      const descriptors = address.kind === "fd"
+        ? [activated.claimFd(address.fd, doing)]
+        : activated.claimAll(address.name, doing);
+      const [first, ...rest] = descriptors.map((descriptor) => ({
+        descriptor,
+      }));
+      return { endpoints: [first!, ...rest], activated };
+    }
+  }
+}
+
+function bindable(address: ListenAddress & { kind: "tcp" | "unix" }): Endpoint {
+  return address.kind === "unix"
+    ? { path: address.path }
+    : { port: address.port, hostname: address.hostname };
+}
+
+function checkFallback(fallback: Fallback, doing: string): void {
+  const { port, path } = fallback as { port?: unknown; path?: unknown };
+  const hasPort = typeof port === "number" && path === undefined;
+  const hasPath = typeof path === "string" && path !== "" && port === undefined;
+  if (!hasPort && !hasPath) {
+    throw new TypeError(
+      `${doing}: expected a fallback of { port, hostname } or { path }, found ` +
+        quote(JSON.stringify(fallback) ?? String(fallback)),
+    );
+  }
+  if (hasPort && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
+    throw new RangeError(
+      `${doing}: expected a fallback port from 0 to 65535, found ${port}`,
+    );
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Accepting stream connections on the sockets of a name.
+ *
+ * @module
+ */
+
+import type { Address } from "./core/address.ts";
+import {
+  describeTarget,
+  type Fallback,
+  type ListenTarget,
+  useTarget,
+} from "./endpoints.ts";
+import { type Acceptor, openAll } from "./runtime/acceptor.ts";
+import { currentRuntime } from "./runtime/current.ts";
+import type { Connection } from "./runtime/runtime.ts";
+import { toConnection } from "./runtime/socket_connection.ts";
+
+/** How {@linkcode listen} listens. */
+export interface ListenOptions {
+  /** Where to listen when, and only when, the process is not activated. */
+  readonly fallback?: Fallback;
+}
+
+/**
+ * Accepts the connections of all sockets of a name: TCP (IPv4 and IPv6) or Unix.
+ */
+export interface Listener extends AsyncIterable<Connection> {
+  /**
+   * The address of each socket, in order; `undefined` where it can't be told
+   * (a Unix socket on Deno without `--allow-all`).
+   */
+  readonly addresses: readonly (Address | undefined)[];
+  /**
+   * The connections, each one given to one iterator only. The iteration ends
+   * when the listener is closed, after what was accepted before.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<Connection, undefined>;
+  /**
+   * Stops accepting. The socket stays with the service manager: it is not shut
+   * down, and its path is not removed. Accepted connections live on.
+   */
+  close(): void;
+  /** Keeps the process alive while this listens, as it does from the start. */
+  ref(): void;
+  /** Lets the process end although this listens. */
+  unref(): void;
+  /** The same as {@linkcode Listener.close}. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Listens on the sockets that a service manager handed over under a name.
+ *
+ * Several sockets of one name (IPv4 and IPv6, say) are one listener: all of them
+ * start, or none. If that fails, all of them can be claimed again.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options How to listen.
+ * @returns The listener.
+ * @throws {ActivationError} With the code `missing-name` or `claimed`;
+ * `wrong-kind` or `closed` before anything is touched; `not-activated` if there
+ * is neither an activation nor a fallback; `activated` if an address is to be
+ * bound although there is one; `unsupported` if this version of the runtime
+ * can't listen on an inherited descriptor; `permission` or `failed` if the
+ * operating system or the runtime refuses.
+ * @throws {SyntaxError | RangeError} If the target is an address that doesn't
+ * parse, or the environment doesn't.
+ *
+ * @example An echo server
+ * ```ts
+ * import { listen } from "@listenfds/listenfds";
+ *
+ * for await (const { readable, writable } of await listen("echo")) {
+ *   readable.pipeTo(writable).catch(() => {});
+ * }
+ * ```
+ */
+export async function listen(
+  target: ListenTarget,
+  options: ListenOptions = {},
+): Promise<Listener> {
+  const doing = `Listening on ${describeTarget(target)}`;
+  const runtime = currentRuntime();
+  const acceptors = await useTarget(
+    target,
+    options.fallback,
+    doing,
+    (endpoints) => openAll(runtime, endpoints, { allowHalfOpen: true }, doing),
+  );
+  return new StreamListener(acceptors);
+}
+
+/** Brings the connections of several acceptors together. */
+class StreamListener implements Listener {
+  readonly addresses: readonly (Address | undefined)[];
+  readonly #acceptors: readonly Acceptor[];
+  /** Connections that nobody has asked for yet. */
+  readonly #accepted: Connection[] = [];
+  /** Iterators that wait for a connection. */
+  readonly #waiting:
+    ((result: IteratorResult<Connection, undefined>) => void)[] = [];
+  #closed = false;
+
+  constructor(acceptors: readonly Acceptor[]) {
+    this.#acceptors = acceptors;
+    this.addresses = acceptors.map((acceptor) => acceptor.address);
+    for (const acceptor of acceptors) {
+      acceptor.attach((socket) => {
+        const value = toConnection(socket, acceptor.address);
+        const next = this.#waiting.shift();
+        if (next === undefined) this.#accepted.push(value);
+        else next({ done: false, value });
+      });
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Connection, undefined> {
+    return {
+      next: () => this.#next(),
+      // Leaving a loop ends the iteration, not the listener: another loop can
+      // go on where this one stopped.
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    };
+  }
+
+  #next(): Promise<IteratorResult<Connection, undefined>> {
+    const value = this.#accepted.shift();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
+    if (this.#closed) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const acceptor of this.#acceptors) acceptor.close();
+    for (const resolve of this.#waiting.splice(0)) {
+      resolve({ done: true, value: undefined });
+    }
+  }
+
+  ref(): void {
+    for (const acceptor of this.#acceptors) acceptor.ref();
+  }
+
+  unref(): void {
+    for (const acceptor of this.#acceptors) acceptor.unref();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * For servers of `node:net`, `node:tls`, `node:http`, `node:https`, `node:http2`
+ * and sockets of `node:dgram`: everything that is written for them runs on
+ * inherited descriptors unchanged.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { listen } from "@listenfds/listenfds/node";
+ *
+ * const server = createServer((_, response) => response.end("hello\n"));
+ * await listen(server, "web", { fallback: { port: 8080 } });
+ * ```
+ *
+ * @module
+ */
+
+import type * as dgram from "node:dgram";
+import type * as net from "node:net";
+import { type Address, sameAddress } from "./core/address.ts";
+import type { Descriptor } from "./core/descriptor.ts";
+import { quote } from "./core/errors.ts";
+import {
+  describeTarget,
+  type ListenTarget,
+  useDescriptor,
+  useTarget,
+} from "./endpoints.ts";
+import type { ListenOptions } from "./listen.ts";
+import { addressMismatch, listenError } from "./runtime/acceptor.ts";
+import { attach } from "./runtime/attach.ts";
+import { builtin } from "./runtime/builtin.ts";
+import { currentRuntime } from "./runtime/current.ts";
+import { inetAddress } from "./runtime/socket_address.ts";
+
+export type { Fallback, ListenTarget } from "./endpoints.ts";
+export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
+export type { ListenAddress } from "./core/listen_address.ts";
+export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
+export type { ListenOptions } from "./listen.ts";
+
+/**
+ * Makes a server listen on the sockets that a service manager handed over under
+ * a name. It emits `listening` (on Bun, an HTTP server doesn't), and closing
+ * it closes all of them.
+ *
+ * @param server A server that doesn't listen yet: of `node:net`, `node:tls`,
+ * `node:http`, `node:https` or `node:http2`.
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options How to listen.
+ * @returns The address of each socket, in order; `undefined` where it can't be
+ * told (a Unix socket on Deno without `--allow-all`).
+ * @throws {ActivationError} As `listen` of the main entry point does.
+ */
+export async function listen(
+  server: net.Server,
+  target: ListenTarget,
+  options: ListenOptions = {},
+): Promise<readonly (Address | undefined)[]> {
+  const doing = `Listening on ${describeTarget(target)}`;
+  if (server.listening) {
+    throw new TypeError(`${doing}: the server listens already`);
+  }
+  const runtime = currentRuntime();
+  return await useTarget(
+    target,
+    options.fallback,
+    doing,
+    (endpoints) =>
+      attach(
+        runtime,
+        server,
+        endpoints,
+        // Bun's HTTP servers don't derive from net.Server.
+        runtime.httpServerTakesDescriptors ||
+          server instanceof builtin("node:net").Server,
+        doing,
+      ),
+  );
+}
+
+/**
+ * Binds a socket of `node:dgram` to the datagram socket that a service manager
+ * handed over under a name (`ListenDatagram=`).
+ *
+ * @param socket A socket that isn't bound yet, of the descriptor's family.
+ * @param name The name, which must stand for one descriptor.
+ * @returns The address that it is bound to, where that is known.
+ * @throws {ActivationError} With the code `missing-name`, `claimed` or
+ * `ambiguous-name`; `wrong-kind` or `closed` before anything is touched;
+ * `not-activated` if there is no activation; `unsupported` on Deno, and on Bun
+ * before 1.4; `failed` if the operating system refuses.
+ *
+ * @example
+ * ```ts
+ * import { createSocket } from "node:dgram";
+ * import { bind } from "@listenfds/listenfds/node";
+ *
+ * const socket = createSocket("udp4");
+ * socket.on("message", (data, from) => socket.send(data, from.port, from.address));
+ * await bind(socket, "dns");
+ * ```
+ */
+export async function bind(
+  socket: dgram.Socket,
+  name: string,
+): Promise<Address | undefined> {
+  const doing = `Binding a datagram socket to ${quote(name)}`;
+  return await useDescriptor(
+    name,
+    "datagram",
+    doing,
+    async (descriptor, runtime) => {
+      const { address: expected } = descriptor.info;
+      await bindTo(socket, descriptor, doing);
+      const bound = socket.address();
+      const found = inetAddress(bound.address, bound.port);
+      if (expected && found && !sameAddress(expected, found)) {
+        socket.close();
+        throw addressMismatch(runtime, descriptor, expected, found, doing);
+      }
+      return found ?? expected;
+    },
+  );
+}
+
+function bindTo(
+  socket: dgram.Socket,
+  descriptor: Descriptor,
+  doing: string,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: unknown) =>
+      reject(listenError(error, `${doing}: ${descriptor}`));
+    socket.once("error", onError);
+    try {
+      socket.bind({ fd: descriptor.fd }, () => {
+        socket.off("error", onError);
+        resolve();
+      });
+    } catch (error) {
+      socket.off("error", onError);
+      onError(error);
+    }
+  });
+}

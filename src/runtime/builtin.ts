@@ -1,0 +1,55 @@
+/**
+ * The modules that Deno, Bun and Node have built in, loaded when needed.
+ *
+ * `process.getBuiltinModule` exists on all three, so that no file imports a
+ * runtime's own module: the same code serves ES modules, CommonJS and JSR, and
+ * importing it costs nothing.
+ *
+ * @module
+ */
+
+import type * as childProcess from "node:child_process";
+import type * as dgram from "node:dgram";
+import type * as fs from "node:fs";
+import type * as http from "node:http";
+import type * as net from "node:net";
+
+/** The built-in modules that this library uses. */
+interface Builtins {
+  "node:child_process": typeof childProcess;
+  "node:dgram": typeof dgram;
+  "node:fs": typeof fs;
+  "node:http": typeof http;
+  "node:net": typeof net;
+}
+
+/** What this library uses of the global `process`. */
+export interface ProcessGlobal {
+  readonly pid: number;
+  readonly versions: { readonly node?: string };
+  readonly env: Record<string, string | undefined>;
+  getBuiltinModule<Id extends keyof Builtins>(id: Id): Builtins[Id] | undefined;
+}
+
+/** The global `process`, or `undefined` where there is none (a browser, say). */
+export function processGlobal(): ProcessGlobal | undefined {
+  return (globalThis as { process?: ProcessGlobal }).process;
+}
+
+/**
+ * Loads a built-in module.
+ *
+ * @param id The module's name.
+ * @returns The module.
+ * @throws {TypeError} If the runtime doesn't have it.
+ */
+export function builtin<Id extends keyof Builtins>(id: Id): Builtins[Id] {
+  const module = processGlobal()?.getBuiltinModule?.(id);
+  if (module === undefined) {
+    throw new TypeError(
+      `Loading ${id}: this runtime has no such built-in module: use Deno 2.3, ` +
+        `Bun 1.2 or Node 22, or later`,
+    );
+  }
+  return module;
+}

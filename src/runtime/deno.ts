@@ -1,0 +1,159 @@
+/**
+ * The shim for Deno, whose permissions guard the environment and `/proc`.
+ *
+ * @module
+ */
+
+import type * as net from "node:net";
+import type { DescriptorInfo } from "../core/descriptor.ts";
+import { LISTEN_VARIABLES } from "../core/environment.ts";
+import { ActivationError } from "../core/errors.ts";
+import { inspectDescriptor } from "../linux/inspect.ts";
+import { builtin, processGlobal } from "./builtin.ts";
+import { connectSocket, readVariables } from "./node.ts";
+import { procReader, readCommandLine } from "./proc_reader.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** What this shim uses of the global `Deno`. */
+export interface DenoGlobal {
+  readonly version: { readonly deno: string };
+  readonly env: {
+    get(name: string): string | undefined;
+    delete(name: string): void;
+  };
+  readonly permissions: {
+    querySync(
+      descriptor: { name: "read"; path: string },
+    ): { readonly state: "granted" | "denied" | "prompt" };
+  };
+}
+
+/** Makes the shim for Deno. */
+export function denoRuntime(deno: DenoGlobal): Runtime {
+  return {
+    name: "deno",
+    title: "Deno",
+    version: deno.version.deno,
+    pid: processGlobal()!.pid,
+    since: {
+      "stream-listener": "2.8",
+      "stream-connection": "2.7",
+      "datagram": undefined,
+    },
+    httpServerTakesDescriptors: true,
+    readVariables: () =>
+      withPermission("Reading", () => readVariables((n) => deno.env.get(n))),
+    clearVariables: () =>
+      withPermission("Removing", () => {
+        for (const name of LISTEN_VARIABLES) deno.env.delete(name);
+      }),
+    commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
+    inspect(fd) {
+      const info: DescriptorInfo = mayReadProc(deno)
+        ? inspectDescriptor(fd, procReader)
+        : { kind: "unknown" };
+      return info.kind === "unknown" ? guessKind(fd) : info;
+    },
+    isClosed(fd) {
+      return mayReadProc(deno) &&
+        inspectDescriptor(fd, procReader).kind === "closed";
+    },
+    close: closeThroughSocket,
+    connect: (fd) => Promise.resolve(connectSocket(fd)),
+    keepRefused,
+  };
+}
+
+/** Only asks, so that nobody is prompted for what can be done without. */
+function mayReadProc(deno: DenoGlobal): boolean {
+  return deno.permissions.querySync({ name: "read", path: "/proc" }).state ===
+    "granted";
+}
+
+function withPermission<T>(doing: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    const { name } = error as Error;
+    // Deno 1 named this error PermissionDenied.
+    if (name !== "NotCapable" && name !== "PermissionDenied") throw error;
+    throw new ActivationError(
+      "permission",
+      `${doing} the variables of socket activation: Deno denied access to ` +
+        `the environment: run with --allow-env=${LISTEN_VARIABLES.join(",")}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Asks `node:dgram` for the type of a descriptor, which it names when it
+ * refuses one: without any permission, and without touching it. (Deno's refuses
+ * every descriptor; where one were taken, the type is a UDP socket's.)
+ */
+function guessKind(fd: number): DescriptorInfo {
+  const socket = builtin("node:dgram").createSocket("udp4");
+  socket.on("error", () => {});
+  try {
+    socket.bind({ fd });
+    return { kind: "datagram" };
+  } catch (error) {
+    const type = /type: (\w+)$/.exec((error as Error).message)?.[1];
+    switch (type) {
+      case "TCP":
+        return { kind: "socket" };
+      case "FILE":
+        return { kind: "file" };
+      case "UNKNOWN":
+        // Datagram and sequential packet sockets, and what isn't open.
+        return { kind: "other" };
+      default:
+        return { kind: "unknown" };
+    }
+  } finally {
+    socket.close();
+  }
+}
+
+/**
+ * Deno's `fs.closeSync` knows only descriptors that Deno opened. A socket that
+ * takes one over and is destroyed unused closes it, with no shutdown(2).
+ */
+function closeThroughSocket(fd: number): void {
+  const { Socket } = builtin("node:net");
+  new Socket({ fd, readable: false, writable: false }).destroy();
+}
+
+/** Handles of servers that could not listen, with their descriptors. */
+const refused: unknown[] = [];
+
+/**
+ * Deno's `net.Server` closes a Unix socket or pipe that it can't listen on,
+ * and with it a descriptor that somebody else may have a use for. Its handle
+ * is kept open instead, and kept from the garbage collector.
+ */
+function keepRefused(server: net.Server): void {
+  interface Handle {
+    close(): void;
+    listen(backlog: number): number;
+  }
+  let current: Handle | null = null;
+  Object.defineProperty(server, "_handle", {
+    configurable: true,
+    enumerable: true,
+    get: () => current,
+    set(handle: Handle | null) {
+      current = handle;
+      if (handle === null) return;
+      const { listen } = handle;
+      handle.listen = (backlog) => {
+        const error = listen.call(handle, backlog);
+        if (error !== 0) {
+          handle.close = () => {};
+          refused.push(handle);
+        }
+        return error;
+      };
+    },
+  });
+}

@@ -1,0 +1,171 @@
+/**
+ * Serving HTTP with a fetch handler on the sockets of a name.
+ *
+ * @module
+ */
+
+import type { Address } from "./core/address.ts";
+import {
+  describeTarget,
+  type Fallback,
+  type ListenTarget,
+  useTarget,
+} from "./endpoints.ts";
+import { attach } from "./runtime/attach.ts";
+import { builtin } from "./runtime/builtin.ts";
+import { currentRuntime } from "./runtime/current.ts";
+import {
+  fetchListener,
+  type ServeErrorHandler,
+  type ServeHandler,
+} from "./runtime/fetch_listener.ts";
+import { HttpConnections } from "./runtime/http_connections.ts";
+
+/** How {@linkcode serve} serves. */
+export interface ServeOptions {
+  /** Where to listen when, and only when, the process is not activated. */
+  readonly fallback?: Fallback;
+  /**
+   * Answers where the handler threw. By default the error is printed and the
+   * answer is a plain 500, as `Deno.serve` and `Bun.serve` do.
+   */
+  readonly onError?: ServeErrorHandler;
+  /** Shuts the server down when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** An HTTP server on all sockets of a name. */
+export interface FetchServer {
+  /**
+   * The address of each socket, in order; `undefined` where it can't be told
+   * (a Unix socket on Deno without `--allow-all`).
+   */
+  readonly addresses: readonly (Address | undefined)[];
+  /** Resolves when the server is shut down or closed, and nothing is left. */
+  readonly finished: Promise<void>;
+  /**
+   * Stops accepting, answers the requests that are in flight, and ends the
+   * connections. The socket stays with the service manager: it is not shut
+   * down, and its path is not removed.
+   *
+   * @returns The same promise as {@linkcode FetchServer.finished}.
+   */
+  shutdown(): Promise<void>;
+  /** Stops accepting and closes all connections at once. */
+  close(): void;
+  /** Keeps the process alive while this serves, as it does from the start. */
+  ref(): void;
+  /** Lets the process end although this serves. */
+  unref(): void;
+  /** The same as {@linkcode FetchServer.shutdown}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Serves HTTP on the sockets that a service manager handed over under a name.
+ *
+ * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
+ * start, or none. If that fails, all of them can be claimed again.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param handler Answers a request.
+ * @returns The server.
+ * @throws {ActivationError} With the code `missing-name` or `claimed`;
+ * `wrong-kind` or `closed` before anything is touched; `not-activated` if there
+ * is neither an activation nor a fallback; `activated` if an address is to be
+ * bound although there is one; `unsupported` if this version of the runtime
+ * can't listen on an inherited descriptor; `permission` or `failed` if the
+ * operating system or the runtime refuses.
+ * @throws {SyntaxError | RangeError} If the target is an address that doesn't
+ * parse, or the environment doesn't.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds";
+ *
+ * await serve("web", () => new Response("hello\n"));
+ * ```
+ */
+export function serve(
+  target: ListenTarget,
+  handler: ServeHandler,
+): Promise<FetchServer>;
+/**
+ * Serves HTTP on the sockets of a name, with options.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options How to serve.
+ * @param handler Answers a request.
+ * @returns The server.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds";
+ *
+ * await serve(
+ *   "web",
+ *   { fallback: { port: 8080, hostname: "127.0.0.1" } },
+ *   (request) => new Response(`${new URL(request.url).pathname}\n`),
+ * );
+ * ```
+ */
+export function serve(
+  target: ListenTarget,
+  options: ServeOptions,
+  handler: ServeHandler,
+): Promise<FetchServer>;
+export async function serve(
+  target: ListenTarget,
+  ...rest: [ServeHandler] | [ServeOptions, ServeHandler]
+): Promise<FetchServer> {
+  const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const doing = `Serving HTTP on ${describeTarget(target)}`;
+  if (typeof handler !== "function") {
+    throw new TypeError(
+      `${doing}: expected a handler function, found ${typeof handler}`,
+    );
+  }
+  const runtime = currentRuntime();
+  return await useTarget(target, options.fallback, doing, async (endpoints) => {
+    const listener = await fetchListener(handler, options.onError);
+    const server = builtin("node:http").createServer();
+    const connections = new HttpConnections(server);
+    server.on("request", (request, response) => {
+      connections.track(request, response);
+      listener(request, response);
+    });
+    const addresses = await attach(
+      runtime,
+      server,
+      endpoints,
+      runtime.httpServerTakesDescriptors,
+      doing,
+    );
+
+    const finish = Promise.withResolvers<void>();
+    // Ends a server that was closed before, too: the callback's error is that.
+    const stop = () => server.close(() => {});
+    const shutdown = () => {
+      stop();
+      connections.end().then(finish.resolve);
+      return finish.promise;
+    };
+    const close = () => {
+      stop();
+      connections.destroy();
+      connections.end().then(finish.resolve);
+    };
+    const { signal } = options;
+    if (signal?.aborted) shutdown();
+    else signal?.addEventListener("abort", shutdown, { once: true });
+    return {
+      addresses,
+      finished: finish.promise,
+      shutdown,
+      close,
+      ref: () => void server.ref(),
+      unref: () => void server.unref(),
+      [Symbol.asyncDispose]: shutdown,
+    };
+  });
+}
