@@ -19,7 +19,7 @@ import type * as dgram from "node:dgram";
 import type * as net from "node:net";
 import { type Address, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
-import { quote } from "./core/errors.ts";
+import { ActivationError, quote } from "./core/errors.ts";
 import {
   describeTarget,
   type ListenTarget,
@@ -62,20 +62,25 @@ export async function listen(
     throw new TypeError(`${doing}: the server listens already`);
   }
   const runtime = currentRuntime();
+  const takesDescriptors = runtime.httpServerTakesDescriptors ||
+    // Bun's HTTP servers, which don't, aren't derived from net.Server either.
+    server instanceof builtin("node:net").Server;
+  if (
+    !takesDescriptors &&
+    (server as object) instanceof builtin("node:https").Server
+  ) {
+    throw new ActivationError(
+      "unsupported",
+      `${doing}: an https.Server of ${runtime.title} ${runtime.version} takes ` +
+        `neither a descriptor nor connections: use http2.createSecureServer() ` +
+        `with allowHTTP1`,
+    );
+  }
   return await useTarget(
     target,
     options.fallback,
     doing,
-    (endpoints) =>
-      attach(
-        runtime,
-        server,
-        endpoints,
-        // Bun's HTTP servers don't derive from net.Server.
-        runtime.httpServerTakesDescriptors ||
-          server instanceof builtin("node:net").Server,
-        doing,
-      ),
+    (endpoints) => attach(runtime, server, endpoints, takesDescriptors, doing),
   );
 }
 

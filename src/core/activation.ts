@@ -42,7 +42,7 @@ export class Activation {
    * @param close Closes a descriptor that nobody claimed.
    */
   constructor(descriptors: readonly Descriptor[], close: CloseDescriptor) {
-    this.descriptors = descriptors;
+    this.descriptors = [...descriptors];
     this.#unclaimed = new Set(descriptors);
     this.#byName = new Map();
     this.#close = close;
@@ -90,12 +90,12 @@ export class Activation {
    * @param name The name.
    * @returns Its descriptor.
    * @throws {ActivationError} With the code `missing-name` if no descriptor has
-   * the name, `claimed` if it was claimed before, or `ambiguous-name` if more
-   * than one has it; then none of them is claimed.
+   * the name, `ambiguous-name` if more than one has it, whether claimed or not
+   * (then none of them is claimed by this), or `claimed` if all were before.
    */
   claimOne(name: string): Descriptor {
-    const named = this.#require(name, `Claiming one descriptor ${quote(name)}`);
-    const one = named[0]!;
+    const [one] = this.#require(name, `Claiming one descriptor ${quote(name)}`);
+    const named = this.#byName.get(name)!;
     if (named.length > 1) {
       throw new ActivationError(
         "ambiguous-name",
@@ -104,8 +104,8 @@ export class Activation {
           `of them, or give each socket unit its own FileDescriptorName=`,
       );
     }
-    this.#take([one]);
-    return one;
+    this.#take([one!]);
+    return one!;
   }
 
   /**
@@ -136,17 +136,19 @@ export class Activation {
   claimFd(fd: number, doing: string = `Claiming descriptor ${fd}`): Descriptor {
     const one = this.descriptors.find((each) => each.fd === fd);
     if (one === undefined) {
-      const last = this.descriptors.at(-1)!.fd;
       throw new ActivationError(
         "missing-name",
         `${doing}: descriptor ${fd} was not passed, only ` +
-          `${this.descriptors[0]!.fd} to ${last}`,
+          `${this.descriptors[0]?.fd} to ${
+            this.descriptors.at(-1)?.fd
+          }: pass ` +
+          `more sockets to the service, or ask for one of these`,
       );
     }
     if (!this.#unclaimed.has(one)) {
       throw new ActivationError(
         "claimed",
-        `${doing}: ${one} is already claimed`,
+        `${doing}: ${one} is already claimed: ${CLAIM_ONCE}`,
       );
     }
     this.#take([one]);
@@ -160,14 +162,16 @@ export class Activation {
    * @param descriptors Descriptors of this activation.
    */
   release(descriptors: Iterable<Descriptor>): void {
-    for (const descriptor of descriptors) {
-      if (!this.descriptors.includes(descriptor)) {
-        throw new TypeError(
-          `Releasing ${descriptor}: it is not of this activation`,
-        );
-      }
-      this.#unclaimed.add(descriptor);
+    const given = [...descriptors];
+    const foreign = given.find((one) =>
+      !this.#byName.get(one.name)?.includes(one)
+    );
+    if (foreign !== undefined) {
+      throw new TypeError(
+        `Releasing ${foreign}: it is not of this activation`,
+      );
     }
+    for (const one of given) this.#unclaimed.add(one);
   }
 
   /**
@@ -192,14 +196,22 @@ export class Activation {
 
   /**
    * Closes what nobody claimed. The sockets stay with the service manager:
-   * nothing is shut down, and no path is removed.
+   * nothing is shut down, and no path is removed. If closing one fails, the
+   * others are closed all the same, and the first error is thrown.
    */
   [Symbol.dispose](): void {
+    const failures: unknown[] = [];
     for (const descriptor of this.unclaimed) {
       this.#unclaimed.delete(descriptor);
-      if (descriptor.info.kind !== "closed") this.#close(descriptor.fd);
+      const isOpen = descriptor.info.kind !== "closed";
       descriptor.markClosed();
+      try {
+        if (isOpen) this.#close(descriptor.fd);
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   #take(descriptors: readonly Descriptor[]): Descriptor[] {
@@ -222,12 +234,14 @@ export class Activation {
       throw new ActivationError(
         "claimed",
         `${doing}: ${named.join(", ")} ` +
-          `${named.length === 1 ? "is" : "are"} already claimed`,
+          `${named.length === 1 ? "is" : "are"} already claimed: ${CLAIM_ONCE}`,
       );
     }
     return free;
   }
 }
+
+const CLAIM_ONCE = "claim each name once, and share what listens on it";
 
 /** The name as it could stand in a unit, or a placeholder. */
 function nameHint(name: string): string {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { quote } from "./errors.ts";
+
 /** The address of an IPv4 or IPv6 socket. */
 export interface InetAddress {
   /** The address family. */
@@ -45,7 +47,12 @@ export type Address = InetAddress | UnixAddress;
  */
 export function canonicalIpv6(text: string): string {
   // URL parsers compress as RFC 5952 asks, but leave v4-mapped ones in hex.
-  const bare = new URL(`http://[${text}]/`).hostname.slice(1, -1);
+  const hex = text.replace(/(?<=:)\d+\.\d+\.\d+\.\d+$/, hexTail);
+  // The URL parser takes more than an address: "::1]:80/[", white space.
+  if (!/^[0-9a-f:]+$/i.test(hex)) {
+    throw new TypeError(`Parsing an IPv6 address: found ${quote(text)}`);
+  }
+  const bare = new URL(`http://[${hex}]/`).hostname.slice(1, -1);
   const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare);
   if (mapped === null) return bare;
   const high = parseInt(mapped[1]!, 16);
@@ -86,4 +93,17 @@ export function formatAddress(address: Address | undefined): string {
  */
 export function sameAddress(a: Address, b: Address): boolean {
   return a.kind === b.kind && formatAddress(a) === formatAddress(b);
+}
+
+/** The last two groups in hex: Bun's URL parser fails on some with dots. */
+function hexTail(quad: string): string {
+  if (!/^(?:(?:0|[1-9]\d{0,2})(?:\.|$)){4}$/.test(quad)) return quad;
+  const [a, b, c, d] = quad.split(".").map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (Math.max(a, b, c, d) > 255) return quad;
+  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }

@@ -8,7 +8,11 @@
  */
 
 import type { Address } from "./address.ts";
-import { describeAddress, type DescriptorInfo } from "./descriptor.ts";
+import {
+  describeAddress,
+  describeInfo,
+  type DescriptorInfo,
+} from "./descriptor.ts";
 import { ActivationError, quote, quoteAll } from "./errors.ts";
 
 /**
@@ -62,9 +66,13 @@ export function namesFromMap(
     if (address === undefined) {
       throw new ActivationError(
         "map",
-        `${doing}: the address can't be read here (kind: ${info.kind}): set ` +
-          `FileDescriptorName= in the socket unit (systemd 227 or later), or ` +
-          `let the program read /proc (Deno: --allow-all)`,
+        info.kind === "socket" || info.kind === "unknown"
+          ? `${doing}: its address can't be read here: set FileDescriptorName= ` +
+            `in the socket unit (systemd 227 or later), or let the program ` +
+            `read /proc (Deno: --allow-all)`
+          : `${doing}: expected a socket, found ${describeInfo(info)}: set ` +
+            `FileDescriptorName= in the socket unit (systemd 227 or later), ` +
+            `or pass no such descriptor`,
       );
     }
     const found = entries.filter(([, entry]) => matches(address, entry));
@@ -86,14 +94,14 @@ export function namesFromMap(
 }
 
 function checkEntry(name: string, entry: CompatibilityMap[string]): void {
-  const { port, path } = entry as { port?: unknown; path?: unknown };
+  const { port, path } = (entry ?? {}) as { port?: unknown; path?: unknown };
   if (typeof path === "string" && port === undefined) return;
   if (typeof port !== "number" || path !== undefined) {
     throw new TypeError(
       `Reading the map's entry ${
         quote(name)
       }: expected { port } or { path }, ` +
-        `found ${quote(JSON.stringify(entry) ?? String(entry))}`,
+        `found ${quote(show(entry))}`,
     );
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
@@ -115,5 +123,14 @@ function matches(address: Address, entry: CompatibilityMap[string]): boolean {
       return "path" in entry && entry.path === `@${address.name}`;
     case "unix-unnamed":
       return false;
+  }
+}
+
+/** An entry as text; not everything is JSON. */
+function show(entry: unknown): string {
+  try {
+    return JSON.stringify(entry) ?? String(entry);
+  } catch {
+    return String(entry);
   }
 }

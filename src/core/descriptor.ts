@@ -123,7 +123,9 @@ export function describeInfo(info: DescriptorInfo): string {
 /** An address as it may stand in a message: paths and names are foreign text. */
 export function describeAddress(address: Address | undefined): string {
   const text = formatAddress(address);
-  return address?.kind.startsWith("unix") ? quote(text) : text;
+  return address?.kind === "unix" || address?.kind === "unix-abstract"
+    ? quote(text)
+    : text;
 }
 
 /**

@@ -158,7 +158,8 @@ export function parseListenEnvironment(
       "names",
       `Parsing LISTEN_FDNAMES: expected ${count} names, as many as LISTEN_FDS ` +
         `counts, found ${names.length} in ${quote(LISTEN_FDNAMES)}: ` +
-        `no descriptor can be told from another`,
+        `no descriptor can be told from another: let the service manager ` +
+        `alone set the variables`,
     );
   }
   return { kind: "activated", count, names };

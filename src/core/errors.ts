@@ -92,8 +92,12 @@ const QUOTE_LIMIT = 80;
 export function quote(text: string): string {
   const shown = text.length > QUOTE_LIMIT ? text.slice(0, QUOTE_LIMIT) : text;
   const escaped = JSON.stringify(shown).replace(
-    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\udb40[\udc00-\udc7f]/g,
+    (found) =>
+      Array.from(
+        { length: found.length },
+        (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, "0")}`,
+      ).join(""),
   );
   return text.length > QUOTE_LIMIT
     ? `${escaped}… (${text.length} characters)`
@@ -101,7 +105,7 @@ export function quote(text: string): string {
 }
 
 /** How many names a message lists before it only counts the rest. */
-const LIST_LIMIT = 20;
+const LIST_LIMIT = 10;
 
 /**
  * Lists names for an error message.

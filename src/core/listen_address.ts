@@ -71,7 +71,7 @@ export function parseListenAddress(text: string): ListenAddress {
       if (fd < 3 || fd > 2 ** 31 - 1) {
         throw new RangeError(
           `Parsing the address ${quote(text)}: expected a descriptor from 3 ` +
-            `to ${2 ** 31 - 1}, found ${rest}`,
+            `to ${2 ** 31 - 1}, found ${quote(rest)}`,
         );
       }
       return { kind: "fd", fd };
@@ -93,24 +93,29 @@ function invalid(text: string): SyntaxError {
 }
 
 function parseNumber(text: string, digits: string): number {
-  if (!/^(?:0|[1-9][0-9]{0,14})$/.test(digits)) throw invalid(text);
+  if (!/^(?:0|[1-9][0-9]*)$/.test(digits)) throw invalid(text);
+  // Rounded if it is long, but out of every range then.
   return Number(digits);
 }
 
 function parseTcp(text: string, rest: string): ListenAddress {
-  const match = /^(?:\[([^\][]*)\]|([^:[\]/\s]+)):([^:]*)$/.exec(rest);
+  const match =
+    // An IPv6 address, with a scope id if it is link-local, or what may be a host.
+    // deno-lint-ignore no-control-regex
+    /^(?:\[([^\][%]*)(%[\w.-]+)?\]|([^:[\]/\s\x00-\x1f\x7f]+)):([^:]*)$/
+      .exec(rest);
   if (match === null) throw invalid(text);
-  const [, ipv6, host, digits] = match;
+  const [, ipv6, scope = "", host, digits] = match;
   const port = parseNumber(text, digits!);
   if (port > 65535) {
     throw new RangeError(
       `Parsing the address ${quote(text)}: expected a port from 0 to 65535, ` +
-        `found ${digits}`,
+        `found ${quote(digits!)}`,
     );
   }
   if (ipv6 === undefined) return { kind: "tcp", hostname: host!, port };
   try {
-    return { kind: "tcp", hostname: canonicalIpv6(ipv6), port };
+    return { kind: "tcp", hostname: canonicalIpv6(ipv6) + scope, port };
   } catch {
     throw invalid(text);
   }

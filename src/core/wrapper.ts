@@ -35,14 +35,17 @@ export interface Wrapper {
 export function recognizeWrapper(
   command: readonly string[],
 ): Wrapper | undefined {
-  // npm sets its title to "npm run start": the first word can be all of it.
-  for (const word of [command[0], command[1]]) {
-    if (word === undefined) continue;
-    const path = word.split(" ")[0]!;
-    const name = path.slice(path.lastIndexOf("/") + 1)
-      .replace(/^-/, "").replace(/(?:-cli)?\.[cm]?js$/, "");
-    const advice = WRAPPERS.get(name);
-    if (advice !== undefined) return { name, advice };
-  }
-  return undefined;
+  const [program = "", script = ""] = command;
+  // The launchers of npm, npx, pnpm and yarn are scripts. npm sets its title to
+  // "npm run start": the first word is all of it then. A login shell's name
+  // begins with a dash.
+  const launcher = /^(npm|npx|pnpm|yarn)(?:-cli)?\.[cm]?js$/;
+  const name = launcher.exec(baseName(script))?.[1] ??
+    baseName(program).split(" ")[0]!.replace(/^-/, "");
+  const advice = WRAPPERS.get(name);
+  return advice === undefined ? undefined : { name, advice };
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -12,6 +12,7 @@ import type * as childProcess from "node:child_process";
 import type * as dgram from "node:dgram";
 import type * as fs from "node:fs";
 import type * as http from "node:http";
+import type * as https from "node:https";
 import type * as net from "node:net";
 
 /** The built-in modules that this library uses. */
@@ -20,6 +21,7 @@ interface Builtins {
   "node:dgram": typeof dgram;
   "node:fs": typeof fs;
   "node:http": typeof http;
+  "node:https": typeof https;
   "node:net": typeof net;
 }
 

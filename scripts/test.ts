@@ -1,0 +1,133 @@
+/**
+ * Runs the tests on every runtime, and counts them all:
+ *
+ *     deno run -A scripts/test.ts [unit] [e2e] [-- WORDS OF TEST NAMES…]
+ *
+ * The portable suite in tests/unit runs on each runtime; the end-to-end tests
+ * run on Node 24 and start each runtime as a service.
+ */
+
+import { type Tool, toolchain } from "./toolchain.ts";
+
+interface Run {
+  readonly label: string;
+  readonly tool: Tool;
+  /** The arguments that run the suite and write a JUnit report. */
+  readonly args: (report: string) => string[];
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+async function main(args: string[]): Promise<boolean> {
+  const suites = args.length > 0 ? args : ["unit", "e2e"];
+  const tools = await toolchain();
+  const runs = [
+    ...(suites.includes("unit") ? tools.map(unitRun) : []),
+    ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
+  ];
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const lines: string[] = [];
+  for (const run of runs) {
+    console.log(`\n== ${run.label}`);
+    const counts = await execute(run, tools);
+    lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  }
+  console.log(`\n${lines.join("\n")}`);
+  console.log(describe(total));
+  return total.failed === 0 && total.passed > 0;
+}
+
+function describe({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed` +
+    (skipped > 0 ? `, ${skipped} skipped` : "");
+}
+
+function unitRun(tool: Tool): Run {
+  const args = {
+    deno: (report: string) => [
+      ..."test -A --quiet --no-check --reporter=dot".split(" "),
+      `--junit-path=${report}`,
+      "tests/unit/",
+    ],
+    bun: (report: string) => [
+      ..."test --reporter=junit --dots".split(" "),
+      `--reporter-outfile=${report}`,
+      "./tests/unit/",
+    ],
+    node: (report: string) => [
+      "--test",
+      "--test-reporter=dot",
+      "--test-reporter-destination=stdout",
+      "--test-reporter=junit",
+      `--test-reporter-destination=${report}`,
+      "tests/unit/*.test.ts",
+    ],
+  }[tool.runtime];
+  return { label: `unit, ${tool.label}`, tool, args };
+}
+
+function e2eRun(tools: readonly Tool[]): Run {
+  const tool = tools.find(({ label }) => label === "node 24")!;
+  return {
+    label: `e2e, all runtimes`,
+    tool,
+    args: (report) => [
+      "--test",
+      // More at once than cores: they mostly wait for processes to start.
+      "--test-concurrency=4",
+      "--test-reporter=spec",
+      "--test-reporter-destination=stdout",
+      "--test-reporter=junit",
+      `--test-reporter-destination=${report}`,
+      "tests/e2e/*.test.ts",
+    ],
+  };
+}
+
+async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  try {
+    const { success } = await new Deno.Command(run.tool.path, {
+      args: run.args(report),
+      cwd: new URL("../", import.meta.url),
+      env: { LISTENFDS_TOOLS: JSON.stringify(tools), NO_COLOR: "1" },
+      stdin: "null",
+    }).spawn().status;
+    const counts = countReport(await Deno.readTextFile(report));
+    // A runner that fails without a failed test has not run them all.
+    if (!success && counts.failed === 0) counts.failed = 1;
+    if (success && counts.passed === 0) counts.failed = 1;
+    return counts;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** Counts the test cases of a JUnit report. */
+export function countReport(xml: string): Counts {
+  const cases = xml.match(/<testcase\b[^>]*?(?:\/>|>[^]*?<\/testcase>)/g) ?? [];
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const text of cases) {
+    if (/<(?:failure|error)\b/.test(text)) counts.failed++;
+    else if (/<skipped\b/.test(text)) counts.skipped++;
+    else counts.passed++;
+  }
+  return counts;
+}
+
+if (import.meta.main) {
+  try {
+    if (!await main(Deno.args)) Deno.exit(1);
+  } catch (error) {
+    console.error((error as Error).message);
+    console.log("0 passed, 1 failed");
+    Deno.exit(1);
+  }
+}

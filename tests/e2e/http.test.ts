@@ -1,0 +1,208 @@
+/** `serve()` over real sockets: bodies, errors, odd requests, stopping. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import {
+  activateAgent,
+  type Agent,
+  assertListensOnly,
+  exchange,
+  type Handed,
+  type Host,
+  HOSTS,
+  request,
+  temporaryFolder,
+  tryConnect,
+} from "./harness.ts";
+
+interface Serving {
+  readonly agent: Agent;
+  readonly id: number;
+  readonly target: { hostname: string; port: number };
+  readonly sockets: readonly Handed[];
+}
+
+async function serving(t: TestContext, host: Host): Promise<Serving> {
+  const { agent, sockets } = await activateAgent(t, host, [
+    "web=tcp:127.0.0.1:0",
+  ]);
+  const { id, addresses } = await agent.call("serve", "web");
+  const port = sockets[0]!.port!;
+  assert.deepEqual(addresses, [{ kind: "ipv4", hostname: "127.0.0.1", port }]);
+  return { agent, id, target: { hostname: "127.0.0.1", port }, sockets };
+}
+
+/** The status lines of what comes back for raw bytes. */
+async function statuses(target: Serving["target"], text: string) {
+  const { hostname: host, port } = target;
+  const answer = await exchange({ host, port }, text);
+  return [...answer.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, code]) => code);
+}
+
+for (const host of HOSTS) {
+  test(`serve() on ${host.label} passes requests and bodies through`, async (t) => {
+    const { agent, target, sockets } = await serving(t, host);
+    const plain = await request(target, { path: "/a%20b?c=d" });
+    const origin = `http://127.0.0.1:${target.port}`;
+    assert.deepEqual(
+      [plain.status, plain.body],
+      [200, `GET ${origin}/a%20b?c=d\n`],
+    );
+
+    const upload = Buffer.alloc(3_000_000, "0123456789");
+    const echo = { path: "/echo", method: "POST" };
+    const sized = await request(target, {
+      ...echo,
+      headers: { "content-length": upload.length },
+    }, upload);
+    assert.equal(sized.body, upload.toString("latin1"));
+    const chunked = await request(target, {
+      ...echo,
+      headers: { "transfer-encoding": "chunked" },
+    }, upload);
+    assert.equal(chunked.body, upload.toString("latin1"));
+
+    const cookies = await request(target, { path: "/cookies" });
+    assert.deepEqual(cookies.headers["set-cookie"], ["a=1", "b=2"]);
+    const head = await request(target, { method: "HEAD" });
+    assert.deepEqual([head.status, head.body], [200, ""]);
+    assertListensOnly(agent, sockets);
+  });
+
+  test(`serve() on ${host.label} answers 500 for a handler that fails, and goes on`, async (t) => {
+    const { agent, target } = await serving(t, host);
+    for (const path of ["/throw", "/nothing"]) {
+      const { status, body } = await request(target, { path });
+      assert.deepEqual([status, body], [500, "Internal Server Error"]);
+    }
+    assert.equal((await request(target)).status, 200);
+    // The operator learns what went wrong.
+    assert.match(agent.stderr, /thrown on purpose/);
+    assert.match(agent.stderr, /expected the handler to return a Response/);
+  });
+
+  test(`serve() on ${host.label} takes odd requests, or refuses them`, async (t) => {
+    const { target } = await serving(t, host);
+    const { hostname, port } = target;
+    const close = "Connection: close\r\n\r\n";
+    const absolute = await exchange(
+      { host: hostname, port },
+      `GET http://other:81/x?y HTTP/1.1\r\nHost: wrong\r\n${close}`,
+    );
+    assert.match(absolute, /GET http:\/\/other:81\/x\?y/);
+    for (
+      const [text, status] of [
+        [`GET / HTTP/1.1\r\nHost: a b\r\n${close}`, "400"],
+        [`OPTIONS * HTTP/1.1\r\nHost: x\r\n${close}`, "400"],
+        [`GET ftp://x/ HTTP/1.1\r\nHost: x\r\n${close}`, "400"],
+        [`TRACE / HTTP/1.1\r\nHost: x\r\n${close}`, "501"],
+        ["nonsense\r\n\r\n", "400"],
+      ] as const
+    ) {
+      assert.deepEqual(await statuses(target, text), [status], text);
+    }
+    assert.equal((await request(target)).status, 200);
+  });
+
+  test(`serve() on ${host.label} serves pipelined requests in order`, async (t) => {
+    const { target } = await serving(t, host);
+    // Without ending our side: Deno stops answering then, on a port of its own,
+    // too.
+    const socket = net.connect({ host: target.hostname, port: target.port });
+    socket.write(
+      "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n" +
+        "GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
+    let answer = "";
+    for await (const chunk of socket.setEncoding("utf8")) answer += chunk;
+    assert.deepEqual(
+      [...answer.matchAll(/GET http:\/\/x\/(\d)/g)].map(([, n]) => n),
+      ["1", "2", "3"],
+    );
+  });
+
+  test(`serve() on ${host.label} outlives clients that go away`, async (t) => {
+    const { target } = await serving(t, host);
+    const connect = { host: target.hostname, port: target.port };
+    const gone = await tryConnect(connect);
+    gone!.write(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc",
+    );
+    gone!.resetAndDestroy();
+    const waiting = await tryConnect(connect);
+    waiting!.write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    waiting!.destroy();
+    assert.equal((await request(target)).status, 200);
+  });
+
+  test(`shutdown() on ${host.label} answers what is in flight`, async (t) => {
+    const { agent, id, target, sockets } = await serving(t, host);
+    const keepAlive = new http.Agent({ keepAlive: true });
+    t.after(() => keepAlive.destroy());
+    // One connection idles, one is busy.
+    await request(target, { agent: keepAlive });
+    const held = request(target, { path: "/hold" });
+    await agent.until("the request to arrive", async () => {
+      // The requests of one process arrive in order.
+      return (await request(target)).status === 200 || undefined;
+    });
+    const stopped = agent.call("shutdown", id);
+    await agent.until("listening to stop", () => {
+      try {
+        assertListensOnly(agent, []);
+        return true;
+      } catch {
+        return undefined;
+      }
+    });
+    await agent.call("unhold");
+    const { status, body } = await held;
+    assert.deepEqual([status, body], [200, "held\n"]);
+    await stopped;
+    assert.equal(sockets.length, 1);
+    // Nothing keeps the process alive but its input.
+    agent.process.stdin!.end();
+    assert.equal(await agent.exited, 0);
+  });
+
+  test(`close() on ${host.label} closes connections at once`, async (t) => {
+    const { agent, id, target } = await serving(t, host);
+    const socket = net.connect({ host: target.hostname, port: target.port });
+    socket.on("error", () => {});
+    socket.write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.equal((await request(target)).status, 200);
+    const closed = once(socket, "close");
+    socket.resume();
+    await agent.call("close", id);
+    await closed;
+  });
+
+  test(`close() on ${host.label} leaves the path of a Unix socket`, async (t) => {
+    const file = path.join(temporaryFolder(t), "web.sock");
+    for (const op of ["serve", "listen"]) {
+      fs.rmSync(file, { force: true });
+      const { agent } = await activateAgent(t, host, [`web=unix:${file}`]);
+      const { id, addresses } = await agent.call(op, "web");
+      assert.deepEqual(
+        addresses,
+        [host.inspects ? { kind: "unix", path: file } : null],
+      );
+      if (op === "serve") {
+        const { body } = await request({ socketPath: file }, { path: "/u" });
+        assert.match(body, /^GET http:\/\/localhost\/u\n$/);
+      } else {
+        assert.equal(await exchange({ path: file }, "hi"), "hi");
+      }
+      await agent.call("close", id);
+      assert.ok(fs.statSync(file).isSocket(), "after close");
+      agent.process.stdin!.end();
+      assert.equal(await agent.exited, 0);
+      assert.ok(fs.statSync(file).isSocket(), "after exit");
+    }
+  });
+}
