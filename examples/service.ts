@@ -83,12 +83,13 @@ if (unknown.length > 0) {
   );
   process.exit(1);
 }
-const stops = await Promise.all(
-  activated.names.map((name) => services[name]!(name)),
-);
-activated.complete();
-
+// Before anything is served, so that an early SIGTERM is no failure.
 process.once("SIGTERM", async () => {
-  await Promise.all(stops.map((stop) => stop()));
+  await Promise.all((await started).map((stop) => stop()));
   process.exit(0);
 });
+const started = Promise.all(
+  activated.names.map((name) => services[name]!(name)),
+);
+await started;
+activated.complete();

@@ -1,12 +1,13 @@
 /**
  * Runs the tests on every runtime, and counts them all:
  *
- *     deno run -A scripts/test.ts [unit] [e2e] [-- WORDS OF TEST NAMES…]
+ *     deno run -A scripts/test.ts [unit] [e2e]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service.
  */
 
+import { countReport, type Counts } from "./junit.ts";
 import { type Tool, toolchain } from "./toolchain.ts";
 
 interface Run {
@@ -14,12 +15,6 @@ interface Run {
   readonly tool: Tool;
   /** The arguments that run the suite and write a JUnit report. */
   readonly args: (report: string) => string[];
-}
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
 }
 
 async function main(args: string[]): Promise<boolean> {
@@ -110,24 +105,10 @@ async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
   }
 }
 
-/** Counts the test cases of a JUnit report. */
-export function countReport(xml: string): Counts {
-  const cases = xml.match(/<testcase\b[^>]*?(?:\/>|>[^]*?<\/testcase>)/g) ?? [];
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const text of cases) {
-    if (/<(?:failure|error)\b/.test(text)) counts.failed++;
-    else if (/<skipped\b/.test(text)) counts.skipped++;
-    else counts.passed++;
-  }
-  return counts;
-}
-
-if (import.meta.main) {
-  try {
-    if (!await main(Deno.args)) Deno.exit(1);
-  } catch (error) {
-    console.error((error as Error).message);
-    console.log("0 passed, 1 failed");
-    Deno.exit(1);
-  }
+try {
+  if (!await main(Deno.args)) Deno.exit(1);
+} catch (error) {
+  console.error((error as Error).message);
+  console.log("0 passed, 1 failed");
+  Deno.exit(1);
 }

@@ -7,6 +7,8 @@
  * `npx` put a launcher between that loses descriptors.
  */
 
+import { fileURLToPath } from "node:url";
+
 /** A runtime to run things on. */
 export interface Tool {
   /** What to call it, such as `node 24`. */
@@ -42,10 +44,9 @@ export async function toolchain(): Promise<Tool[]> {
       ...each,
       alias,
       package: packageName(each.runtime),
-      path: new URL(
-        `node_modules/${alias}/bin/${each.runtime}`,
-        FOLDER,
-      ).pathname,
+      path: fileURLToPath(
+        new URL(`node_modules/${alias}/bin/${each.runtime}`, FOLDER),
+      ),
     };
   });
   const missing = [];

@@ -38,6 +38,8 @@ export class Activation {
   readonly #close: CloseDescriptor;
 
   /**
+   * Makes an activation.
+   *
    * @param descriptors All descriptors that were passed, in order.
    * @param close Closes a descriptor that nobody claimed.
    */

@@ -31,6 +31,7 @@ import { ActivationError, quote, quoteAll } from "./errors.ts";
  * ```
  */
 export interface CompatibilityMap {
+  /** The port, or the path, of the sockets with this name. */
   readonly [name: string]: { readonly port: number } | {
     readonly path: string;
   };

@@ -49,6 +49,8 @@ export class Descriptor {
   #closed = false;
 
   /**
+   * Makes a descriptor; nothing is read yet.
+   *
    * @param fd The number of the descriptor.
    * @param name Its name.
    * @param inspect Reads what it is.

@@ -63,6 +63,8 @@ export class ActivationError extends Error {
   readonly code: ActivationErrorCode;
 
   /**
+   * Makes an error.
+   *
    * @param code Which condition this is.
    * @param message What was being done, what was found, and what to do.
    * @param options The error that caused this one, if any.
