@@ -111,6 +111,25 @@ for (const host of HOSTS) {
     assert.deepEqual(await agent.call("environment"), []);
   });
 
+  test(`activation() on ${host.label} reports a malformed LISTEN_PID`, async (t) => {
+    for (
+      const [text, name] of [["abc", "SyntaxError"], ["", "SyntaxError"], [
+        "0",
+        "RangeError",
+      ]]
+    ) {
+      const agent = startInactive(t, agentCommand(host), {
+        LISTEN_PID: text!,
+        LISTEN_FDS: "1",
+      });
+      const error = await agent.fail("activation");
+      assert.equal(error.name, name);
+      assert.match(error.message, /^Parsing LISTEN_PID: expected a /);
+      assert.deepEqual(await agent.call("environment"), []);
+      await agent.terminate();
+    }
+  });
+
   test(`activation() on ${host.label} names a shell that stands between`, async (t) => {
     const command = agentCommand(host);
     const agent = startInactive(t, [
