@@ -46,10 +46,10 @@ export {
 } from "./src/core/mod.ts";
 export type { Fallback, ListenTarget } from "./src/endpoints.ts";
 export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
+export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
 export type {
+  Connection,
   ServeErrorHandler,
   ServeHandler,
   ServeInfo,
-} from "./src/runtime/fetch_listener.ts";
-export type { Connection } from "./src/runtime/runtime.ts";
-export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
+} from "./src/types.ts";

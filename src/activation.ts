@@ -16,6 +16,7 @@ import {
   parseListenEnvironment,
 } from "./core/environment.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
+import { parkedAcceptor } from "./runtime/acceptor.ts";
 import { currentRuntime } from "./runtime/current.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
@@ -137,8 +138,8 @@ function readEnvironment(
   runtime: Runtime,
   options: ActivationOptions,
 ): ListenEnvironment {
-  const variables = runtime.readVariables();
   try {
+    const variables = runtime.readVariables();
     return parseListenEnvironment(variables, { pid: runtime.pid });
   } finally {
     if (options.keepEnvironment !== true) runtime.clearVariables();
@@ -176,7 +177,13 @@ function makeActivation(
     if (runtime.isClosed(fd)) descriptor.markClosed();
     return descriptor;
   });
-  return new Activation(descriptors, runtime.close);
+  return new Activation(descriptors, (fd) => {
+    const descriptor = descriptors[fd - LISTEN_FDS_START]!;
+    const acceptor = parkedAcceptor(descriptor);
+    if (acceptor === undefined) return runtime.close(fd);
+    acceptor.close();
+    return true;
+  });
 }
 
 function explain(

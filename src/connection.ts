@@ -6,7 +6,8 @@
 
 import { quote } from "./core/errors.ts";
 import { useDescriptor } from "./endpoints.ts";
-import type { Connection } from "./runtime/runtime.ts";
+import { requireNoListener } from "./runtime/acceptor.ts";
+import type { Connection } from "./types.ts";
 
 /**
  * Takes the one connection that this process was started for: a socket unit
@@ -31,10 +32,14 @@ import type { Connection } from "./runtime/runtime.ts";
 export async function connection(
   name: string = "connection",
 ): Promise<Connection> {
+  const doing = `Taking the connection ${quote(name)}`;
   return await useDescriptor(
     name,
     "stream-connection",
-    `Taking the connection ${quote(name)}`,
-    ({ fd }, runtime) => runtime.connect(fd),
+    doing,
+    async (descriptor, runtime) => {
+      await requireNoListener(runtime, descriptor, doing);
+      return await runtime.connect(descriptor.fd);
+    },
   );
 }

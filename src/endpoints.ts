@@ -94,8 +94,9 @@ export async function useDescriptor<T>(
   const runtime = currentRuntime();
   const descriptor = activated.claimOne(name);
   try {
-    requireKind(descriptor, kind, doing);
+    // First: what an old version says of a descriptor may be wrong.
     requireSupport(runtime, descriptor, kind, doing);
+    requireKind(descriptor, kind, doing);
     return await use(descriptor, runtime);
   } catch (error) {
     activated.release([descriptor]);

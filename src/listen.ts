@@ -13,8 +13,8 @@ import {
 } from "./endpoints.ts";
 import { type Acceptor, openAll } from "./runtime/acceptor.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import type { Connection } from "./runtime/runtime.ts";
 import { toConnection } from "./runtime/socket_connection.ts";
+import type { Connection } from "./types.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {
@@ -24,6 +24,10 @@ export interface ListenOptions {
 
 /**
  * Accepts the connections of all sockets of a name: TCP (IPv4 and IPv6) or Unix.
+ *
+ * They are accepted as they come, and wait in a queue for an iterator, which has
+ * no limit but that of open descriptors: take them at once, and handle them
+ * beside each other.
  */
 export interface Listener extends AsyncIterable<Connection> {
   /**
@@ -38,14 +42,15 @@ export interface Listener extends AsyncIterable<Connection> {
   [Symbol.asyncIterator](): AsyncIterator<Connection, undefined>;
   /**
    * Stops accepting. The socket stays with the service manager: it is not shut
-   * down, and its path is not removed. Accepted connections live on.
+   * down, and its path is not removed. Accepted connections live on, and keep
+   * the process alive; those that no iterator has taken still can be.
    */
   close(): void;
   /** Keeps the process alive while this listens, as it does from the start. */
   ref(): void;
   /** Lets the process end although this listens. */
   unref(): void;
-  /** The same as {@linkcode Listener.close}. */
+  /** Stops accepting, and closes the connections that no iterator has taken. */
   [Symbol.dispose](): void;
 }
 
@@ -91,15 +96,16 @@ export async function listen(
   return new StreamListener(acceptors);
 }
 
+type Next = IteratorResult<Connection, undefined>;
+
 /** Brings the connections of several acceptors together. */
 class StreamListener implements Listener {
   readonly addresses: readonly (Address | undefined)[];
   readonly #acceptors: readonly Acceptor[];
   /** Connections that nobody has asked for yet. */
   readonly #accepted: Connection[] = [];
-  /** Iterators that wait for a connection. */
-  readonly #waiting:
-    ((result: IteratorResult<Connection, undefined>) => void)[] = [];
+  /** Who waits for a connection; the first gets the next one. */
+  readonly #waiting = new Set<(next: Next) => void>();
   #closed = false;
 
   constructor(acceptors: readonly Acceptor[]) {
@@ -108,7 +114,7 @@ class StreamListener implements Listener {
     for (const acceptor of acceptors) {
       acceptor.attach((socket) => {
         const value = toConnection(socket, acceptor.address);
-        const next = this.#waiting.shift();
+        const [next] = this.#waiting;
         if (next === undefined) this.#accepted.push(value);
         else next({ done: false, value });
       });
@@ -116,26 +122,38 @@ class StreamListener implements Listener {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Connection, undefined> {
+    const own = new Set<(next: Next) => void>();
     return {
-      next: () => this.#next(),
+      next: () => this.#next(own),
       // Leaving a loop ends the iteration, not the listener: another loop can
       // go on where this one stopped.
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      return: () => {
+        for (const resolve of own) resolve({ done: true, value: undefined });
+        return Promise.resolve({ done: true, value: undefined });
+      },
     };
   }
 
-  #next(): Promise<IteratorResult<Connection, undefined>> {
+  #next(own: Set<(next: Next) => void>): Promise<Next> {
     const value = this.#accepted.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#closed) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => {
+      const settle = (next: Next) => {
+        own.delete(settle);
+        this.#waiting.delete(settle);
+        resolve(next);
+      };
+      own.add(settle);
+      this.#waiting.add(settle);
+    });
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const acceptor of this.#acceptors) acceptor.close();
-    for (const resolve of this.#waiting.splice(0)) {
+    for (const resolve of this.#waiting) {
       resolve({ done: true, value: undefined });
     }
   }
@@ -150,5 +168,6 @@ class StreamListener implements Listener {
 
   [Symbol.dispose](): void {
     this.close();
+    for (const connection of this.#accepted.splice(0)) connection.close();
   }
 }

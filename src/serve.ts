@@ -14,12 +14,9 @@ import {
 import { attach } from "./runtime/attach.ts";
 import { builtin } from "./runtime/builtin.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import {
-  fetchListener,
-  type ServeErrorHandler,
-  type ServeHandler,
-} from "./runtime/fetch_listener.ts";
+import { fetchListener } from "./runtime/fetch_listener.ts";
 import { HttpConnections } from "./runtime/http_connections.ts";
+import type { ServeErrorHandler, ServeHandler } from "./types.ts";
 
 /** How {@linkcode serve} serves. */
 export interface ServeOptions {
@@ -125,15 +122,25 @@ export async function serve(
       `${doing}: expected a handler function, found ${typeof handler}`,
     );
   }
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(
+      `${doing}: expected the option signal to be an AbortSignal, found ` +
+        typeof signal,
+    );
+  }
   const runtime = currentRuntime();
   return await useTarget(target, options.fallback, doing, async (endpoints) => {
     const listener = await fetchListener(handler, options.onError);
     const server = builtin("node:http").createServer();
     const connections = new HttpConnections(server);
     server.on("request", (request, response) => {
+      runtime.prepareRequest?.(request);
       connections.track(request, response);
       listener(request, response);
     });
+    // Of one connection attempt (too many open files, say): the others go on.
+    server.on("error", () => {});
     const addresses = await attach(
       runtime,
       server,
@@ -143,26 +150,23 @@ export async function serve(
     );
 
     const finish = Promise.withResolvers<void>();
-    // Ends a server that was closed before, too: the callback's error is that.
-    const stop = () => server.close(() => {});
     const shutdown = () => {
-      stop();
+      signal?.removeEventListener("abort", shutdown);
+      // The callback takes the error of a server that is closed already.
+      server.close(() => {});
       connections.end().then(finish.resolve);
       return finish.promise;
     };
-    const close = () => {
-      stop();
-      connections.destroy();
-      connections.end().then(finish.resolve);
-    };
-    const { signal } = options;
     if (signal?.aborted) shutdown();
-    else signal?.addEventListener("abort", shutdown, { once: true });
+    else signal?.addEventListener("abort", shutdown);
     return {
       addresses,
       finished: finish.promise,
       shutdown,
-      close,
+      close() {
+        shutdown();
+        connections.destroy();
+      },
       ref: () => void server.ref(),
       unref: () => void server.unref(),
       [Symbol.asyncDispose]: shutdown,

@@ -7,8 +7,12 @@
 import { describeInfo, type Descriptor } from "./descriptor.ts";
 import { ActivationError, quote, quoteAll } from "./errors.ts";
 
-/** Closes a descriptor; injected, so that the core does no I/O. */
-export type CloseDescriptor = (fd: number) => void;
+/**
+ * Closes a descriptor, or returns `false` to leave it open, since it can't be
+ * told from what the runtime itself has opened. Injected, so that the core does
+ * no I/O.
+ */
+export type CloseDescriptor = (fd: number) => boolean;
 
 /**
  * The descriptors that were handed to this process.
@@ -198,17 +202,19 @@ export class Activation {
 
   /**
    * Closes what nobody claimed. The sockets stay with the service manager:
-   * nothing is shut down, and no path is removed. If closing one fails, the
+   * nothing is shut down, and no path is removed. What is no socket or FIFO stays
+   * open and unclaimed: the number could be one that was never passed, and that
+   * the runtime uses by now. If closing one fails, that one stays unclaimed, the
    * others are closed all the same, and the first error is thrown.
    */
   [Symbol.dispose](): void {
     const failures: unknown[] = [];
     for (const descriptor of this.unclaimed) {
-      this.#unclaimed.delete(descriptor);
-      const isOpen = descriptor.info.kind !== "closed";
-      descriptor.markClosed();
       try {
-        if (isOpen) this.#close(descriptor.fd);
+        const isOpen = descriptor.info.kind !== "closed";
+        if (isOpen && !this.#close(descriptor.fd)) continue;
+        this.#unclaimed.delete(descriptor);
+        descriptor.markClosed();
       } catch (error) {
         failures.push(error);
       }

@@ -159,9 +159,19 @@ export function requireKind(
         `closed since`,
     );
   }
-  throw new ActivationError(
+  throw wrongKind(descriptor, wanted, info, doing);
+}
+
+/** The error for a descriptor that is of another kind than a use needs. */
+export function wrongKind(
+  descriptor: Descriptor,
+  wanted: UsableKind,
+  found: DescriptorInfo,
+  doing: string,
+): ActivationError {
+  return new ActivationError(
     "wrong-kind",
-    `${doing}: expected ${KIND_TEXT[wanted]}, found ${describeInfo(info)} ` +
+    `${doing}: expected ${KIND_TEXT[wanted]}, found ${describeInfo(found)} ` +
       `in ${descriptor}: set ${KIND_SETTING[wanted]} in the socket unit`,
   );
 }

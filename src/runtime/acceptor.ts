@@ -7,7 +7,7 @@
 
 import type * as net from "node:net";
 import { type Address, formatAddress, sameAddress } from "../core/address.ts";
-import { type Descriptor, requireKind } from "../core/descriptor.ts";
+import { type Descriptor, requireKind, wrongKind } from "../core/descriptor.ts";
 import { ActivationError, quote } from "../core/errors.ts";
 import { builtin } from "./builtin.ts";
 import { requireSupport, type Runtime } from "./runtime.ts";
@@ -37,7 +37,7 @@ export interface SocketOptions {
  * The backlog to ask for. `node:net` calls `listen(2)` again on an inherited
  * socket, and its own default would shrink the unit's `Backlog=` to 511; this
  * one the kernel cuts to `net.core.somaxconn`. (The largest number there is
- * overflows in Deno, which adds one.)
+ * overflows in Deno, which adds one. Bun asks for 511 whatever it is told.)
  */
 const BACKLOG = 65535;
 
@@ -47,6 +47,47 @@ const BACKLOG = 65535;
  * came meanwhile, until the descriptor is claimed again.
  */
 const parked = new WeakMap<Descriptor, Acceptor>();
+
+/**
+ * The acceptor that holds a descriptor which nobody has claimed any more.
+ *
+ * @param descriptor The descriptor.
+ * @returns The acceptor, or `undefined` if it is not held.
+ */
+export function parkedAcceptor(descriptor: Descriptor): Acceptor | undefined {
+  return parked.get(descriptor);
+}
+
+/**
+ * Checks that a descriptor of which no more is known is not a listener, where
+ * the runtime can tell. One that is, is parked.
+ *
+ * @param runtime The runtime.
+ * @param descriptor The descriptor, which is to be a connection.
+ * @param doing What is being done, to begin an error's message with.
+ */
+export async function requireNoListener(
+  runtime: Runtime,
+  descriptor: Descriptor,
+  doing: string,
+): Promise<void> {
+  if (!runtime.tellsByListening || descriptor.info.kind !== "socket") return;
+  let acceptor: Acceptor;
+  try {
+    acceptor = await Acceptor.open(
+      runtime,
+      { descriptor },
+      { allowHalfOpen: true },
+      doing,
+    );
+  } catch {
+    return;
+  }
+  acceptor.park();
+  const { address } = acceptor;
+  const found = { kind: "stream-listener", address } as const;
+  throw wrongKind(descriptor, "stream-connection", found, doing);
+}
 
 /** What an acceptor does with a connection. */
 export type OnConnection = (socket: net.Socket) => void;
@@ -84,13 +125,27 @@ export class Acceptor {
     const before = descriptor && parked.get(descriptor);
     if (before !== undefined) {
       parked.delete(descriptor!);
-      before.ref();
+      before.#reuse(options);
       return before;
     }
     const server = builtin("node:net").createServer(options);
     const acceptor = new Acceptor(server, descriptor);
     acceptor.#address = await listenOn(runtime, server, endpoint, doing);
     return acceptor;
+  }
+
+  /** Begins again after parking, for a use with other options. */
+  #reuse(options: SocketOptions): void {
+    // `node:net` reads them for each connection that it accepts.
+    Object.assign(this.#server, options);
+    for (const socket of this.#waiting) {
+      socket.allowHalfOpen = options.allowHalfOpen;
+      if (options.noDelay) socket.setNoDelay();
+      if (options.keepAlive) {
+        socket.setKeepAlive(true, options.keepAliveInitialDelay);
+      }
+    }
+    this.ref();
   }
 
   /** Where it listens, if that can be told. */
@@ -124,7 +179,10 @@ export class Acceptor {
    * live on.
    */
   close(): void {
-    this.#descriptor?.markClosed();
+    if (this.#descriptor !== undefined) {
+      parked.delete(this.#descriptor);
+      this.#descriptor.markClosed();
+    }
     this.#server.close();
   }
 
@@ -189,8 +247,9 @@ export function checkAll(
 ): void {
   for (const endpoint of endpoints) {
     if (!("descriptor" in endpoint)) continue;
-    requireKind(endpoint.descriptor, "stream-listener", doing);
+    // First: what an old version says of a descriptor may be wrong.
     requireSupport(runtime, endpoint.descriptor, "stream-listener", doing);
+    requireKind(endpoint.descriptor, "stream-listener", doing);
   }
 }
 

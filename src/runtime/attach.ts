@@ -13,6 +13,7 @@ import {
   type Endpoint,
   listenOn,
   openAll,
+  parkedAcceptor,
   type SocketOptions,
 } from "./acceptor.ts";
 import type { Runtime } from "./runtime.ts";
@@ -43,31 +44,38 @@ export async function attach(
   doing: string,
 ): Promise<(Address | undefined)[]> {
   const [first, ...rest] = endpoints;
+  // A socket that is held since an earlier failure is listened on already.
+  const own = takesDescriptors &&
+    !("descriptor" in first && parkedAcceptor(first.descriptor) !== undefined);
   const options = socketOptions(server);
   checkAll(runtime, endpoints, doing);
   // The server's own socket comes last: closing that one would lose it.
   const acceptors = await openAll(
     runtime,
-    takesDescriptors ? rest : endpoints,
+    own ? rest : endpoints,
     options,
     doing,
   );
-  let own: (Address | undefined)[] = [];
-  if (takesDescriptors) {
+  const addresses = acceptors.map((acceptor) => acceptor.address);
+  if (own) {
     try {
-      own = [await listenOn(runtime, server, first, doing)];
+      addresses.unshift(await listenOn(runtime, server, first, doing));
     } catch (error) {
       for (const acceptor of acceptors) acceptor.park();
       throw error;
     }
   }
-  closeTogether(server, first, acceptors);
-  for (const acceptor of acceptors) {
-    acceptor.attach((socket) => {
-      server.emit("connection", socket);
-    });
+  forwardAll(server, acceptors);
+  if (own && "descriptor" in first) {
+    const { close } = server;
+    server.close = (callback) => {
+      first.descriptor.markClosed();
+      return close.call(server, callback);
+    };
+  } else if (!own) {
+    showListening(server, addresses[0]);
   }
-  return [...own, ...acceptors.map((acceptor) => acceptor.address)];
+  return addresses;
 }
 
 function socketOptions(server: ServerWithOptions): SocketOptions {
@@ -80,17 +88,30 @@ function socketOptions(server: ServerWithOptions): SocketOptions {
   };
 }
 
-/** Makes `close`, `ref` and `unref` of the server mean all of its sockets. */
-function closeTogether(
-  server: net.Server,
-  own: Endpoint,
-  acceptors: readonly Acceptor[],
-): void {
-  const { close, ref, unref } = server;
-  server.close = function (...args) {
-    if ("descriptor" in own) own.descriptor.markClosed();
+/**
+ * Gives a server the connections of acceptors, and makes `close`, `ref` and
+ * `unref` of the server mean all of its sockets: like its own, their connections
+ * delay the `close` event.
+ */
+function forwardAll(server: net.Server, acceptors: readonly Acceptor[]): void {
+  if (acceptors.length === 0) return;
+  const { close, ref, unref, emit } = server;
+  const forwarded = new Set<net.Socket>();
+  let closed = false;
+  server.emit = function (this: net.Server, event: string, ...args: unknown[]) {
+    if (event === "close" && forwarded.size > 0) {
+      closed = true;
+      return true;
+    }
+    return (emit as (...all: unknown[]) => boolean).call(
+      server,
+      event,
+      ...args,
+    );
+  } as typeof emit;
+  server.close = function (callback) {
     for (const acceptor of acceptors) acceptor.close();
-    return close.apply(server, args);
+    return close.call(server, callback);
   };
   server.ref = function () {
     for (const acceptor of acceptors) acceptor.ref();
@@ -99,5 +120,57 @@ function closeTogether(
   server.unref = function () {
     for (const acceptor of acceptors) acceptor.unref();
     return unref.call(server);
+  };
+  for (const acceptor of acceptors) {
+    acceptor.attach((socket) => {
+      forwarded.add(socket);
+      socket.once("close", () => {
+        forwarded.delete(socket);
+        if (closed && forwarded.size === 0) server.emit("close");
+      });
+      server.emit("connection", socket);
+    });
+  }
+}
+
+/**
+ * Makes a server that listens on no socket of its own look as one that does:
+ * `listening`, `address()`, the `listening` and `close` events.
+ */
+function showListening(server: net.Server, address: Address | undefined): void {
+  const { close } = server;
+  let listening = true;
+  Object.defineProperty(server, "listening", {
+    configurable: true,
+    get: () => listening,
+  });
+  server.address = () => listening ? toNodeAddress(address) : null;
+  server.close = (callback) => {
+    if (!listening) return close.call(server, callback);
+    listening = false;
+    if (callback !== undefined) server.once("close", () => callback());
+    let emitted = false;
+    server.once("close", () => emitted = true);
+    // Its own close() ends idle connections, and says that it didn't listen;
+    // on Node it emits the event all the same, on Bun not.
+    close.call(server, () => {});
+    setTimeout(() => {
+      if (!emitted) server.emit("close");
+    }, 0);
+    return server;
+  };
+  server.emit("listening");
+}
+
+function toNodeAddress(
+  address: Address | undefined,
+): ReturnType<net.Server["address"]> {
+  if (address?.kind === "unix") return address.path;
+  if (address?.kind !== "ipv4" && address?.kind !== "ipv6") return null;
+  const { kind, hostname, port } = address;
+  return {
+    address: hostname,
+    family: kind === "ipv4" ? "IPv4" : "IPv6",
+    port,
   };
 }

@@ -4,10 +4,12 @@
  * @module
  */
 
+import type * as http from "node:http";
 import { ActivationError } from "../core/errors.ts";
 import type { Address } from "../core/address.ts";
 import { nodeRuntime } from "./node.ts";
-import type { Connection, Runtime } from "./runtime.ts";
+import type { Connection } from "../types.ts";
+import type { Runtime } from "./runtime.ts";
 import { inetAddress } from "./socket_address.ts";
 
 /** What this shim uses of a socket of `Bun.connect`. */
@@ -17,6 +19,7 @@ interface BunSocket {
   readonly remoteAddress?: string;
   readonly remotePort?: number;
   write(data: Uint8Array, offset: number): number;
+  shutdown(): void;
   end(): void;
   terminate(): void;
   pause(): void;
@@ -34,7 +37,7 @@ export interface BunGlobal {
       drain(socket: BunSocket): void;
       end(socket: BunSocket): void;
       error(socket: BunSocket, error: Error): void;
-      close(socket: BunSocket): void;
+      close(socket: BunSocket, error?: Error): void;
     };
   }): Promise<BunSocket>;
 }
@@ -52,7 +55,25 @@ export function bunRuntime(bun: BunGlobal): Runtime {
       "datagram": "1.4",
     },
     httpServerTakesDescriptors: false,
+    prepareRequest: pauseSocket,
     connect: (fd) => connectBun(bun, fd),
+  };
+}
+
+/**
+ * Pausing a request whose connection was given to the server doesn't pause the
+ * socket on Bun: a body that is not read would pile up in memory.
+ */
+function pauseSocket(request: http.IncomingMessage): void {
+  const { socket } = request;
+  const { pause, resume } = request;
+  request.pause = () => {
+    socket.pause();
+    return pause.call(request);
+  };
+  request.resume = () => {
+    socket.resume();
+    return resume.call(request);
   };
 }
 
@@ -103,7 +124,9 @@ async function connectBun(bun: BunGlobal, fd: number): Promise<Connection> {
       drain: () => onWritable?.(),
       end: () => endInput(() => input.close()),
       error: (_, error) => fail(error),
-      close() {
+      close(_, error) {
+        // After our side has ended, Bun tells the end of the peer's like this.
+        if (outputEnded && !error) endInput(() => input.close());
         fail(new DOMException("The connection is closed", "AbortError"));
       },
     },
@@ -132,7 +155,9 @@ async function connectBun(bun: BunGlobal, fd: number): Promise<Connection> {
     close() {
       if (outputEnded) return;
       outputEnded = true;
-      socket.end();
+      // end() would close both directions.
+      if (inputEnded) socket.end();
+      else socket.shutdown();
     },
     abort: () => socket.terminate(),
   });

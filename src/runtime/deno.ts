@@ -10,7 +10,7 @@ import { LISTEN_VARIABLES } from "../core/environment.ts";
 import { ActivationError } from "../core/errors.ts";
 import { inspectDescriptor } from "../linux/inspect.ts";
 import { builtin, processGlobal } from "./builtin.ts";
-import { connectSocket, readVariables } from "./node.ts";
+import { connectSocket, isClosable, readVariables } from "./node.ts";
 import { procReader, readCommandLine } from "./proc_reader.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -42,11 +42,16 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
     },
     httpServerTakesDescriptors: true,
     readVariables: () =>
-      withPermission("Reading", () => readVariables((n) => deno.env.get(n))),
-    clearVariables: () =>
-      withPermission("Removing", () => {
-        for (const name of LISTEN_VARIABLES) deno.env.delete(name);
-      }),
+      withPermission(() => readVariables((name) => deno.env.get(name))),
+    clearVariables() {
+      for (const name of LISTEN_VARIABLES) {
+        try {
+          deno.env.delete(name);
+        } catch {
+          // What may not be removed may not be read: that is the error.
+        }
+      }
+    },
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     inspect(fd) {
       const info: DescriptorInfo = mayReadProc(deno)
@@ -58,8 +63,13 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
       return mayReadProc(deno) &&
         inspectDescriptor(fd, procReader).kind === "closed";
     },
-    close: closeThroughSocket,
+    close(fd) {
+      const info = this.inspect(fd);
+      if (!isClosable(info)) return false;
+      return closeThroughSocket(fd);
+    },
     connect: (fd) => Promise.resolve(connectSocket(fd)),
+    tellsByListening: true,
     keepRefused,
   };
 }
@@ -70,7 +80,7 @@ function mayReadProc(deno: DenoGlobal): boolean {
     "granted";
 }
 
-function withPermission<T>(doing: string, use: () => T): T {
+function withPermission<T>(use: () => T): T {
   try {
     return use();
   } catch (error) {
@@ -79,7 +89,7 @@ function withPermission<T>(doing: string, use: () => T): T {
     if (name !== "NotCapable" && name !== "PermissionDenied") throw error;
     throw new ActivationError(
       "permission",
-      `${doing} the variables of socket activation: Deno denied access to ` +
+      `Reading the variables of socket activation: Deno denied access to ` +
         `the environment: run with --allow-env=${LISTEN_VARIABLES.join(",")}`,
       { cause: error },
     );
@@ -119,9 +129,17 @@ function guessKind(fd: number): DescriptorInfo {
  * Deno's `fs.closeSync` knows only descriptors that Deno opened. A socket that
  * takes one over and is destroyed unused closes it, with no shutdown(2).
  */
-function closeThroughSocket(fd: number): void {
+function closeThroughSocket(fd: number): boolean {
   const { Socket } = builtin("node:net");
-  new Socket({ fd, readable: false, writable: false }).destroy();
+  let socket: net.Socket;
+  try {
+    socket = new Socket({ fd, readable: false, writable: false });
+  } catch {
+    // No stream socket: there is no way to close it.
+    return false;
+  }
+  socket.destroy();
+  return true;
 }
 
 /** Handles of servers that could not listen, with their descriptors. */

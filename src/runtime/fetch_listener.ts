@@ -12,25 +12,8 @@
 
 import type * as http from "node:http";
 import type { ClientAddress } from "@remix-run/node-fetch-server";
-import type { Address } from "../core/address.ts";
+import type { ServeErrorHandler, ServeHandler } from "../types.ts";
 import { inetAddress } from "./socket_address.ts";
-
-/** What a handler is told of a request beside the `Request`. */
-export interface ServeInfo {
-  /** The client's address; `undefined` on a Unix socket, where it has none. */
-  readonly remoteAddress: Address | undefined;
-}
-
-/** Answers a request. */
-export type ServeHandler = (
-  request: Request,
-  info: ServeInfo,
-) => Response | Promise<Response>;
-
-/** Answers in the place of a handler that threw. */
-export type ServeErrorHandler = (
-  error: unknown,
-) => Response | Promise<Response>;
 
 /**
  * What `Deno.serve` and `Bun.serve` do with an error that nobody handles: the
@@ -68,7 +51,13 @@ export async function fetchListener(
       const remoteAddress = inetAddress(client.address, client.port);
       try {
         const response: unknown = await handler(request, { remoteAddress });
-        if (response instanceof Response) return response;
+        if (response instanceof Response) {
+          if (!response.bodyUsed && !response.body?.locked) return response;
+          throw new TypeError(
+            `Handling ${request.method} ${request.url}: the body of the ` +
+              `Response is used already`,
+          );
+        }
         throw new TypeError(
           `Handling ${request.method} ${request.url}: expected the handler to ` +
             `return a Response, found ${typeof response}`,
@@ -93,6 +82,8 @@ export async function fetchListener(
  */
 function prepare(request: http.IncomingMessage): 200 | 400 | 501 {
   const { method, url = "/", headers } = request;
+  // A host that holds more than host and port would move the path of the URL.
+  if (!/^[^\s/?#@\\]*$/.test(headers.host ?? "")) return 400;
   if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
     return 501;
   }

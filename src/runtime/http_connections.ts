@@ -12,10 +12,16 @@
 import type * as http from "node:http";
 import type * as net from "node:net";
 
+/**
+ * How long a peer has to close its side after the last answer. Closing at once
+ * could reset the connection before the answer has arrived.
+ */
+const LINGER_MS = 1000;
+
 /** The connections of one server. */
 export class HttpConnections {
-  /** How many requests are in flight on each connection. */
-  readonly #inFlight = new Map<net.Socket, number>();
+  /** The answers that are due on each connection. */
+  readonly #due = new Map<net.Socket, Set<http.ServerResponse>>();
   readonly #ended: Promise<void>;
   #resolveEnded!: () => void;
   #ending = false;
@@ -24,31 +30,33 @@ export class HttpConnections {
   constructor(server: http.Server) {
     this.#ended = new Promise((resolve) => this.#resolveEnded = resolve);
     server.on("connection", (socket: net.Socket) => {
-      this.#inFlight.set(socket, 0);
+      this.#due.set(socket, new Set());
       socket.once("close", () => {
-        this.#inFlight.delete(socket);
+        this.#due.delete(socket);
         this.#settle();
       });
     });
   }
 
-  /** Counts a request until its response is sent, or its connection is gone. */
+  /** Notes a request until its answer is sent, or its connection is gone. */
   track(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
-    this.#inFlight.set(socket, (this.#inFlight.get(socket) ?? 0) + 1);
-    if (this.#ending) response.setHeader("connection", "close");
+    const due = this.#due.get(socket);
+    due?.add(response);
+    if (this.#ending) announceEnd(response);
     response.once("close", () => {
-      const left = (this.#inFlight.get(socket) ?? 1) - 1;
-      if (this.#inFlight.has(socket)) this.#inFlight.set(socket, left);
-      if (left === 0 && this.#ending) socket.end();
+      drop(request);
+      due?.delete(response);
+      if (due?.size === 0 && this.#ending) endSoon(socket);
     });
   }
 
-  /** Ends each connection after the requests that are in flight on it. */
+  /** Ends each connection after the answers that are due on it. */
   end(): Promise<void> {
     this.#ending = true;
-    for (const [socket, requests] of this.#inFlight) {
-      if (requests === 0) socket.end();
+    for (const [socket, due] of this.#due) {
+      if (due.size === 0) endSoon(socket);
+      for (const response of due) announceEnd(response);
     }
     this.#settle();
     return this.#ended;
@@ -57,11 +65,35 @@ export class HttpConnections {
   /** Closes all connections at once. */
   destroy(): void {
     this.#ending = true;
-    for (const socket of this.#inFlight.keys()) socket.destroy();
+    for (const socket of this.#due.keys()) socket.destroy();
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#ending && this.#inFlight.size === 0) this.#resolveEnded();
+    if (this.#ending && this.#due.size === 0) this.#resolveEnded();
   }
+}
+
+/** Tells the client that no request can follow on this connection. */
+function announceEnd(response: http.ServerResponse): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
+}
+
+/**
+ * Reads on to the end of a body that the handler left unread: the next request
+ * comes behind it. `node:http` does so itself only for one that nobody began
+ * to read.
+ */
+function drop(request: http.IncomingMessage): void {
+  if (request.complete) return;
+  request.removeAllListeners("data");
+  request.resume();
+}
+
+/** Ends our side, and the connection a moment later if the peer doesn't. */
+function endSoon(socket: net.Socket): void {
+  if (socket.destroyed) return;
+  socket.end();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(timer));
 }

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { Connection, Runtime } from "./runtime.ts";
+import type * as net from "node:net";
+import type { DescriptorInfo } from "../core/descriptor.ts";
+import { ActivationError } from "../core/errors.ts";
+import type { Connection } from "../types.ts";
+import type { Runtime } from "./runtime.ts";
 import { LISTEN_VARIABLES, type ListenVariables } from "../core/environment.ts";
 import { inspectDescriptor } from "../linux/inspect.ts";
 import { builtin, processGlobal } from "./builtin.ts";
@@ -32,7 +36,12 @@ export function nodeRuntime(): Runtime {
     commandLine: readCommandLine,
     inspect: (fd) => inspectDescriptor(fd, procReader),
     isClosed,
-    close: (fd) => builtin("node:fs").closeSync(fd),
+    close(fd) {
+      const info = inspectDescriptor(fd, procReader);
+      if (!isClosable(info)) return false;
+      builtin("node:fs").closeSync(fd);
+      return true;
+    },
     connect: (fd) => Promise.resolve(connectSocket(fd)),
   };
 }
@@ -44,6 +53,25 @@ export function readVariables(
   return Object.fromEntries(
     LISTEN_VARIABLES.map((name) => [name, get(name)]),
   );
+}
+
+/**
+ * Whether a descriptor can only be one that was handed over. The runtime has
+ * event queues, anonymous pipes, files and devices of its own, which take the
+ * numbers of descriptors that were announced but not passed.
+ */
+export function isClosable({ kind, link }: DescriptorInfo): boolean {
+  switch (kind) {
+    case "fifo":
+      return link === undefined || !link.startsWith("pipe:[");
+    case "file":
+    case "character-device":
+    case "other":
+    case "closed":
+      return false;
+    default:
+      return true;
+  }
 }
 
 /** Whether a descriptor is known not to be open. */
@@ -59,11 +87,22 @@ export function isClosed(fd: number): boolean {
 /** Takes over a connected stream socket through `node:net`. */
 export function connectSocket(fd: number): Connection {
   const { Socket } = builtin("node:net");
-  const socket = new Socket({
-    fd,
-    readable: true,
-    writable: true,
-    allowHalfOpen: true,
-  });
+  let socket: net.Socket;
+  try {
+    socket = new Socket({
+      fd,
+      readable: true,
+      writable: true,
+      allowHalfOpen: true,
+    });
+  } catch (error) {
+    throw new ActivationError(
+      "failed",
+      `Taking over the connection in descriptor ${fd}: ${
+        (error as Error).message
+      }`,
+      { cause: error },
+    );
+  }
   return toConnection(socket, undefined);
 }

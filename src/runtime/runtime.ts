@@ -5,28 +5,13 @@
  * @module
  */
 
+import type * as http from "node:http";
 import type * as net from "node:net";
-import type { Address } from "../core/address.ts";
 import type { CloseDescriptor } from "../core/activation.ts";
 import type { Descriptor, Inspect, UsableKind } from "../core/descriptor.ts";
 import type { ListenVariables } from "../core/environment.ts";
 import { ActivationError } from "../core/errors.ts";
-
-/** A stream connection: bytes in, bytes out. */
-export interface Connection {
-  /** What the peer sends; it ends when the peer has ended its side. */
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** What the peer is sent; closing it ends this side and no more. */
-  readonly writable: WritableStream<Uint8Array>;
-  /** The local address, where it is known. */
-  readonly localAddress: Address | undefined;
-  /** The peer's address; `undefined` for Unix sockets, whose peers have none. */
-  readonly remoteAddress: Address | undefined;
-  /** Closes both directions at once; what is not sent yet is lost. */
-  close(): void;
-  /** The same as {@linkcode Connection.close}. */
-  [Symbol.dispose](): void;
-}
+import type { Connection } from "../types.ts";
 
 /** The first version of a runtime that can use descriptors of a kind. */
 export type Support = { readonly [kind in UsableKind]: string | undefined };
@@ -62,6 +47,13 @@ export interface Runtime {
   readonly close: CloseDescriptor;
   /** Takes over a connected stream socket. */
   connect(fd: number): Promise<Connection>;
+  /**
+   * Whether a TCP socket of which no more is known can be told by trying to
+   * listen: that fails on a connection, without harm to it.
+   */
+  readonly tellsByListening?: boolean;
+  /** Mends what `node:http` of the runtime does with a request, if need be. */
+  prepareRequest?(request: http.IncomingMessage): void;
   /** Prepares a server, so that failing to listen doesn't lose the descriptor. */
   keepRefused?(server: net.Server): void;
 }

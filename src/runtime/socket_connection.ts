@@ -9,7 +9,7 @@
 
 import type * as net from "node:net";
 import type { Address } from "../core/address.ts";
-import type { Connection } from "./runtime.ts";
+import type { Connection } from "../types.ts";
 import { inetAddress } from "./socket_address.ts";
 
 /**

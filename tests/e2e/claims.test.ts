@@ -76,6 +76,28 @@ for (const host of HOSTS) {
     assert.deepEqual((await agent.call("activation")).unclaimed, []);
   });
 
+  test(`dispose on ${host.label} leaves the runtime's own descriptors alone`, async (t) => {
+    const names = Array.from({ length: 12 }, (_, at) => `n${at}`);
+    const { agent, sockets } = await activateAgent(
+      t,
+      host,
+      ["web=tcp:127.0.0.1:0"],
+      { LISTEN_FDS: "12", LISTEN_FDNAMES: names.join(":") },
+    );
+    await agent.call("dispose");
+    await agent.until("the socket to be closed", () => {
+      try {
+        assertListensOnly(agent, []);
+        return true;
+      } catch {
+        return undefined;
+      }
+    });
+    // It still runs, with its timers, its input and its network.
+    assert.deepEqual(await agent.call("environment"), []);
+    assert.equal(sockets.length, 1);
+  });
+
   test(`activation() on ${host.label} shows names as they are`, async (t) => {
     const names = ["x".repeat(300), "\x07\u202e", ""];
     const { agent } = await activateAgent(

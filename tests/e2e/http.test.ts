@@ -76,7 +76,7 @@ for (const host of HOSTS) {
 
   test(`serve() on ${host.label} answers 500 for a handler that fails, and goes on`, async (t) => {
     const { agent, target } = await serving(t, host);
-    for (const path of ["/throw", "/nothing"]) {
+    for (const path of ["/throw", "/nothing", "/used"]) {
       const { status, body } = await request(target, { path });
       assert.deepEqual([status, body], [500, "Internal Server Error"]);
     }
@@ -84,6 +84,7 @@ for (const host of HOSTS) {
     // The operator learns what went wrong.
     assert.match(agent.stderr, /thrown on purpose/);
     assert.match(agent.stderr, /expected the handler to return a Response/);
+    assert.match(agent.stderr, /the body of the Response is used already/);
   });
 
   test(`serve() on ${host.label} takes odd requests, or refuses them`, async (t) => {
@@ -99,6 +100,8 @@ for (const host of HOSTS) {
       const [text, status] of [
         [`GET / HTTP/1.1\r\nHost: a b\r\n${close}`, "400"],
         [`OPTIONS * HTTP/1.1\r\nHost: x\r\n${close}`, "400"],
+        [`GET / HTTP/1.1\r\nHost: a/admin?\r\n${close}`, "400"],
+        [`GET / HTTP/1.1\r\nHost: u:p@b\r\n${close}`, "400"],
         [`GET ftp://x/ HTTP/1.1\r\nHost: x\r\n${close}`, "400"],
         [`TRACE / HTTP/1.1\r\nHost: x\r\n${close}`, "501"],
         ["nonsense\r\n\r\n", "400"],
@@ -168,6 +171,86 @@ for (const host of HOSTS) {
     // Nothing keeps the process alive but its input.
     agent.process.stdin!.end();
     assert.equal(await agent.exited, 0);
+  });
+
+  test(`serve() on ${host.label} goes on after a body that nobody read`, async (t) => {
+    const { target } = await serving(t, host);
+    const keepAlive = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => keepAlive.destroy());
+    const upload = Buffer.alloc(5_000_000, "x");
+    const post = { path: "/ignore", method: "POST", agent: keepAlive };
+    for (let round = 0; round < 3; round++) {
+      const { status, body } = await request(target, post, upload);
+      assert.deepEqual([status, body], [200, "ignored\n"]);
+    }
+    assert.equal((await request(target, { agent: keepAlive })).status, 200);
+  });
+
+  test(`serve() on ${host.label} takes no more than the handler reads`, async (t) => {
+    const { target } = await serving(t, host);
+    const socket = net.connect({ host: target.hostname, port: target.port });
+    t.after(() => socket.destroy());
+    socket.on("error", () => {});
+    const chunk = Buffer.alloc(1 << 20);
+    const total = 512 * chunk.length;
+    socket.write(
+      `POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: ${total}\r\n\r\n`,
+    );
+    // Sent until nothing has been taken any more for a second.
+    let sent = 0;
+    let idle = 0;
+    while (sent < total && idle < 100) {
+      if (!socket.writableNeedDrain) {
+        socket.write(chunk);
+        sent += chunk.length;
+        idle = 0;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (socket.writableNeedDrain) idle++;
+    }
+    assert.ok(sent < total / 4, `took ${sent} bytes`);
+    assert.equal((await request(target)).status, 200);
+  });
+
+  test(`shutdown() on ${host.label} doesn't wait for clients that say nothing`, async (t) => {
+    const { agent, id, target } = await serving(t, host);
+    const connect = {
+      host: target.hostname,
+      port: target.port,
+      // They don't end their side either when the server has ended its own.
+      allowHalfOpen: true,
+    };
+    const silent = (await tryConnect(connect))!;
+    const halfway = (await tryConnect(connect))!;
+    halfway.write("GET / HTTP/1.1\r\nHos");
+    const busy = (await tryConnect(connect))!;
+    busy.write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (const socket of [silent, halfway, busy]) {
+      socket.on("error", () => {});
+      t.after(() => socket.destroy());
+    }
+    let answer = "";
+    busy.setEncoding("latin1").on("data", (text) => answer += text);
+    assert.equal((await request(target)).status, 200);
+    const stopped = agent.call("shutdown", id);
+    await agent.call("unhold");
+    await stopped;
+    assert.match(
+      answer,
+      /^HTTP\/1\.1 200 [^]*\r\nconnection: close\r\n[^]*held\n/i,
+    );
+  });
+
+  test(`serve() on ${host.label} checks its options before it claims`, async (t) => {
+    const { agent, sockets } = await activateAgent(t, host, [
+      "web=tcp:127.0.0.1:0",
+    ]);
+    const error = await agent.fail("serve", "web", { signal: {} });
+    assert.equal(error.name, "TypeError");
+    assert.match(error.message, /expected the option signal to be an AbortSig/);
+    assert.deepEqual((await agent.call("activation")).unclaimed, [3]);
+    await agent.call("serve", "web");
+    assertListensOnly(agent, sockets);
   });
 
   test(`close() on ${host.label} closes connections at once`, async (t) => {

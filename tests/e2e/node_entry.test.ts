@@ -70,6 +70,33 @@ function askHttp2(origin: string): Promise<string> {
 }
 
 for (const host of HOSTS) {
+  test(`close() of ./node on ${host.label} waits for the connections of all sockets`, async (t) => {
+    const { agent, sockets } = await activateAgent(t, host, WEB);
+    const { id } = await agent.call("nodeListen", "held", "web", {});
+    // On the second socket only: the first is the server's own.
+    const answer = request({ hostname: "::1", port: sockets[1]!.port! });
+    await agent.until(
+      "the request to arrive",
+      async () => await agent.call("waiting") === 1 || undefined,
+    );
+    let closed = false;
+    const done = agent.call("closeServer", id).then(() => closed = true);
+    await agent.until("listening to stop", () => {
+      try {
+        assertListensOnly(agent, []);
+        return true;
+      } catch {
+        return undefined;
+      }
+    });
+    assert.equal(await agent.call("waiting"), 1);
+    assert.equal(closed, false);
+    await agent.call("unhold");
+    const { status, body } = await answer;
+    assert.deepEqual([status, body], [200, "held\n"]);
+    await done;
+  });
+
   for (const [kind, ask] of Object.entries(ASK)) {
     test(`listen() of ./node on ${host.label} serves ${kind} on both sockets`, async (t) => {
       const certificate = makeCertificate(temporaryFolder(t));
@@ -102,8 +129,16 @@ for (const host of HOSTS) {
       assert.equal(await ask("127.0.0.1", v4!), `${kind}\n`);
       assert.equal(await ask("::1", v6!), `${kind}\n`);
       assertListensOnly(agent, sockets);
+      assert.deepEqual(await agent.call("serverState", id), {
+        listening: true,
+        address: {
+          address: "127.0.0.1",
+          family: "IPv4",
+          port: v4,
+        },
+      });
       // Closing the server closes both.
-      await agent.call("close", id);
+      await agent.call("closeServer", id);
       await agent.until("both to be closed", () => {
         try {
           assertListensOnly(agent, []);

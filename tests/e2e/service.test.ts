@@ -5,14 +5,17 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
 import {
-  assertListensOnly,
+  type BoundSocket,
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator.ts";
+import {
   exchange,
   freePorts,
-  type Handed,
   type Host,
   HOSTS,
+  listeningInodes,
   Program,
   request,
   SERVICE,
@@ -20,7 +23,6 @@ import {
   SYSTEMD_ACTIVATE,
   type Target,
   temporaryFolder,
-  tryConnect,
   withInode,
 } from "./harness.ts";
 
@@ -38,6 +40,11 @@ async function sockets(folder: string): Promise<Socket[]> {
     { name: "echo", target: { host: "127.0.0.1", port: echo } },
     { name: "web", target: { host: "::1", port: web } },
   ];
+}
+
+/** The inodes of bound sockets, sorted. */
+function inodes(bound: readonly BoundSocket[]): number[] {
+  return bound.map((socket) => withInode(socket).inode).sort((a, b) => a - b);
 }
 
 async function assertServes(
@@ -69,7 +76,7 @@ async function assertService(
   host: Host,
   order: readonly number[],
   run: (sockets: readonly Socket[]) => Promise<
-    { program: Program; handed?: readonly Handed[] }
+    { program: Program; handed: readonly number[] }
   >,
 ): Promise<void> {
   const folder = temporaryFolder(t);
@@ -77,7 +84,7 @@ async function assertService(
   const ordered = order.map((at) => all[at]!);
   const { program, handed } = await run(ordered);
   for (const socket of ordered) await assertServes(host, socket);
-  if (handed !== undefined) assertListensOnly(program, handed);
+  assert.deepEqual(listeningInodes(program.pid), handed);
   assert.equal(await program.terminate(), 0, program.stderr);
   for (const { target } of ordered) {
     if ("path" in target) assert.ok(fs.statSync(target.path!).isSocket());
@@ -109,7 +116,7 @@ for (const host of HOSTS) {
         );
         return await withSockets(specs, (bound) => ({
           program: start(t, host.command(SERVICE), bound),
-          handed: bound.map(withInode),
+          handed: inodes(bound),
         }));
       }));
   }
@@ -136,14 +143,15 @@ for (const host of HOSTS) {
             ...host.command(SERVICE),
           ], { stdio: ["ignore", "pipe", "pipe"] }),
         );
-        for (const { target } of sockets) {
-          const socket = await program.until(
-            "systemd-socket-activate to listen",
-            () => tryConnect(target),
-          );
-          socket.destroy();
-        }
-        return { program };
+        // It becomes the service on the first connection, in the same process.
+        const handed = await program.until(
+          "systemd-socket-activate to listen",
+          () => {
+            const inodes = listeningInodes(program.pid);
+            return inodes.length === sockets.length ? inodes : undefined;
+          },
+        );
+        return { program, handed };
       }),
   );
 }
@@ -159,7 +167,7 @@ for (const host of HOSTS) {
         [parseSocketSpec(`echo=tcp:${hostname}:${port}`)],
         (bound) => ({
           program: start(t, host.command(SERVICE), bound),
-          handed: bound.map(withInode),
+          handed: inodes(bound),
         }),
       );
     }));

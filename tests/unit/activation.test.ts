@@ -232,7 +232,7 @@ test("Activation.complete() throws until all is claimed, and says what is left",
     descriptor(3, "web", web),
     descriptor(4, "log", { kind: "fifo", link: "/run/log" }),
     descriptor(5, "a\nb", "datagram"),
-  ], () => {});
+  ], () => true);
   assertThrows(
     () => activation.complete(),
     "unclaimed",
