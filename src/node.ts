@@ -41,8 +41,8 @@ export type { ListenOptions } from "./listen.ts";
 
 /**
  * Makes a server listen on the sockets that a service manager handed over under
- * a name. It emits `listening` (on Bun, an HTTP server doesn't), and closing
- * it closes all of them.
+ * a name. It emits `listening`. Closing it closes all of them, and its `close`
+ * event waits for the connections of all.
  *
  * @param server A server that doesn't listen yet: of `node:net`, `node:tls`,
  * `node:http`, `node:https` or `node:http2`.

@@ -42,7 +42,9 @@ export interface FetchServer {
   readonly finished: Promise<void>;
   /**
    * Stops accepting, answers the requests that are in flight, and ends the
-   * connections. The socket stays with the service manager: it is not shut
+   * connections; one whose client doesn't close it too is closed a second after
+   * its last answer. There is no limit to how long a handler may take:
+   * {@linkcode FetchServer.close} ends those. The socket stays with the service manager: it is not shut
    * down, and its path is not removed.
    *
    * @returns The same promise as {@linkcode FetchServer.finished}.

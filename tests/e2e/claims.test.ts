@@ -12,6 +12,7 @@ import {
   HOSTS,
   startAgent,
   temporaryFolder,
+  untilListensOnly,
   withInode,
 } from "./harness.ts";
 
@@ -65,14 +66,7 @@ for (const host of HOSTS) {
     ]);
     await agent.call("listen", "echo");
     await agent.call("dispose");
-    await agent.until("the sockets to be closed", () => {
-      try {
-        assertListensOnly(agent, [sockets[2]!]);
-        return true;
-      } catch {
-        return undefined;
-      }
-    });
+    await untilListensOnly(agent, [sockets[2]!]);
     assert.deepEqual((await agent.call("activation")).unclaimed, []);
   });
 
@@ -85,14 +79,7 @@ for (const host of HOSTS) {
       { LISTEN_FDS: "12", LISTEN_FDNAMES: names.join(":") },
     );
     await agent.call("dispose");
-    await agent.until("the socket to be closed", () => {
-      try {
-        assertListensOnly(agent, []);
-        return true;
-      } catch {
-        return undefined;
-      }
-    });
+    await untilListensOnly(agent, []);
     // It still runs, with its timers, its input and its network.
     assert.deepEqual(await agent.call("environment"), []);
     assert.equal(sockets.length, 1);

@@ -338,6 +338,21 @@ export function assertListensOnly(
   );
 }
 
+/** Waits until a process listens on exactly these sockets. */
+export async function untilListensOnly(
+  program: Program,
+  sockets: readonly Handed[],
+): Promise<void> {
+  await program.until(`listening on ${sockets.length} sockets`, () => {
+    try {
+      assertListensOnly(program, sockets);
+      return true;
+    } catch {
+      return undefined;
+    }
+  });
+}
+
 /** Where a client connects. */
 export type Target = net.NetConnectOpts;
 

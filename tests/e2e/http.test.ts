@@ -18,6 +18,7 @@ import {
   request,
   temporaryFolder,
   tryConnect,
+  untilListensOnly,
 } from "./harness.ts";
 
 interface Serving {
@@ -155,14 +156,7 @@ for (const host of HOSTS) {
       return (await request(target)).status === 200 || undefined;
     });
     const stopped = agent.call("shutdown", id);
-    await agent.until("listening to stop", () => {
-      try {
-        assertListensOnly(agent, []);
-        return true;
-      } catch {
-        return undefined;
-      }
-    });
+    await untilListensOnly(agent, []);
     await agent.call("unhold");
     const { status, body } = await held;
     assert.deepEqual([status, body], [200, "held\n"]);

@@ -78,6 +78,17 @@ function open(t: TestContext, file: string): Opened {
   return opened(t, fd, () => fs.closeSync(fd));
 }
 
+/** A TCP listener, to be closed here as soon as it is handed over. */
+async function openListener(): Promise<
+  { fd: number; port: number; close: () => void }
+> {
+  const server = net.createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  return { fd: fdOf(server), port, close: () => server.close() };
+}
+
 /** A connected pair; the first is to be handed over. */
 async function openPair(
   t: TestContext,
@@ -123,14 +134,12 @@ async function assertRefused(
   opener: Opener,
   found: RegExp,
 ): Promise<void> {
-  const right = net.createServer();
-  right.listen(0, "127.0.0.1");
-  await once(right, "listening");
-  const { port } = right.address() as net.AddressInfo;
+  const right = await openListener();
+  const { port } = right;
   const wrong = await opener(t);
   const { ino } = fs.fstatSync(wrong.fd);
   const agent = startAgent(t, host, [
-    { name: "web", fd: fdOf(right) },
+    { name: "web", fd: right.fd },
     { name: "wrong", fd: wrong.fd },
   ]);
   right.close();
@@ -176,12 +185,10 @@ for (const host of HOSTS) {
   });
 
   test(`listen() on ${host.label} starts all sockets of a name or none`, async (t) => {
-    const [port] = await freePorts(1);
-    const right = net.createServer();
-    right.listen(port, "127.0.0.1");
-    await once(right, "listening");
+    const right = await openListener();
+    const { port } = right;
     const agent = startAgent(t, host, [
-      { name: "web", fd: fdOf(right) },
+      { name: "web", fd: right.fd },
       { name: "web", fd: (await openUdp(t)).fd },
     ]);
     right.close();
@@ -191,7 +198,7 @@ for (const host of HOSTS) {
       assert.deepEqual((await agent.call("activation")).unclaimed, [3, 4]);
     }
     // The one that is right can still be used, and nothing was lost meanwhile.
-    const answer = exchange({ host: "127.0.0.1", port: port! }, "kept");
+    const answer = exchange({ host: "127.0.0.1", port }, "kept");
     await agent.call("listen", "fd:3");
     assert.equal(await answer, "kept");
   });
@@ -200,19 +207,17 @@ for (const host of HOSTS) {
     for (
       const [op, ...args] of [["serve"], ["nodeListen", "http"], ["dispose"]]
     ) {
-      const [port] = await freePorts(1);
-      const right = net.createServer();
-      right.listen(port, "127.0.0.1");
-      await once(right, "listening");
+      const right = await openListener();
+      const { port } = right;
       const agent = startAgent(t, host, [
-        { name: "web", fd: fdOf(right) },
+        { name: "web", fd: right.fd },
         // Deno without /proc can't tell a FIFO from a Unix socket: the first
         // socket listens already when this one turns out to be wrong.
         { name: "web", fd: (await openFifo(t)).fd },
       ]);
       right.close();
       await agent.fail("listen", "web");
-      const target = { hostname: "127.0.0.1", port: port! };
+      const target = { hostname: "127.0.0.1", port };
       if (op === "dispose") {
         await agent.call("dispose");
         assert.deepEqual(await agent.call("claim", "fd:3"), []);

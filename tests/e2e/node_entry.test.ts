@@ -13,6 +13,7 @@ import {
   makeCertificate,
   request,
   temporaryFolder,
+  untilListensOnly,
 } from "./harness.ts";
 
 const WEB = ["web=tcp:127.0.0.1:0", "web=tcp:[::1]:0"];
@@ -81,14 +82,7 @@ for (const host of HOSTS) {
     );
     let closed = false;
     const done = agent.call("closeServer", id).then(() => closed = true);
-    await agent.until("listening to stop", () => {
-      try {
-        assertListensOnly(agent, []);
-        return true;
-      } catch {
-        return undefined;
-      }
-    });
+    await untilListensOnly(agent, []);
     assert.equal(await agent.call("waiting"), 1);
     assert.equal(closed, false);
     await agent.call("unhold");
@@ -139,14 +133,7 @@ for (const host of HOSTS) {
       });
       // Closing the server closes both.
       await agent.call("closeServer", id);
-      await agent.until("both to be closed", () => {
-        try {
-          assertListensOnly(agent, []);
-          return true;
-        } catch {
-          return undefined;
-        }
-      });
+      await untilListensOnly(agent, []);
     });
   }
 }
