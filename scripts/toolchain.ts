@@ -127,7 +127,7 @@ function writeJson(name: string, value: unknown): Promise<void> {
 /** The project's own dependencies, which Bun and Node look for in node_modules. */
 async function fetchDependencies(): Promise<void> {
   const present = await Promise.all(
-    ["fast-check", "@remix-run/node-fetch-server"].map((name) =>
+    ["fast-check", "tinybench", "@remix-run/node-fetch-server"].map((name) =>
       Deno.stat(new URL(`node_modules/${name}/package.json`, ROOT))
         .then(() => true, () => false)
     ),

@@ -8,8 +8,14 @@ import { Activation } from "./core/activation.ts";
 import {
   type CompatibilityMap,
   namesFromMap,
+  readMap,
 } from "./core/compatibility_map.ts";
 import { Descriptor } from "./core/descriptor.ts";
+import {
+  checkExpectations,
+  type Expectations,
+  readExpectations,
+} from "./core/expectations.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
@@ -28,8 +34,13 @@ export interface ActivationOptions {
    */
   readonly map?: CompatibilityMap;
   /**
+   * Which kind the descriptors of each name are to be of. Checked with each
+   * call, also where the activation is remembered from an earlier one.
+   */
+  readonly expect?: Expectations;
+  /**
    * Whether to leave the four variables in the environment, for a child that is
-   * to be handed the descriptors. By default they are removed, also on an error
+   * handed the descriptors explicitly. By default they are removed, also on an error
    * or if they are meant for another process.
    */
   readonly keepEnvironment?: boolean;
@@ -72,16 +83,19 @@ const REMEMBERED: unique symbol = Symbol.for(
  *
  * The four variables of the protocol are removed from the environment, so that
  * children don't take them for theirs, and the result is remembered: every later
- * call returns the same object (and doesn't look at its options).
+ * call returns the same object (and looks at no option but `expect`).
  *
  * @param options How to read the environment.
  * @returns The activation; `null` if there is none, and the program is to bind
  * its sockets as it would without a service manager. {@linkcode inactiveReason}
  * tells why.
  * @throws {SyntaxError | RangeError} If a variable doesn't parse.
+ * @throws {TypeError} If `map` or `expect` has another form than it should.
  * @throws {ActivationError} With the code `names` if there isn't one name for
- * each descriptor, `map` if the map doesn't name each, or `permission` if Deno
- * denied access to the environment.
+ * each descriptor, `map` if the map doesn't name each, `expectation` if a
+ * descriptor is missing or of another kind than `expect` says (then nothing is
+ * claimed, and a call without it returns the activation), or `permission` if
+ * Deno denied access to the environment.
  *
  * @example
  * ```ts
@@ -92,9 +106,16 @@ const REMEMBERED: unique symbol = Symbol.for(
  * ```
  */
 export function activation(options: ActivationOptions = {}): Activation | null {
+  // Also where nothing was handed over: a slip is to be found at the desk.
+  if (options.map !== undefined) readMap(options.map);
+  if (options.expect !== undefined) readExpectations(options.expect);
   const outcome = remembered(options);
   if (outcome.kind === "failed") throw outcome.error;
-  return outcome.kind === "activated" ? outcome.activation : null;
+  if (outcome.kind === "inactive") return null;
+  if (options.expect !== undefined) {
+    checkExpectations(outcome.activation, options.expect);
+  }
+  return outcome.activation;
 }
 
 /**
@@ -140,7 +161,12 @@ function readEnvironment(
 ): ListenEnvironment {
   try {
     const variables = runtime.readVariables();
-    return parseListenEnvironment(variables, { pid: runtime.pid });
+    return parseListenEnvironment(variables, {
+      pid: runtime.pid,
+      get pidfdId() {
+        return runtime.pidfdId();
+      },
+    });
   } finally {
     if (options.keepEnvironment !== true) runtime.clearVariables();
   }
@@ -166,15 +192,15 @@ function makeActivation(
     );
   }
   const fds = Array.from({ length: count }, (_, at) => LISTEN_FDS_START + at);
+  // First, before the number of one that was not passed means something else.
+  const isOpen = fds.map((fd) => runtime.receive(fd));
   const names = environment.names ??
-    (map === undefined ? fds.map(() => "unknown") : namesFromMap(
-      fds.map((fd) => ({ fd, info: runtime.inspect(fd) })),
-      map,
-    ));
+    (map === undefined
+      ? fds.map(() => "unknown")
+      : namesFromMap(fds, map, runtime.inspector));
   const descriptors = fds.map((fd, at) => {
-    const descriptor = new Descriptor(fd, names[at]!, runtime.inspect);
-    // Now, before the number of one that was not passed means something else.
-    if (runtime.isClosed(fd)) descriptor.markClosed();
+    const descriptor = new Descriptor(fd, names[at]!, runtime.inspector);
+    if (!isOpen[at]) descriptor.markClosed();
     return descriptor;
   });
   return new Activation(descriptors, (fd) => {
@@ -199,7 +225,17 @@ function explain(
         `socket unit, or run under systemd-socket-activate(1)`,
     };
   }
-  const { listenPid } = environment;
+  const { listenPid, listenPidfdId } = environment;
+  if (listenPidfdId !== undefined) {
+    return {
+      kind: "foreign",
+      listenPid,
+      pid,
+      message: `Not activated: LISTEN_PIDFDID is ${listenPidfdId}, which is ` +
+        `another process that had the number ${pid} before: the variables ` +
+        `were inherited from it: start this process without them`,
+    };
+  }
   const command = runtime.commandLine(listenPid);
   const wrapper = command && recognizeWrapper(command);
   return {

@@ -7,19 +7,21 @@
 
 import { activation, inactiveReason } from "./activation.ts";
 import type { Activation } from "./core/activation.ts";
+import type { Descriptor } from "./core/descriptor.ts";
+import type { UsableKind } from "./core/kinds.ts";
 import {
-  type Descriptor,
-  requireKind,
-  type UsableKind,
-} from "./core/descriptor.ts";
-import { ActivationError, quote, quoteAll } from "./core/errors.ts";
+  ActivationError,
+  describeValue,
+  quote,
+  quoteAll,
+} from "./core/errors.ts";
 import {
   type ListenAddress,
   parseListenAddress,
 } from "./core/listen_address.ts";
 import type { Endpoint } from "./runtime/acceptor.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import { requireSupport, type Runtime } from "./runtime/runtime.ts";
+import { requireUsable, type Runtime } from "./runtime/runtime.ts";
 
 /**
  * Where to listen when, and only when, the process is not activated: a TCP port
@@ -94,9 +96,7 @@ export async function useDescriptor<T>(
   const runtime = currentRuntime();
   const descriptor = activated.claimOne(name);
   try {
-    // First: what an old version says of a descriptor may be wrong.
-    requireSupport(runtime, descriptor, kind, doing);
-    requireKind(descriptor, kind, doing);
+    requireUsable(runtime, [descriptor], kind, doing);
     return await use(descriptor, runtime);
   } catch (error) {
     activated.release([descriptor]);
@@ -193,7 +193,7 @@ function checkFallback(fallback: Fallback, doing: string): void {
   if (!hasPort && !hasPath) {
     throw new TypeError(
       `${doing}: expected a fallback of { port, hostname } or { path }, found ` +
-        quote(JSON.stringify(fallback) ?? String(fallback)),
+        describeValue(fallback),
     );
   }
   if (hasPort && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { describeInfo, type Descriptor } from "./descriptor.ts";
+import { Descriptor } from "./descriptor.ts";
 import { ActivationError, quote, quoteAll } from "./errors.ts";
+import { describeInfo } from "./kinds.ts";
 
 /**
  * Closes a descriptor, or returns `false` to leave it open, since it can't be
@@ -189,9 +190,9 @@ export class Activation {
   complete(): void {
     const left = this.unclaimed;
     if (left.length === 0) return;
-    const list = left.slice(0, 20).map((one) =>
-      `${one}: ${describeInfo(one.info)}`
-    );
+    const shown = left.slice(0, 20);
+    const infos = Descriptor.inspectAll(shown);
+    const list = shown.map((one, at) => `${one}: ${describeInfo(infos[at]!)}`);
     if (left.length > 20) list.push(`and ${left.length - 20} more`);
     throw new ActivationError(
       "unclaimed",

@@ -14,6 +14,8 @@ export interface InetAddress {
   readonly hostname: string;
   /** The port, 0 to 65535. */
   readonly port: number;
+  /** The interface that a link-local IPv6 address belongs to, by its index. */
+  readonly scopeId?: number;
 }
 
 /** The address of a Unix domain socket, see `unix(7)`. */
@@ -35,8 +37,32 @@ export type UnixAddress =
     readonly kind: "unix-unnamed";
   };
 
+/** The address of a socket between a virtual machine and its host, `vsock(7)`. */
+export interface VsockAddress {
+  /** The address family. */
+  readonly kind: "vsock";
+  /** The context id: a virtual machine, or the host. */
+  readonly contextId: number;
+  /** The port, 32 bits. */
+  readonly port: number;
+}
+
+/** The address of a socket to the kernel, `netlink(7)`. */
+export interface NetlinkAddress {
+  /** The address family. */
+  readonly kind: "netlink";
+  /** The port id (`nl_pid`). */
+  readonly portId: number;
+  /** The multicast groups, one bit each. */
+  readonly groups: number;
+}
+
 /** The address of a socket. */
-export type Address = InetAddress | UnixAddress;
+export type Address =
+  | InetAddress
+  | UnixAddress
+  | VsockAddress
+  | NetlinkAddress;
 
 /**
  * Brings a numeric IPv6 address into its canonical text (RFC 5952).
@@ -61,6 +87,20 @@ export function canonicalIpv6(text: string): string {
 }
 
 /**
+ * Writes the bytes of an IPv6 address as its canonical text.
+ *
+ * @param bytes The sixteen bytes.
+ * @returns The text.
+ */
+export function formatIpv6(bytes: ArrayLike<number>): string {
+  const groups: string[] = [];
+  for (let at = 0; at < bytes.length; at += 2) {
+    groups.push(((bytes[at]! << 8) | bytes[at + 1]!).toString(16));
+  }
+  return canonicalIpv6(groups.join(":"));
+}
+
+/**
  * Writes an address as people read it: `127.0.0.1:80`, `[::1]:80`,
  * `/run/app.sock`, `@abstract`.
  *
@@ -74,13 +114,19 @@ export function formatAddress(address: Address | undefined): string {
     case "ipv4":
       return `${address.hostname}:${address.port}`;
     case "ipv6":
-      return `[${address.hostname}]:${address.port}`;
+      return address.scopeId === undefined
+        ? `[${address.hostname}]:${address.port}`
+        : `[${address.hostname}%${address.scopeId}]:${address.port}`;
     case "unix":
       return address.path;
     case "unix-abstract":
       return `@${address.name}`;
     case "unix-unnamed":
       return "(unnamed)";
+    case "vsock":
+      return `vsock:${address.contextId}:${address.port}`;
+    case "netlink":
+      return `netlink:${address.portId}`;
   }
 }
 
@@ -92,6 +138,12 @@ export function formatAddress(address: Address | undefined): string {
  * @returns Whether a socket bound to one is bound to the other.
  */
 export function sameAddress(a: Address, b: Address): boolean {
+  if (a.kind === "ipv6" && b.kind === "ipv6") {
+    // Not everything that tells an address tells its interface.
+    const known = a.scopeId !== undefined && b.scopeId !== undefined;
+    return a.hostname === b.hostname && a.port === b.port &&
+      (!known || a.scopeId === b.scopeId);
+  }
   return a.kind === b.kind && formatAddress(a) === formatAddress(b);
 }
 

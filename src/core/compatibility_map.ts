@@ -7,18 +7,19 @@
  * @module
  */
 
-import type { Address } from "./address.ts";
-import {
-  describeAddress,
-  describeInfo,
-  type DescriptorInfo,
-} from "./descriptor.ts";
-import { ActivationError, quote, quoteAll } from "./errors.ts";
+import { type Address, canonicalIpv6 } from "./address.ts";
+import { type Inspector, isSocketInfo, sameFile } from "./descriptor_info.ts";
+import { ActivationError, describeValue, quote, quoteAll } from "./errors.ts";
+import { describeAddress, describeInfo } from "./kinds.ts";
 
 /**
- * Which name stands for which address. A port means IPv4 and IPv6, whatever
- * the host; a path is that of a Unix socket, with `@` in front for an abstract
- * name.
+ * Which name stands for which address.
+ *
+ * - A port means IPv4 and IPv6, whatever the host. With a `hostname`, a numeric
+ *   address, it means that one; IPv4 addresses mapped into IPv6 are the same as
+ *   without, and the wildcard addresses `0.0.0.0` and `::` stand for each other.
+ * - A path is that of a Unix socket, also through symbolic links (`/var/run` for
+ *   `/run`), with `@` in front for an abstract name.
  *
  * @example
  * ```ts
@@ -26,57 +27,60 @@ import { ActivationError, quote, quoteAll } from "./errors.ts";
  *
  * const map: CompatibilityMap = {
  *   web: { port: 80 },
+ *   metrics: { port: 9090, hostname: "127.0.0.1" },
  *   admin: { path: "/run/app.sock" },
  * };
  * ```
  */
 export interface CompatibilityMap {
   /** The port, or the path, of the sockets with this name. */
-  readonly [name: string]: { readonly port: number } | {
-    readonly path: string;
-  };
+  readonly [name: string]:
+    | { readonly port: number; readonly hostname?: string }
+    | { readonly path: string };
 }
 
-/** A descriptor without a name. */
-export interface UnnamedDescriptor {
-  /** Its number. */
-  readonly fd: number;
-  /** What is known of it. */
-  readonly info: DescriptorInfo;
-}
+/** An entry in the form in which it is compared. */
+export type Entry =
+  | { readonly port: number; readonly hostname: string | undefined }
+  | { readonly path: string };
 
 /**
  * Finds the name of each descriptor by its address.
  *
- * @param descriptors The descriptors, in order.
+ * @param fds The numbers of the descriptors, in order.
  * @param map Which name stands for which address.
+ * @param inspector Reads the descriptors' addresses.
  * @returns A name for each descriptor, in order.
  * @throws {TypeError | RangeError} If an entry of the map is not a port or path.
  * @throws {ActivationError} With the code `map` if an address is not known, or
  * matches no entry, or several.
  */
 export function namesFromMap(
-  descriptors: readonly UnnamedDescriptor[],
+  fds: readonly number[],
   map: CompatibilityMap,
+  inspector: Inspector,
 ): string[] {
-  const entries = Object.entries(map);
-  for (const [name, entry] of entries) checkEntry(name, entry);
-  return descriptors.map(({ fd, info }) => {
+  const entries = readMap(map);
+  const infos = inspector.inspect(fds);
+  return fds.map((fd, at) => {
     const doing = `Naming descriptor ${fd} by its address`;
+    const info = infos[at]!;
     const { address } = info;
     if (address === undefined) {
       throw new ActivationError(
         "map",
-        info.kind === "socket" || info.kind === "unknown"
+        isSocketInfo(info) || info.kind === "unknown"
           ? `${doing}: its address can't be read here: set FileDescriptorName= ` +
             `in the socket unit (systemd 227 or later), or let the program ` +
-            `read /proc (Deno: --allow-all)`
+            `call the C library (Deno: --allow-ffi)`
           : `${doing}: expected a socket, found ${describeInfo(info)}: set ` +
             `FileDescriptorName= in the socket unit (systemd 227 or later), ` +
             `or pass no such descriptor`,
       );
     }
-    const found = entries.filter(([, entry]) => matches(address, entry));
+    const found = entries.filter(([, entry]) =>
+      matches(address, entry, inspector)
+    );
     if (found.length === 1) return found[0]![0];
     const what = `${info.kind} with the ${address.kind} address ${
       describeAddress(address)
@@ -94,44 +98,98 @@ export function namesFromMap(
   });
 }
 
-function checkEntry(name: string, entry: CompatibilityMap[string]): void {
-  const { port, path } = (entry ?? {}) as { port?: unknown; path?: unknown };
-  if (typeof path === "string" && port === undefined) return;
-  if (typeof port !== "number" || path !== undefined) {
+/**
+ * Reads a map, and checks that it could match.
+ *
+ * @param map The map.
+ * @returns Its entries.
+ * @throws {TypeError | RangeError} If it is no object of ports and paths.
+ */
+export function readMap(map: CompatibilityMap): readonly [string, Entry][] {
+  if (typeof map !== "object" || map === null || Array.isArray(map)) {
     throw new TypeError(
-      `Reading the map's entry ${
-        quote(name)
-      }: expected { port } or { path }, ` +
-        `found ${quote(show(entry))}`,
+      `Reading the map: expected an object of ports and paths by name, found ` +
+        describeValue(map),
+    );
+  }
+  return Object.entries(map).map(([name, entry]) => [
+    name,
+    readEntry(name, entry),
+  ]);
+}
+
+function readEntry(name: string, entry: CompatibilityMap[string]): Entry {
+  const doing = `Reading the map's entry ${quote(name)}`;
+  const { port, hostname, path } = (entry ?? {}) as Record<string, unknown>;
+  if (
+    typeof path === "string" && port === undefined && hostname === undefined
+  ) return { path };
+  if (
+    typeof port !== "number" || path !== undefined ||
+    (hostname !== undefined && typeof hostname !== "string")
+  ) {
+    throw new TypeError(
+      `${doing}: expected { port }, { port, hostname } or { path }, found ` +
+        describeValue(entry),
     );
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new RangeError(
-      `Reading the map's entry ${quote(name)}: expected a port from 1 to ` +
-        `65535, found ${port}`,
+      `${doing}: expected a port from 1 to 65535, found ${port}`,
     );
   }
+  if (hostname === undefined) return { port, hostname };
+  const host = comparableHost(hostname);
+  if (host === undefined) {
+    throw new TypeError(
+      `${doing}: expected a numeric IPv4 or IPv6 address as hostname, found ${
+        quote(hostname)
+      }`,
+    );
+  }
+  return { port, hostname: host };
 }
 
-function matches(address: Address, entry: CompatibilityMap[string]): boolean {
+function matches(
+  address: Address,
+  entry: Entry,
+  inspector: Inspector,
+): boolean {
   switch (address.kind) {
     case "ipv4":
     case "ipv6":
-      return "port" in entry && entry.port === address.port;
+      return "port" in entry && entry.port === address.port &&
+        (entry.hostname === undefined ||
+          entry.hostname === comparableHost(address.hostname));
     case "unix":
-      return "path" in entry && entry.path === address.path;
+      // One with "@" in front is no path, but an abstract name.
+      return "path" in entry && !entry.path.startsWith("@") &&
+        samePath(entry.path, address.path, inspector);
     case "unix-abstract":
       return "path" in entry && entry.path === `@${address.name}`;
-    case "unix-unnamed":
+    default:
       return false;
   }
 }
 
-/** An entry as text; not everything is JSON. */
-function show(entry: unknown): string {
+/**
+ * A host in the form in which those that mean the same are the same text; IPv4
+ * addresses as mapped into IPv6.
+ */
+function comparableHost(hostname: string): string | undefined {
+  const isIpv4 = /^\d+(?:\.\d+){3}$/.test(hostname);
+  if (!isIpv4 && !hostname.includes(":")) return undefined;
   try {
-    return JSON.stringify(entry) ?? String(entry);
+    const host = canonicalIpv6(isIpv4 ? `::ffff:${hostname}` : hostname);
+    return host === "::" || host === "::ffff:0.0.0.0" ? "wildcard" : host;
   } catch {
-    return String(entry);
+    return undefined;
   }
+}
+
+/** Whether two paths lead to the same socket, by their text or as files. */
+function samePath(a: string, b: string, inspector: Inspector): boolean {
+  if (a === b) return true;
+  const [one, other] = [inspector.inspectPath(a), inspector.inspectPath(b)];
+  return one != null && other != null && sameFile(one, other) === true;
 }

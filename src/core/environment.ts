@@ -1,9 +1,15 @@
 /**
  * The four environment variables of socket activation, parsed.
  *
- * The reference is `sd_listen_fds_with_names(3)`. Numbers are read more
- * strictly than there: only plain decimal digits, since a service manager
- * writes nothing else and a guess at anything else could be wrong.
+ * The reference is `sd_listen_fds_with_names(3)`. All that differs from
+ * libsystemd, which a test compares with on thousands of environments:
+ *
+ * | environment                | libsystemd            | here, and why          |
+ * | -------------------------- | --------------------- | ---------------------- |
+ * | a number in another form: ` 2`, `+2`, `02`, `0x2`, `0b10` | reads it | an error: a service manager writes plain digits, so whatever else is there, it is not what was meant |
+ * | a backslash in a name      | drops it and takes the next character, also `:`, as part of the name; an error at the end | is a character like others: systemd allows it in `FileDescriptorName=` and doesn't escape it |
+ * | no `LISTEN_FDS`, and a `LISTEN_PID` that is none | an error | not activated: nothing was handed over |
+ * | more than are open         | an error              | each is known to be closed, and only its use is an error |
  *
  * @module
  */
@@ -35,7 +41,8 @@ export interface ProcessIdentity {
   readonly pid: number;
   /**
    * The inode id of the process's own pidfd, where the kernel and the runtime
-   * can tell (`LISTEN_PIDFDID` is not compared otherwise).
+   * can tell (`LISTEN_PIDFDID` is not compared otherwise). A getter is asked
+   * only if it is needed.
    */
   readonly pidfdId?: bigint | undefined;
 }
@@ -55,6 +62,8 @@ export type ListenEnvironment =
     readonly listenPid: number;
     /** This process's own id; the same one if only `LISTEN_PIDFDID` differs. */
     readonly pid: number;
+    /** The pidfd inode id in `LISTEN_PIDFDID`, if that is what differs. */
+    readonly listenPidfdId?: bigint;
   }
   | {
     /** Descriptors were handed to this process. */
@@ -141,8 +150,14 @@ export function parseListenEnvironment(
   }
   if (LISTEN_PIDFDID !== undefined) {
     const pidfdId = parseDecimal("LISTEN_PIDFDID", LISTEN_PIDFDID, UINT64_MAX);
-    if (self.pidfdId !== undefined && pidfdId !== self.pidfdId) {
-      return { kind: "foreign", listenPid, pid: self.pid };
+    const own = self.pidfdId;
+    if (own !== undefined && pidfdId !== own) {
+      return {
+        kind: "foreign",
+        listenPid,
+        pid: self.pid,
+        listenPidfdId: pidfdId,
+      };
     }
   }
 

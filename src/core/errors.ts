@@ -19,6 +19,7 @@
  * - `claimed`: the descriptors were claimed before
  * - `unclaimed`: descriptors are left that nobody claimed
  * - `wrong-kind`: the descriptor is of another kind than the use needs
+ * - `expectation`: the descriptors are not what `expect` says
  * - `closed`: the descriptor is not open
  * - `address-mismatch`: the runtime listens somewhere else than the descriptor
  * - `activated`: asked to bind an address although sockets were handed over
@@ -35,6 +36,7 @@ export type ActivationErrorCode =
   | "claimed"
   | "unclaimed"
   | "wrong-kind"
+  | "expectation"
   | "closed"
   | "address-mismatch"
   | "activated"
@@ -104,6 +106,20 @@ export function quote(text: string): string {
   return text.length > QUOTE_LIMIT
     ? `${escaped}… (${text.length} characters)`
     : escaped;
+}
+
+/**
+ * Shows a value of the wrong form in an error message; not everything is JSON.
+ *
+ * @param value The value.
+ * @returns Its text, quoted.
+ */
+export function describeValue(value: unknown): string {
+  try {
+    return quote(JSON.stringify(value) ?? String(value));
+  } catch {
+    return quote(String(value));
+  }
 }
 
 /** How many names a message lists before it only counts the rest. */

@@ -1,6 +1,7 @@
 /**
  * The parts of listenfds that do no I/O, for authors of tools: parsing the
- * environment, the activation, addresses and the errors.
+ * environment and addresses, the activation, metadata and the questions on them,
+ * and the errors.
  *
  * @module
  */
@@ -10,22 +11,29 @@ export {
   type Address,
   formatAddress,
   type InetAddress,
+  type NetlinkAddress,
   sameAddress,
   type UnixAddress,
+  type VsockAddress,
 } from "./address.ts";
+export { type CompatibilityMap, namesFromMap } from "./compatibility_map.ts";
+export { Descriptor } from "./descriptor.ts";
 export {
-  type CompatibilityMap,
-  namesFromMap,
-  type UnnamedDescriptor,
-} from "./compatibility_map.ts";
-export {
-  Descriptor,
+  type CommonInfo,
   type DescriptorInfo,
   type DescriptorKind,
-  type Inspect,
-  requireKind,
-  type UsableKind,
-} from "./descriptor.ts";
+  type FileInfo,
+  type FileKind,
+  type Inspector,
+  isFileInfo,
+  isSocketInfo,
+  type PathInfo,
+  type SocketFamily,
+  type SocketInfo,
+  type SocketKind,
+  type SocketType,
+  type UnknownInfo,
+} from "./descriptor_info.ts";
 export {
   LISTEN_FDS_START,
   LISTEN_VARIABLES,
@@ -36,4 +44,20 @@ export {
   type ProcessIdentity,
 } from "./environment.ts";
 export { ActivationError, type ActivationErrorCode } from "./errors.ts";
+export { checkExpectations, type Expectations } from "./expectations.ts";
+export { type ExpectedKind, judgeKind, type UsableKind } from "./kinds.ts";
 export { type ListenAddress, parseListenAddress } from "./listen_address.ts";
+export {
+  isFifo,
+  isMessageQueue,
+  isSocket,
+  isSocketInet,
+  isSocketSockaddr,
+  isSocketUnix,
+  isSpecial,
+  type SocketInetQuery,
+  type SocketQuery,
+  type SocketSockaddrQuery,
+  type SocketUnixQuery,
+} from "./predicates.ts";
+export { decodeSockaddr } from "./sockaddr.ts";

@@ -7,10 +7,11 @@
 
 import type * as net from "node:net";
 import { type Address, formatAddress, sameAddress } from "../core/address.ts";
-import { type Descriptor, requireKind, wrongKind } from "../core/descriptor.ts";
+import type { Descriptor } from "../core/descriptor.ts";
+import { describeInfo, wrongKind } from "../core/kinds.ts";
 import { ActivationError, quote } from "../core/errors.ts";
 import { builtin } from "./builtin.ts";
-import { requireSupport, type Runtime } from "./runtime.ts";
+import { requireUsable, type Runtime } from "./runtime.ts";
 import { serverAddress } from "./socket_address.ts";
 
 /** Where to accept connections. */
@@ -85,8 +86,8 @@ export async function requireNoListener(
   }
   acceptor.park();
   const { address } = acceptor;
-  const found = { kind: "stream-listener", address } as const;
-  throw wrongKind(descriptor, "stream-connection", found, doing);
+  const found = describeInfo({ kind: "stream-listener", address });
+  throw wrongKind(descriptor, ["stream-connection"], found, doing);
 }
 
 /** What an acceptor does with a connection. */
@@ -245,12 +246,10 @@ export function checkAll(
   endpoints: readonly Endpoint[],
   doing: string,
 ): void {
-  for (const endpoint of endpoints) {
-    if (!("descriptor" in endpoint)) continue;
-    // First: what an old version says of a descriptor may be wrong.
-    requireSupport(runtime, endpoint.descriptor, "stream-listener", doing);
-    requireKind(endpoint.descriptor, "stream-listener", doing);
-  }
+  const descriptors = endpoints.flatMap((endpoint) =>
+    "descriptor" in endpoint ? [endpoint.descriptor] : []
+  );
+  requireUsable(runtime, descriptors, "stream-listener", doing);
 }
 
 /**

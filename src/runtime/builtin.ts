@@ -29,7 +29,10 @@ interface Builtins {
 export interface ProcessGlobal {
   readonly pid: number;
   readonly versions: { readonly node?: string };
+  readonly platform: string;
+  readonly arch: string;
   readonly env: Record<string, string | undefined>;
+  emitWarning(warning: string | Error, ...options: unknown[]): void;
   getBuiltinModule<Id extends keyof Builtins>(id: Id): Builtins[Id] | undefined;
 }
 
@@ -54,4 +57,15 @@ export function builtin<Id extends keyof Builtins>(id: Id): Builtins[Id] {
     );
   }
   return module;
+}
+
+/**
+ * Loads a built-in module that not every runtime has, and that has no types
+ * here.
+ *
+ * @param id The module's name.
+ * @returns The module; `undefined` if the runtime doesn't have it.
+ */
+export function optionalBuiltin(id: string): unknown {
+  return processGlobal()?.getBuiltinModule?.(id as keyof Builtins);
 }

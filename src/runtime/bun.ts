@@ -7,7 +7,17 @@
 import type * as http from "node:http";
 import { ActivationError } from "../core/errors.ts";
 import type { Address } from "../core/address.ts";
-import { nodeRuntime } from "./node.ts";
+import { firstKnown } from "../linux/first_known.ts";
+import { processGlobal } from "./builtin.ts";
+import { bunLibc } from "./libc.ts";
+import {
+  closeFile,
+  inspectLibc,
+  inspectProc,
+  isClosed,
+  nodeRuntime,
+  once,
+} from "./node.ts";
 import type { Connection } from "../types.ts";
 import type { Runtime } from "./runtime.ts";
 import { inetAddress } from "./socket_address.ts";
@@ -44,6 +54,9 @@ export interface BunGlobal {
 
 /** Makes the shim for Bun. */
 export function bunRuntime(bun: BunGlobal): Runtime {
+  const { pid } = processGlobal()!;
+  const libc = once(bunLibc);
+  const inspector = firstKnown(inspectLibc(libc), inspectProc);
   return {
     ...nodeRuntime(),
     name: "bun",
@@ -55,6 +68,10 @@ export function bunRuntime(bun: BunGlobal): Runtime {
       "datagram": "1.4",
     },
     httpServerTakesDescriptors: false,
+    inspector,
+    pidfdId: () => libc()?.pidfdId(pid),
+    receive: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
+    close: (fd) => closeFile(fd, inspector),
     prepareRequest: pauseSocket,
     connect: (fd) => connectBun(bun, fd),
   };

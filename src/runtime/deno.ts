@@ -5,17 +5,26 @@
  */
 
 import type * as net from "node:net";
-import type { DescriptorInfo } from "../core/descriptor.ts";
+import type { Inspector } from "../core/descriptor_info.ts";
 import { LISTEN_VARIABLES } from "../core/environment.ts";
 import { ActivationError } from "../core/errors.ts";
-import { inspectDescriptor } from "../linux/inspect.ts";
+import type { DenoFfi } from "../libc/deno.ts";
+import { firstKnown } from "../linux/first_known.ts";
 import { builtin, processGlobal } from "./builtin.ts";
-import { connectSocket, isClosable, readVariables } from "./node.ts";
-import { procReader, readCommandLine } from "./proc_reader.ts";
+import { denoLibc } from "./libc.ts";
+import {
+  closing,
+  connectSocket,
+  inspectLibc,
+  isClosable,
+  once,
+  readVariables,
+} from "./node.ts";
+import { readCommandLine } from "./proc_reader.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What this shim uses of the global `Deno`. */
-export interface DenoGlobal {
+export interface DenoGlobal extends DenoFfi {
   readonly version: { readonly deno: string };
   readonly env: {
     get(name: string): string | undefined;
@@ -23,18 +32,24 @@ export interface DenoGlobal {
   };
   readonly permissions: {
     querySync(
-      descriptor: { name: "read"; path: string },
+      descriptor: { name: "read"; path: string } | { name: "ffi" },
     ): { readonly state: "granted" | "denied" | "prompt" };
   };
 }
 
 /** Makes the shim for Deno. */
 export function denoRuntime(deno: DenoGlobal): Runtime {
+  const { pid } = processGlobal()!;
+  const open = once(() => denoLibc(deno));
+  // Asked each time: a program may be given the permission later.
+  const libc = () => mayCallLibc(deno) ? open() : undefined;
+  // Not /proc: what may read that may call the C library, too.
+  const inspector = firstKnown(inspectLibc(libc), () => guess);
   return {
     name: "deno",
     title: "Deno",
     version: deno.version.deno,
-    pid: processGlobal()!.pid,
+    pid,
     since: {
       "stream-listener": "2.8",
       "stream-connection": "2.7",
@@ -53,28 +68,29 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
       }
     },
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
-    inspect(fd) {
-      const info: DescriptorInfo = mayReadProc(deno)
-        ? inspectDescriptor(fd, procReader)
-        : { kind: "unknown" };
-      return info.kind === "unknown" ? guessKind(fd) : info;
-    },
-    isClosed(fd) {
-      return mayReadProc(deno) &&
-        inspectDescriptor(fd, procReader).kind === "closed";
-    },
+    inspector,
+    pidfdId: () => libc()?.pidfdId(pid),
+    receive: (fd) => libc()?.setCloseOnExec(fd) ?? true,
     close(fd) {
-      const info = this.inspect(fd);
-      if (!isClosable(info)) return false;
-      return closeThroughSocket(fd);
+      if (!isClosable(inspector.inspect([fd])[0]!)) return false;
+      const opened = libc();
+      if (opened === undefined) return closeThroughSocket(fd);
+      closing(fd, () => opened.close(fd));
+      return true;
     },
     connect: (fd) => Promise.resolve(connectSocket(fd)),
     tellsByListening: true,
+    refuses: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
     keepRefused,
   };
 }
 
 /** Only asks, so that nobody is prompted for what can be done without. */
+function mayCallLibc(deno: DenoGlobal): boolean {
+  return deno.permissions.querySync({ name: "ffi" }).state === "granted";
+}
+
+/** Only asks, too. */
 function mayReadProc(deno: DenoGlobal): boolean {
   return deno.permissions.querySync({ name: "read", path: "/proc" }).state ===
     "granted";
@@ -96,30 +112,32 @@ function withPermission<T>(use: () => T): T {
   }
 }
 
+/** What can be told without any permission: little, and never a guess. */
+const guess: Inspector = {
+  inspect: (fds) =>
+    fds.map((fd) =>
+      handleType(fd) === "TCP"
+        ? { kind: "socket", type: "stream" }
+        : { kind: "unknown" }
+    ),
+  inspectPath: () => undefined,
+};
+
 /**
  * Asks `node:dgram` for the type of a descriptor, which it names when it
- * refuses one: without any permission, and without touching it. (Deno's refuses
- * every descriptor; where one were taken, the type is a UDP socket's.)
+ * refuses one: without any permission, and without touching it. `TCP` is a
+ * stream socket of IPv4 or IPv6, `PIPE` one of the Unix family or a FIFO,
+ * `FILE` a file or device, `UNKNOWN` the rest, also what isn't open. (Deno's
+ * refuses every descriptor; one that is taken would be a UDP socket.)
  */
-function guessKind(fd: number): DescriptorInfo {
+function handleType(fd: number): string | undefined {
   const socket = builtin("node:dgram").createSocket("udp4");
   socket.on("error", () => {});
   try {
     socket.bind({ fd });
-    return { kind: "datagram" };
+    return "UDP";
   } catch (error) {
-    const type = /type: (\w+)$/.exec((error as Error).message)?.[1];
-    switch (type) {
-      case "TCP":
-        return { kind: "socket" };
-      case "FILE":
-        return { kind: "file" };
-      case "UNKNOWN":
-        // Datagram and sequential packet sockets, and what isn't open.
-        return { kind: "other" };
-      default:
-        return { kind: "unknown" };
-    }
+    return /type: (\w+)$/.exec((error as Error).message)?.[1];
   } finally {
     socket.close();
   }

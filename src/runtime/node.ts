@@ -5,19 +5,25 @@
  */
 
 import type * as net from "node:net";
-import type { DescriptorInfo } from "../core/descriptor.ts";
+import type { DescriptorInfo, Inspector } from "../core/descriptor_info.ts";
 import { ActivationError } from "../core/errors.ts";
 import type { Connection } from "../types.ts";
 import type { Runtime } from "./runtime.ts";
 import { LISTEN_VARIABLES, type ListenVariables } from "../core/environment.ts";
-import { inspectDescriptor } from "../linux/inspect.ts";
+import type { Libc } from "../libc/libc.ts";
+import { firstKnown } from "../linux/first_known.ts";
+import { libcInspector } from "../linux/libc_inspector.ts";
+import { procInspector } from "../linux/proc_inspector.ts";
 import { builtin, processGlobal } from "./builtin.ts";
+import { nodeLibc } from "./libc.ts";
 import { procReader, readCommandLine } from "./proc_reader.ts";
 import { toConnection } from "./socket_connection.ts";
 
 /** Makes the shim for Node. */
 export function nodeRuntime(): Runtime {
   const { env, pid, versions } = processGlobal()!;
+  const libc = once(nodeLibc);
+  const inspector = firstKnown(inspectLibc(libc), inspectProc);
   return {
     name: "node",
     title: "Node",
@@ -34,14 +40,12 @@ export function nodeRuntime(): Runtime {
       for (const name of LISTEN_VARIABLES) delete env[name];
     },
     commandLine: readCommandLine,
-    inspect: (fd) => inspectDescriptor(fd, procReader),
-    isClosed,
-    close(fd) {
-      const info = inspectDescriptor(fd, procReader);
-      if (!isClosable(info)) return false;
-      builtin("node:fs").closeSync(fd);
-      return true;
-    },
+    inspector,
+    pidfdId: () => libc()?.pidfdId(pid),
+    // Node itself makes close-on-exec what it inherits, when it starts, up to
+    // the first number above 15 that isn't open.
+    receive: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
+    close: (fd) => closeFile(fd, inspector),
     connect: (fd) => Promise.resolve(connectSocket(fd)),
   };
 }
@@ -63,7 +67,7 @@ export function readVariables(
 export function isClosable({ kind, link }: DescriptorInfo): boolean {
   switch (kind) {
     case "fifo":
-      return link === undefined || !link.startsWith("pipe:[");
+      return link !== undefined && !link.startsWith("pipe:[");
     case "file":
     case "character-device":
     case "other":
@@ -74,6 +78,27 @@ export function isClosable({ kind, link }: DescriptorInfo): boolean {
   }
 }
 
+/** Remembers what a function returned. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/** The source that reads `/proc`. */
+export function inspectProc(): Inspector {
+  return procInspector(procReader);
+}
+
+/** The source that asks the C library, if there is a way to call it. */
+export function inspectLibc(
+  libc: () => Libc | undefined,
+): () => Inspector | undefined {
+  return () => {
+    const opened = libc();
+    return opened && libcInspector(opened);
+  };
+}
+
 /** Whether a descriptor is known not to be open. */
 export function isClosed(fd: number): boolean {
   try {
@@ -81,6 +106,26 @@ export function isClosed(fd: number): boolean {
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EBADF";
+  }
+}
+
+/** Closes a descriptor through `node:fs`, if it was handed over. */
+export function closeFile(fd: number, inspector: Inspector): boolean {
+  if (!isClosable(inspector.inspect([fd])[0]!)) return false;
+  closing(fd, () => builtin("node:fs").closeSync(fd));
+  return true;
+}
+
+/** Closes a descriptor, and says which if that fails. */
+export function closing(fd: number, close: () => void): void {
+  try {
+    close();
+  } catch (error) {
+    throw new ActivationError(
+      "failed",
+      `Closing descriptor ${fd}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 

@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { ProcReader } from "../linux/inspect.ts";
+import type { BigIntStats } from "node:fs";
+import type { FileKind } from "../core/descriptor_info.ts";
+import type { ProcReader } from "../linux/proc_inspector.ts";
 import { builtin } from "./builtin.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -12,20 +14,39 @@ const CHUNK_BYTES = 64 * 1024;
 /** Reads the real `/proc`. */
 export const procReader: ProcReader = {
   readLink: (path) => builtin("node:fs").readlinkSync(path),
+  text: (path) => builtin("node:fs").readFileSync(path, "utf8"),
   lines: readLines,
-  fileType(path) {
-    const stat = builtin("node:fs").statSync(path);
-    if (stat.isFIFO()) return "fifo";
-    if (stat.isFile()) return "file";
-    return stat.isCharacterDevice() ? "character-device" : "other";
+  status(path) {
+    const stat = builtin("node:fs").statSync(path, { bigint: true });
+    return {
+      kind: fileKind(path, stat),
+      device: stat.dev,
+      inode: stat.ino,
+      specialDevice: stat.rdev,
+    };
   },
 };
+
+function fileKind(path: string, stat: BigIntStats): FileKind {
+  if (stat.isFIFO()) return "fifo";
+  if (stat.isCharacterDevice()) return "character-device";
+  if (!stat.isFile()) return "other";
+  return isMessageQueue(path) ? "message-queue" : "file";
+}
+
+/** The type of the file system of POSIX message queues, see `statfs(2)`. */
+const MQUEUE_MAGIC = 0x19800202n;
+
+function isMessageQueue(path: string): boolean {
+  const { type } = builtin("node:fs").statfsSync(path, { bigint: true });
+  return type === MQUEUE_MAGIC;
+}
 
 function* readLines(path: string): Generator<string> {
   const fs = builtin("node:fs");
   const fd = fs.openSync(path, "r");
   try {
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const chunk = new Uint8Array(CHUNK_BYTES);
     let rest = "";
     for (;;) {

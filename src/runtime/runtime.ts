@@ -8,9 +8,11 @@
 import type * as http from "node:http";
 import type * as net from "node:net";
 import type { CloseDescriptor } from "../core/activation.ts";
-import type { Descriptor, Inspect, UsableKind } from "../core/descriptor.ts";
+import { Descriptor } from "../core/descriptor.ts";
+import type { Inspector } from "../core/descriptor_info.ts";
 import type { ListenVariables } from "../core/environment.ts";
 import { ActivationError } from "../core/errors.ts";
+import { judgeKind, type UsableKind, wrongKind } from "../core/kinds.ts";
 import type { Connection } from "../types.ts";
 
 /** The first version of a runtime that can use descriptors of a kind. */
@@ -39,10 +41,21 @@ export interface Runtime {
   clearVariables(): void;
   /** Reads the command line of another process, where that is possible. */
   commandLine(pid: number): string[] | undefined;
-  /** Reads what a descriptor is. */
-  readonly inspect: Inspect;
-  /** Whether a descriptor is known not to be open. */
-  isClosed(fd: number): boolean;
+  /** Reads what descriptors are, in the best way that there is here. */
+  readonly inspector: Inspector;
+  /**
+   * The inode id of this process's pidfd (`LISTEN_PIDFDID`), where the runtime
+   * and the kernel can tell it.
+   */
+  pidfdId(): bigint | undefined;
+  /**
+   * Makes a descriptor that was handed over close-on-exec, where the runtime
+   * gives a way.
+   *
+   * @param fd The descriptor.
+   * @returns Whether it is open, as far as that can be told.
+   */
+  receive(fd: number): boolean;
   /** Closes a descriptor that the runtime has not taken over. */
   readonly close: CloseDescriptor;
   /** Takes over a connected stream socket. */
@@ -52,6 +65,11 @@ export interface Runtime {
    * listen: that fails on a connection, without harm to it.
    */
   readonly tellsByListening?: boolean;
+  /**
+   * Whether the runtime would refuse a descriptor of which nothing is known as
+   * a stream socket. Asking doesn't touch it.
+   */
+  refuses?(fd: number): boolean;
   /** Mends what `node:http` of the runtime does with a request, if need be. */
   prepareRequest?(request: http.IncomingMessage): void;
   /** Prepares a server, so that failing to listen doesn't lose the descriptor. */
@@ -59,15 +77,38 @@ export interface Runtime {
 }
 
 /**
- * Checks that this version of the runtime can use a descriptor.
+ * Checks, before anything is touched, that descriptors can be used: that this
+ * version of the runtime can, and that they are of the kind. A kind that can't
+ * be told passes: then the runtime will judge.
  *
  * @param runtime The runtime.
- * @param descriptor The descriptor.
- * @param kind As what it is to be used.
+ * @param descriptors The descriptors.
+ * @param kind As what they are to be used.
  * @param doing What is being done, to begin the message with.
- * @throws {ActivationError} With the code `unsupported`.
+ * @throws {ActivationError} With the code `unsupported`, `closed` or
+ * `wrong-kind`.
  */
-export function requireSupport(
+export function requireUsable(
+  runtime: Runtime,
+  descriptors: readonly Descriptor[],
+  kind: UsableKind,
+  doing: string,
+): void {
+  if (descriptors.length === 0) return;
+  // First: what an old version says of a descriptor may be wrong.
+  requireSupport(runtime, descriptors[0]!, kind, doing);
+  const infos = Descriptor.inspectAll(descriptors);
+  descriptors.forEach((descriptor, at) => {
+    const found = infos[at]!;
+    const error = judgeKind(descriptor, found, [kind], doing);
+    if (error !== undefined) throw error;
+    if (found.kind === "unknown" && runtime.refuses?.(descriptor.fd)) {
+      throw wrongKind(descriptor, [kind], "something else", doing);
+    }
+  });
+}
+
+function requireSupport(
   runtime: Runtime,
   descriptor: Descriptor,
   kind: UsableKind,

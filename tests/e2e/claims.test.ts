@@ -143,7 +143,7 @@ for (const host of HOSTS) {
     if (!host.inspects) {
       const error = await right.agent.fail("activation", { map: right.map });
       assert.equal(error.code, "map");
-      assert.match(error.message, /can't be read here: .*--allow-all/);
+      assert.match(error.message, /can't be read here: .*--allow-ffi/);
       return;
     }
     const { descriptors } = await right.agent.call("activation", {

@@ -28,7 +28,7 @@ import {
 
 export const ROOT: string = path.resolve(import.meta.dirname!, "../..");
 export const SERVICE: string = path.join(ROOT, "examples/service.ts");
-const AGENT = path.join(ROOT, "tests/fixtures/agent.ts");
+export const AGENT: string = path.join(ROOT, "tests/fixtures/agent.ts");
 
 /** The permissions that a service on Deno needs; nothing else. */
 export const DENO_PERMISSIONS: readonly string[] = [
@@ -206,6 +206,11 @@ export class Agent extends Program {
       assert.fail(`${op}(): ${error.name} ${error.code}: ${error.message}`);
     }
     return value;
+  }
+
+  /** Calls an operation that never returns. */
+  send(op: string, ...args: unknown[]): void {
+    this.process.stdin!.write(`${JSON.stringify({ id: -1, op, args })}\n`);
   }
 
   /** Calls an operation that must fail. */

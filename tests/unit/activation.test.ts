@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Activation } from "../../src/core/activation.ts";
-import type { Descriptor } from "../../src/core/descriptor.ts";
-import { assertThrows, descriptor, ipv4 } from "./helpers.ts";
+import { Descriptor } from "../../src/core/descriptor.ts";
+import { assertThrows, descriptor, ipv4, recording } from "./helpers.ts";
 
 /** An activation of descriptors with these names, from 3 on. */
 function activate(...names: string[]): Activation {
@@ -253,6 +253,20 @@ test("Activation.complete() throws until all is claimed, and says what is left",
   activation.complete();
   activation.release([log]);
   assertThrows(() => activation.complete(), "unclaimed", "descriptor 4");
+});
+
+test("Activation.complete() asks what is left at once, and no more than it shows", () => {
+  const source = recording({});
+  const all = Array.from(
+    { length: 30 },
+    (_, at) => new Descriptor(3 + at, `n${at}`, source),
+  );
+  const activation = new Activation(all, () => true);
+  activation.claim("n1");
+  assertThrows(() => activation.complete(), "unclaimed", "and 9 more");
+  // From 3 to 23, but without 4.
+  const expected = Array.from({ length: 20 }, (_, at) => at === 0 ? 3 : 4 + at);
+  assert.deepEqual(source.asked, [expected]);
 });
 
 test("Activation.complete() counts what is beyond 20 descriptors", () => {

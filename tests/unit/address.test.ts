@@ -5,11 +5,14 @@ import {
   type Address,
   canonicalIpv6,
   formatAddress,
+  formatIpv6,
   sameAddress,
 } from "../../src/core/address.ts";
 import { addressBytes, ipv4, ipv6, ipv6Bytes } from "./helpers.ts";
 
 const UNNAMED: Address = { kind: "unix-unnamed" };
+const VSOCK: Address = { kind: "vsock", contextId: 3, port: 1024 };
+const NETLINK: Address = { kind: "netlink", portId: 42, groups: 1 };
 
 test("canonicalIpv6() compresses as RFC 5952 asks", () => {
   const pairs = [
@@ -114,6 +117,20 @@ test("canonicalIpv6() is idempotent for addresses as people write them", () => {
   }));
 });
 
+test("formatIpv6() writes bytes as their canonical text", () => {
+  const zeros = Array<number>(8).fill(0);
+  assert.equal(formatIpv6([...zeros, ...zeros]), "::");
+  assert.equal(
+    formatIpv6([0x20, 1, 0x0d, 0xb8, ...zeros, 0, 0, 1, 0]),
+    "2001:db8::100",
+  );
+  fc.assert(fc.property(addressBytes(16), (bytes) => {
+    const text = formatIpv6(Uint8Array.from(bytes));
+    assert.deepEqual(ipv6Bytes(text), bytes);
+    assert.equal(canonicalIpv6(text), text);
+  }));
+});
+
 test("formatAddress() writes each kind as people read it", () => {
   assert.equal(formatAddress(ipv4("127.0.0.1", 80)), "127.0.0.1:80");
   assert.equal(formatAddress(ipv6("::1", 80)), "[::1]:80");
@@ -123,6 +140,9 @@ test("formatAddress() writes each kind as people read it", () => {
   );
   assert.equal(formatAddress({ kind: "unix-abstract", name: "app" }), "@app");
   assert.equal(formatAddress(UNNAMED), "(unnamed)");
+  assert.equal(formatAddress(ipv6("fe80::1", 80, 2)), "[fe80::1%2]:80");
+  assert.equal(formatAddress(VSOCK), "vsock:3:1024");
+  assert.equal(formatAddress(NETLINK), "netlink:42");
   assert.equal(formatAddress(undefined), "(unknown address)");
 });
 
@@ -144,4 +164,21 @@ test("sameAddress() tells a path from an abstract name and from no name", () => 
   assert.ok(!sameAddress(abstract, { kind: "unix-abstract", name: "other" }));
   assert.ok(!sameAddress({ kind: "unix", path: "(unnamed)" }, UNNAMED));
   assert.ok(sameAddress(UNNAMED, { kind: "unix-unnamed" }));
+});
+
+test("sameAddress() compares the scopes of IPv6 addresses where both are known", () => {
+  const [one, other] = [ipv6("fe80::1", 80, 2), ipv6("fe80::1", 80, 3)];
+  const unknown = ipv6("fe80::1", 80);
+  assert.ok(sameAddress(one, { ...one }));
+  assert.ok(!sameAddress(one, other));
+  assert.ok(sameAddress(one, unknown) && sameAddress(unknown, other));
+  assert.ok(!sameAddress(one, ipv6("fe80::1", 81, 2)));
+  assert.ok(!sameAddress(one, ipv6("fe80::2", 80, 2)));
+});
+
+test("sameAddress() compares both numbers of a vsock address", () => {
+  assert.ok(sameAddress(VSOCK, { ...VSOCK }));
+  assert.ok(!sameAddress(VSOCK, { ...VSOCK, port: 1025 }));
+  assert.ok(!sameAddress(VSOCK, { ...VSOCK, contextId: 4 }));
+  assert.ok(!sameAddress(VSOCK, NETLINK));
 });

@@ -167,11 +167,17 @@ test("core files import each other in one direction only", () => {
   for (const { from } of found) visit(from, []);
 });
 
-test("files of src/linux import core files and each other only", () => {
+test("files of src/libc import each other only", () => {
+  const found = edges("src/libc/");
+  assert.ok(found.length >= 3, "the imports of src/libc were not found");
+  assert.deepEqual(found.filter(({ to }) => !to.startsWith("src/libc/")), []);
+});
+
+test("files of src/linux import files of core and libc and each other only", () => {
   const found = edges("src/linux/");
-  assert.ok(found.length >= 2, "the imports of src/linux were not found");
+  assert.ok(found.length >= 4, "the imports of src/linux were not found");
   assert.deepEqual(
-    found.filter(({ to }) => !/^src\/(?:core|linux)\//.test(to)),
+    found.filter(({ to }) => !/^src\/(?:core|libc|linux)\//.test(to)),
     [],
   );
 });
@@ -193,11 +199,13 @@ test("files of src import no file outside it", () => {
   assert.deepEqual(found, []);
 });
 
-test("core files and those of src/linux use no global of a runtime", () => {
-  const sources = [...sourcesBelow("src/core/"), ...sourcesBelow("src/linux/")];
-  assert.ok(sources.length >= 10, "the files were not found");
-  for (const { path, code } of sources) {
-    assert.deepEqual(globalsOf(code), [], path);
+test("files of src/core, src/linux and src/libc use no global of a runtime", () => {
+  for (const [folder, count] of [["core", 10], ["linux", 3], ["libc", 4]]) {
+    const sources = sourcesBelow(`src/${folder}/`);
+    assert.ok(sources.length >= Number(count), "the files were not found");
+    for (const { path, code } of sources) {
+      assert.deepEqual(globalsOf(code), [], path);
+    }
   }
 });
 

@@ -4,9 +4,17 @@ import type { Address } from "../../src/core/address.ts";
 import {
   type CompatibilityMap,
   namesFromMap,
-  type UnnamedDescriptor,
 } from "../../src/core/compatibility_map.ts";
-import { assertThrows, ipv4, ipv6 } from "./helpers.ts";
+import type { DescriptorInfo } from "../../src/core/descriptor_info.ts";
+import {
+  assertError,
+  assertThrows,
+  file,
+  inspector,
+  ipv4,
+  ipv6,
+  recording,
+} from "./helpers.ts";
 
 const MAP: CompatibilityMap = {
   web: { port: 80 },
@@ -14,52 +22,173 @@ const MAP: CompatibilityMap = {
   debug: { path: "@app" },
 };
 
-/** Descriptors from 3 on, listening at these addresses. */
-function listeners(...addresses: Address[]): UnnamedDescriptor[] {
-  return addresses.map((address, at) => ({
-    fd: 3 + at,
-    info: { kind: "stream-listener", address },
-  }));
+const LISTENER: DescriptorInfo = {
+  kind: "stream-listener",
+  address: ipv4("0.0.0.0", 80),
+};
+
+/** What paths lead to; all others can't be looked at. */
+const PATHS = {
+  "/run/app.sock": file(5n, "other"),
+  "/var/run/app.sock": file(5n, "other"),
+  "/run/old.sock": { ...file(5n, "other"), device: 2n },
+  "/run/b.sock": file(6n, "other"),
+  "/run/gone.sock": null,
+  "/run/gone2.sock": null,
+};
+
+/** The names of descriptors from 3 on, of which this is known. */
+function namesOf(
+  infos: readonly DescriptorInfo[],
+  map: CompatibilityMap = MAP,
+): string[] {
+  const known = Object.fromEntries(infos.map((info, at) => [3 + at, info]));
+  const fds = Object.keys(known).map(Number);
+  return namesFromMap(fds, map, inspector(known, PATHS));
+}
+
+/** The names of descriptors from 3 on, which listen at these addresses. */
+function names(
+  addresses: readonly Address[],
+  map?: CompatibilityMap,
+): string[] {
+  return namesOf(
+    addresses.map((address) => ({ kind: "stream-listener", address })),
+    map,
+  );
+}
+
+/** Whether an entry means the socket at an address. */
+function matches(address: Address, entry: CompatibilityMap[string]): boolean {
+  const other = { port: 1 };
+  const listeners = [address, ipv4("127.0.0.1", 1)];
+  try {
+    return names(listeners, { entry, other })[0] === "entry";
+  } catch (error) {
+    assertError(error, "map", "matches no entry");
+    return false;
+  }
 }
 
 test("namesFromMap() names descriptors by port, path and abstract name, in order", () => {
   assert.deepEqual(
-    namesFromMap(
-      listeners(
-        { kind: "unix-abstract", name: "app" },
-        ipv4("127.0.0.1", 80),
-        { kind: "unix", path: "/run/app.sock" },
-      ),
-      MAP,
-    ),
+    names([{ kind: "unix-abstract", name: "app" }, ipv4("127.0.0.1", 80), {
+      kind: "unix",
+      path: "/run/app.sock",
+    }]),
     ["debug", "web", "admin"],
   );
 });
 
 test("namesFromMap() takes a port for IPv4 and IPv6, whatever the host", () => {
   assert.deepEqual(
-    namesFromMap(
-      listeners(
-        ipv4("0.0.0.0", 80),
-        ipv6("::", 80),
-        ipv4("192.0.2.1", 80),
-        ipv6("::1", 80),
-      ),
-      MAP,
-    ),
+    names([
+      ipv4("0.0.0.0", 80),
+      ipv6("::", 80),
+      ipv4("192.0.2.1", 80),
+      ipv6("::1", 80),
+    ]),
     ["web", "web", "web", "web"],
   );
 });
 
+test("namesFromMap() takes a port with a hostname for that one only", () => {
+  const local = { port: 80, hostname: "127.0.0.1" };
+  assert.ok(matches(ipv4("127.0.0.1", 80), local));
+  assert.ok(!matches(ipv4("127.0.0.1", 81), local));
+  assert.ok(!matches(ipv4("127.0.0.2", 80), local));
+  assert.ok(!matches(ipv4("0.0.0.0", 80), local));
+  assert.ok(!matches(ipv6("::1", 80), local));
+  assert.ok(!matches({ kind: "unix", path: "127.0.0.1" }, local));
+  assert.ok(matches(ipv6("::1", 80), { port: 80, hostname: "0:0::0001" }));
+  assert.ok(!matches(ipv6("::2", 80), { port: 80, hostname: "::1" }));
+});
+
+test("namesFromMap() takes hostnames that mean the same for the same", () => {
+  const groups = [
+    ["127.0.0.1", "::ffff:127.0.0.1", "::FFFF:7f00:1"],
+    ["0.0.0.0", "::", "::ffff:0.0.0.0", "0::0"],
+  ];
+  for (const group of groups) {
+    for (const hostname of group) {
+      const [four, six] = group as [string, string];
+      assert.ok(matches(ipv4(four, 80), { port: 80, hostname }), hostname);
+      assert.ok(matches(ipv6(six, 80), { port: 80, hostname }), hostname);
+      assert.ok(!matches(ipv4("192.0.2.1", 80), { port: 80, hostname }));
+    }
+  }
+});
+
+test("namesFromMap() tells two sockets of one port by their hostnames", () => {
+  const map = {
+    local: { port: 80, hostname: "127.0.0.1" },
+    all: { port: 80, hostname: "192.0.2.1" },
+  };
+  const addresses = [ipv4("192.0.2.1", 80), ipv4("127.0.0.1", 80)];
+  assert.deepEqual(names(addresses, map), ["all", "local"]);
+  assertThrows(
+    () => names(addresses, { ...map, any: { port: 80 } }),
+    "map",
+    '("all", "any")',
+  );
+});
+
+test("namesFromMap() takes paths that lead to one socket for the same", () => {
+  const bound: Address = { kind: "unix", path: "/run/app.sock" };
+  assert.ok(matches(bound, { path: "/run/app.sock" }));
+  assert.ok(matches(bound, { path: "/var/run/app.sock" }));
+  assert.ok(!matches(bound, { path: "/run/b.sock" }));
+  // The same inode, on another device.
+  assert.ok(!matches(bound, { path: "/run/old.sock" }));
+  assert.ok(!matches(bound, { path: "/run/gone.sock" }));
+  assert.ok(!matches(bound, { path: "/root/app.sock" }));
+  assert.ok(!matches(bound, { port: 80 }));
+});
+
+test("namesFromMap() compares paths by their text where they lead nowhere", () => {
+  for (const path of ["/run/gone.sock", "/root/app.sock"]) {
+    const bound: Address = { kind: "unix", path };
+    assert.ok(matches(bound, { path }), path);
+    assert.ok(!matches(bound, { path: "/run/gone2.sock" }), path);
+    assert.ok(!matches(bound, { path: "/root/b.sock" }), path);
+  }
+});
+
+test("namesFromMap() takes an entry with @ for an abstract name only", () => {
+  const bound: Address = { kind: "unix", path: "@app" };
+  assert.ok(!matches(bound, { path: "@app" }));
+  assert.ok(matches({ kind: "unix-abstract", name: "app" }, { path: "@app" }));
+});
+
+test("namesFromMap() looks at no path for an abstract name", () => {
+  const info = { kind: "stream-listener" } as const;
+  const path: Address = { kind: "unix", path: "/run/app.sock" };
+  const source = {
+    ...inspector({
+      3: { ...info, address: { kind: "unix-abstract", name: "app" } },
+      4: { ...info, address: path },
+    }),
+    inspectPath: () => assert.fail("no path is to be looked at"),
+  };
+  const map = { abstract: { path: "@app" }, app: { path: "/run/app.sock" } };
+  assert.deepEqual(namesFromMap([3, 4], map, source), ["abstract", "app"]);
+});
+
+test("namesFromMap() asks for all descriptors at once", () => {
+  const source = recording({ 3: LISTENER, 4: LISTENER });
+  assert.deepEqual(namesFromMap([3, 4], MAP, source), ["web", "web"]);
+  assert.deepEqual(source.asked, [[3, 4]]);
+});
+
 test("namesFromMap() gives a datagram socket its name, too", () => {
   const info = { kind: "datagram", address: ipv4("0.0.0.0", 53) } as const;
-  assert.deepEqual(namesFromMap([{ fd: 3, info }], { dns: { port: 53 } }), [
+  assert.deepEqual(namesOf([info], { dns: { port: 53 } }), [
     "dns",
   ]);
 });
 
 test("namesFromMap() has no names for no descriptors", () => {
-  assert.deepEqual(namesFromMap([], MAP), []);
+  assert.deepEqual(namesOf([], MAP), []);
 });
 
 test("namesFromMap() rejects a descriptor that matches nothing, with fd, family and address", () => {
@@ -76,7 +205,7 @@ test("namesFromMap() rejects a descriptor that matches nothing, with fd, family 
   ];
   for (const [address, shown] of cases) {
     assertThrows(
-      () => namesFromMap(listeners(ipv4("0.0.0.0", 80), address), MAP),
+      () => names([ipv4("0.0.0.0", 80), address]),
       "map",
       "Naming descriptor 4 by its address: the stream-listener",
       shown,
@@ -88,7 +217,7 @@ test("namesFromMap() rejects a descriptor that matches nothing, with fd, family 
 
 test("namesFromMap() says that an empty map has no entries", () => {
   assertThrows(
-    () => namesFromMap(listeners(ipv4("0.0.0.0", 80)), {}),
+    () => names([ipv4("0.0.0.0", 80)], {}),
     "map",
     "matches no entry of the map (none)",
   );
@@ -96,7 +225,7 @@ test("namesFromMap() says that an empty map has no entries", () => {
 
 test("namesFromMap() doesn't find names that every object has", () => {
   assertThrows(
-    () => namesFromMap(listeners(ipv4("0.0.0.0", 80)), Object.create(MAP)),
+    () => names([ipv4("0.0.0.0", 80)], Object.create(MAP)),
     "map",
     "(none)",
   );
@@ -105,7 +234,7 @@ test("namesFromMap() doesn't find names that every object has", () => {
 test("namesFromMap() rejects two entries that match one descriptor", () => {
   assertThrows(
     () =>
-      namesFromMap(listeners(ipv4("0.0.0.0", 80)), {
+      names([ipv4("0.0.0.0", 80)], {
         web: { port: 80 },
         admin: { port: 81 },
         http: { port: 80 },
@@ -118,7 +247,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
   );
   assertThrows(
     () =>
-      namesFromMap(listeners({ kind: "unix-abstract", name: "app" }), {
+      names([{ kind: "unix-abstract", name: "app" }], {
         a: { path: "@app" },
         b: { path: "@app" },
       }),
@@ -130,7 +259,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
 
 test("namesFromMap() allows two entries for one address that nobody has", () => {
   assert.deepEqual(
-    namesFromMap(listeners(ipv4("0.0.0.0", 80)), {
+    names([ipv4("0.0.0.0", 80)], {
       web: { port: 80 },
       a: { port: 81 },
       b: { port: 81 },
@@ -140,12 +269,15 @@ test("namesFromMap() allows two entries for one address that nobody has", () => 
 });
 
 test("namesFromMap() rejects a descriptor whose address isn't known", () => {
-  for (const kind of ["socket", "unknown"] as const) {
+  // Of a listener too: not every name can be read in /proc.
+  const kinds = ["socket", "unknown", "stream-listener"] as const;
+  for (const kind of kinds) {
     assertThrows(
-      () => namesFromMap([{ fd: 5, info: { kind } }], MAP),
+      () => namesOf([LISTENER, { kind }]),
       "map",
-      "Naming descriptor 5 by its address: its address can't be read here",
+      "Naming descriptor 4 by its address: its address can't be read here",
       "set FileDescriptorName= in the socket unit",
+      "--allow-ffi",
     );
   }
 });
@@ -158,68 +290,9 @@ test("namesFromMap() rejects a descriptor that has no address", () => {
     ] as const
   ) {
     assertThrows(
-      () => namesFromMap([{ fd: 5, info: { kind } }], MAP),
+      () => namesOf([LISTENER, { kind }]),
       "map",
-      `Naming descriptor 5 by its address: expected a socket, found ${found}`,
-    );
-  }
-});
-
-test("namesFromMap() rejects an entry that is neither a port nor a path", () => {
-  const bad: readonly unknown[] = [
-    {},
-    { port: "80" },
-    { path: 80 },
-    { port: null },
-    { port: 80, path: "/run/app.sock" },
-    { prot: 80 },
-    80,
-    "80",
-    [],
-  ];
-  for (const entry of bad) {
-    assertThrows(
-      () =>
-        namesFromMap([], { ok: { port: 1 }, web: entry as { port: number } }),
-      TypeError,
-      `Reading the map's entry "web": expected { port } or { path }, found`,
-    );
-  }
-});
-
-test("namesFromMap() rejects an entry that is null or undefined, and names it", () => {
-  for (const entry of [null, undefined]) {
-    assertThrows(
-      () => namesFromMap([], { web: entry as unknown as { port: number } }),
-      TypeError,
-      `Reading the map's entry "web": expected { port } or { path }, found`,
-    );
-  }
-});
-
-test("namesFromMap() rejects an entry that JSON can't write, and names it", () => {
-  const port: unknown = 80n;
-  assertThrows(
-    () => namesFromMap([], { web: { port: port as number } }),
-    TypeError,
-    `Reading the map's entry "web": expected { port } or { path }, found`,
-  );
-});
-
-test("namesFromMap() rejects a port out of range", () => {
-  for (const port of [0, -1, 65536, 80.5, NaN, Infinity]) {
-    assertThrows(
-      () => namesFromMap([], { "we\nb": { port } }),
-      RangeError,
-      String
-        .raw`Reading the map's entry "we\nb": expected a port from 1 to 65535`,
-      `found ${port}`,
-    );
-  }
-  for (const port of [1, 65535]) {
-    assert.deepEqual(
-      namesFromMap(listeners(ipv4("::", port)), { web: { port } }),
-      ["web"],
+      `Naming descriptor 4 by its address: expected a socket, found ${found}`,
     );
   }
 });
@@ -227,11 +300,19 @@ test("namesFromMap() rejects a port out of range", () => {
 test("namesFromMap() escapes paths and names in messages", () => {
   assertThrows(
     () =>
-      namesFromMap(listeners({ kind: "unix", path: "/run/\u001b[31m" }), {
+      names([{ kind: "unix", path: "/run/\u001b[31m" }], {
         "a\nb": { port: 80 },
       }),
     "map",
     String.raw`"/run/\u001b[31m"`,
     String.raw`("a\nb")`,
+  );
+});
+
+test("namesFromMap() rejects a malformed map, also for no descriptors", () => {
+  assertThrows(
+    () => namesOf([], { ok: { port: 1 }, web: { port: 0 } }),
+    RangeError,
+    `Reading the map's entry "web": expected a port from 1 to 65535, found 0`,
   );
 });

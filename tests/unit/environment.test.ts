@@ -182,12 +182,41 @@ test("parseListenEnvironment() compares LISTEN_PIDFDID with the own id", () => {
   const given = (LISTEN_PIDFDID: string, own?: bigint) =>
     parse({ LISTEN_FDS: "1", LISTEN_PIDFDID }, own);
   const activated = { kind: "activated", count: 1, names: undefined };
-  const foreign = { kind: "foreign", listenPid: PID, pid: PID };
+  const foreign = (listenPidfdId: bigint) => ({
+    kind: "foreign",
+    listenPid: PID,
+    pid: PID,
+    listenPidfdId,
+  });
   assert.deepEqual(given("5", 5n), activated);
-  assert.deepEqual(given("6", 5n), foreign);
+  assert.deepEqual(given("6", 5n), foreign(6n));
   assert.deepEqual(given(`${MAX_UINT64}`, MAX_UINT64), activated);
   // Two ids that are one and the same as floating-point numbers.
-  assert.deepEqual(given("9007199254740993", 9007199254740992n), foreign);
+  assert.deepEqual(
+    given("9007199254740993", 9007199254740992n),
+    foreign(9007199254740993n),
+  );
+});
+
+test("parseListenEnvironment() asks for the own id only where it matters, and once", () => {
+  let asked = 0;
+  const self = {
+    pid: PID,
+    get pidfdId() {
+      asked++;
+      return 5n;
+    },
+  };
+  const ask = (variables: ListenVariables) => {
+    asked = 0;
+    parseListenEnvironment({ LISTEN_FDS: "1", ...variables }, self);
+    return asked;
+  };
+  assert.equal(ask({}), 0);
+  assert.equal(ask({ LISTEN_PID: "42" }), 0);
+  assert.equal(ask({ LISTEN_PID: "7", LISTEN_PIDFDID: "6" }), 0);
+  assert.equal(ask({ LISTEN_PID: "42", LISTEN_PIDFDID: "5" }), 1);
+  assert.equal(ask({ LISTEN_PID: "42", LISTEN_PIDFDID: "6" }), 1);
 });
 
 test("parseListenEnvironment() ignores LISTEN_PIDFDID if the own id is unknown", () => {

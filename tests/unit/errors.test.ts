@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ActivationError, quote, quoteAll } from "../../src/core/errors.ts";
+import {
+  ActivationError,
+  describeValue,
+  quote,
+  quoteAll,
+} from "../../src/core/errors.ts";
 import { anyText, assertMessage } from "./helpers.ts";
 
 test("ActivationError has a name, a code, a message and a cause", () => {
@@ -62,6 +67,43 @@ test("quote() keeps any text on one printable line, and short", () => {
     assertMessage(`Quoting: ${quoted}`);
     assert.ok(quoted.length <= 80 * 6 + 30, quoted);
     if (text.length <= 80) assert.equal(JSON.parse(quoted), text);
+  }));
+});
+
+test("describeValue() shows a value as JSON, or as it is", () => {
+  const own = { port: 80n, toString: () => "own" };
+  for (
+    const [value, shown] of [
+      [null, '"null"'],
+      [undefined, '"undefined"'],
+      [80, '"80"'],
+      [80n, '"80"'],
+      [{}, '"{}"'],
+      [[], '"[]"'],
+      [Symbol("a\nb"), String.raw`"Symbol(a\nb)"`],
+      [own, '"own"'],
+    ] as const
+  ) {
+    assert.equal(describeValue(value), shown);
+  }
+  assert.match(describeValue("web"), /web/);
+  assert.match(describeValue({ path: 1 }), /^"\{.*path.*\}"$/);
+});
+
+test("describeValue() is short and safe to print, whatever the value", () => {
+  fc.assert(fc.property(fc.anything(), anyText(), (value, text) => {
+    for (const each of [value, text, { [text]: text }]) {
+      let shown: string;
+      try {
+        String(each);
+        shown = describeValue(each);
+      } catch {
+        // What has no text at all.
+        continue;
+      }
+      assertMessage(`Showing: ${shown}`);
+      assert.ok(shown.length <= 80 * 6 + 30, shown);
+    }
   }));
 });
 

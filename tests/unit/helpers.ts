@@ -2,12 +2,20 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Address } from "../../src/core/address.ts";
 import {
-  Descriptor,
-  type DescriptorInfo,
-  type DescriptorKind,
-} from "../../src/core/descriptor.ts";
+  type Address,
+  canonicalIpv6,
+  type InetAddress,
+} from "../../src/core/address.ts";
+import { Descriptor } from "../../src/core/descriptor.ts";
+import type {
+  DescriptorInfo,
+  DescriptorKind,
+  FileKind,
+  Inspector,
+  PathInfo,
+  SocketKind,
+} from "../../src/core/descriptor_info.ts";
 import {
   ActivationError,
   type ActivationErrorCode,
@@ -24,6 +32,27 @@ const UNPRINTABLE: RegExp = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/u;
  * 480 once escaped, and the sentence around them.
  */
 const MESSAGE_LIMIT = 680;
+
+/** The kinds of sockets. */
+export const SOCKET_KINDS: readonly SocketKind[] = [
+  "stream-listener",
+  "stream-connection",
+  "datagram",
+  "seqpacket-listener",
+  "seqpacket-connection",
+  "raw",
+  "netlink",
+  "socket",
+];
+
+/** The kinds of what is open and no socket. */
+export const FILE_KINDS: readonly FileKind[] = [
+  "fifo",
+  "file",
+  "character-device",
+  "message-queue",
+  "other",
+];
 
 /** The error classes that are expected beside `ActivationError`. */
 type PlainError = typeof SyntaxError | typeof RangeError | typeof TypeError;
@@ -56,7 +85,16 @@ export function assertThrows(
   expected: PlainError | ActivationErrorCode,
   ...parts: string[]
 ): void {
-  const error = thrownBy(run);
+  assertError(thrownBy(run), expected, ...parts);
+}
+
+/** Asserts the same of an error that was not thrown. */
+export function assertError(
+  error: unknown,
+  expected: PlainError | ActivationErrorCode,
+  ...parts: string[]
+): asserts error is Error {
+  assert.ok(error instanceof Error, `found ${error}`);
   if (typeof expected === "string") {
     assert.ok(error instanceof ActivationError, `found ${error}`);
     assert.equal(error.code, expected);
@@ -136,13 +174,137 @@ export function ipv6Bytes(text: string): number[] {
 }
 
 /** An IPv4 address. */
-export function ipv4(hostname: string, port: number): Address {
+export function ipv4(hostname: string, port: number): InetAddress {
   return { kind: "ipv4", hostname, port };
 }
 
 /** An IPv6 address. */
-export function ipv6(hostname: string, port: number): Address {
-  return { kind: "ipv6", hostname, port };
+export function ipv6(
+  hostname: string,
+  port: number,
+  scopeId?: number,
+): InetAddress {
+  return {
+    kind: "ipv6",
+    hostname,
+    port,
+    ...(scopeId !== undefined && { scopeId }),
+  };
+}
+
+/** Addresses of every kind, with texts as hostile as the kernel takes them. */
+export function anyAddress(): fc.Arbitrary<Address> {
+  const uint32 = fc.nat({ max: 2 ** 32 - 1 });
+  const port = fc.nat({ max: 65535 });
+  const text = fc.string({ unit: "binary", maxLength: 26 });
+  return fc.oneof(
+    fc.record({
+      kind: fc.constant("ipv4" as const),
+      hostname: fc.ipV4(),
+      port,
+    }),
+    fc.tuple(
+      fc.ipV6().map(canonicalIpv6),
+      port,
+      fc.option(uint32.filter((id) => id > 0), { nil: undefined }),
+    ).map((parts) => ipv6(...parts)),
+    fc.record({
+      kind: fc.constant("unix" as const),
+      path: text.map((path) => path.replaceAll("\0", "_") || "/"),
+    }),
+    fc.record({ kind: fc.constant("unix-abstract" as const), name: text }),
+    fc.constant({ kind: "unix-unnamed" as const }),
+    fc.record({
+      kind: fc.constant("vsock" as const),
+      contextId: uint32,
+      port: uint32,
+    }),
+    fc.record({
+      kind: fc.constant("netlink" as const),
+      portId: uint32,
+      groups: uint32,
+    }),
+  ).map((address) => ({ ...address }));
+}
+
+/** The bytes of a `struct sockaddr` on a little-endian machine. */
+export function sockaddr(address: Address): Uint8Array {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  switch (address.kind) {
+    case "ipv4": {
+      const bytes = address.hostname.split(".").map(Number);
+      const rest = [...little(0), ...little(0)];
+      return Uint8Array.of(2, 0, ...bigPort(address), ...bytes, ...rest);
+    }
+    case "ipv6": {
+      const bytes = [...little(0), ...ipv6Bytes(address.hostname)];
+      const scope = little(address.scopeId ?? 0);
+      return Uint8Array.of(10, 0, ...bigPort(address), ...bytes, ...scope);
+    }
+    case "unix":
+      return Uint8Array.of(1, 0, ...encode(`${address.path}\0`));
+    case "unix-abstract":
+      return Uint8Array.of(1, 0, ...encode(`\0${address.name}`));
+    case "unix-unnamed":
+      return Uint8Array.of(1, 0);
+    case "vsock": {
+      const { port, contextId } = address;
+      const parts = [0, port, contextId, 0].flatMap(little);
+      return Uint8Array.of(40, 0, ...parts.slice(2));
+    }
+    case "netlink": {
+      const { portId, groups } = address;
+      const parts = [0, portId, groups].flatMap(little);
+      return Uint8Array.of(16, 0, ...parts.slice(2));
+    }
+  }
+}
+
+/** A number of 32 bits, the least byte first. */
+function little(value: number): number[] {
+  return [0, 8, 16, 24].map((bits) => (value >>> bits) & 255);
+}
+
+/** A port, the greatest byte first. */
+function bigPort({ port }: InetAddress): number[] {
+  return [port >> 8, port & 255];
+}
+
+/** A file, as a path leads to it. */
+export function file(
+  inode: bigint,
+  kind: FileKind = "file",
+  specialDevice = 0n,
+): PathInfo {
+  return { kind, device: 1n, inode, specialDevice };
+}
+
+/** A source that knows these descriptors and paths, and no others. */
+export function inspector(
+  infos: Readonly<Record<number, DescriptorInfo>>,
+  paths: Readonly<Record<string, PathInfo | null>> = {},
+): Inspector {
+  return {
+    inspect: (fds) => fds.map((fd) => infos[fd] ?? { kind: "closed" }),
+    inspectPath: (path) => paths[path],
+  };
+}
+
+/** The same source, which notes the descriptors that it is asked for. */
+export function recording(
+  infos: Readonly<Record<number, DescriptorInfo>>,
+  paths?: Readonly<Record<string, PathInfo | null>>,
+): Inspector & { readonly asked: number[][] } {
+  const asked: number[][] = [];
+  const { inspect, inspectPath } = inspector(infos, paths);
+  return {
+    asked,
+    inspect(fds) {
+      asked.push([...fds]);
+      return inspect(fds);
+    },
+    inspectPath,
+  };
 }
 
 /** A descriptor that is what it is said to be. */
@@ -150,10 +312,8 @@ export function descriptor(
   fd: number,
   name: string,
   info: DescriptorInfo | DescriptorKind = "stream-listener",
+  paths: Readonly<Record<string, PathInfo | null>> = {},
 ): Descriptor {
-  return new Descriptor(
-    fd,
-    name,
-    () => typeof info === "string" ? { kind: info } : info,
-  );
+  const known = typeof info === "string" ? { kind: info } : info;
+  return new Descriptor(fd, name, inspector({ [fd]: known }, paths));
 }

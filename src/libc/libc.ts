@@ -1,0 +1,260 @@
+/**
+ * The calls of the C library that this library makes, on whatever runtime:
+ * Linux on x86_64 and arm64, glibc (2.28 and later) and musl (1.2.5 and later).
+ *
+ * @module
+ */
+
+/**
+ * The functions as a foreign function interface gives them: numbers in, `-1`
+ * out on an error. One file for each runtime binds them.
+ */
+export interface RawLibc {
+  getsockopt(
+    fd: number,
+    level: number,
+    option: number,
+    value: Uint8Array,
+    length: Uint8Array,
+  ): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
+  getpeername(fd: number, address: Uint8Array, length: Uint8Array): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  close(fd: number): number;
+  /**
+   * `fstat(2)` and `stat(2)` in their newer form: one structure everywhere,
+   * where `struct stat` differs between machines and C libraries.
+   */
+  statx(
+    fd: number,
+    path: Uint8Array,
+    flags: number,
+    mask: number,
+    result: Uint8Array,
+  ): number;
+  fstatfs(fd: number, result: Uint8Array): number;
+  readlink(path: Uint8Array, result: Uint8Array, length: number): number;
+  /** `syscall(2)`, for calls that older C libraries have no function for. */
+  syscall(number: number, first: number, second: number): number;
+  /** The error of the call just made on this thread. */
+  errno(): number;
+}
+
+/** The C library's file: glibc's name, under which musl knows itself, too. */
+export const LIBC_NAME = "libc.so.6";
+
+/** Numbers of Linux, the same on x86_64 and arm64. */
+const SOL_SOCKET = 1;
+const F_GETFD = 1;
+const F_SETFD = 2;
+const F_GETFL = 3;
+const FD_CLOEXEC = 1;
+const O_NONBLOCK = 0o4000;
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE = 0x0001;
+const STATX_INO = 0x0100;
+const SYS_PIDFD_OPEN = 434;
+const PID_FS_MAGIC = 0x50494446n;
+
+const EBADF = 9;
+
+/** Options of a socket that are read as a number (`socket(7)`). */
+const SOCKET_OPTIONS = {
+  type: 3,
+  acceptConn: 30,
+  protocol: 38,
+  domain: 39,
+} as const;
+
+/** `sizeof(struct sockaddr_storage)`. */
+const ADDRESS_BYTES = 128;
+const STATX_BYTES = 256;
+/** `sizeof(struct statfs)` on machines of 64 bits. */
+const STATFS_BYTES = 120;
+/** `PATH_MAX`. */
+const PATH_BYTES = 4096;
+
+/** What `statx(2)` says of a file. */
+export interface FileStat {
+  /** The file type and permissions, `st_mode`. */
+  readonly mode: number;
+  /** The inode. */
+  readonly inode: bigint;
+  /** The major and minor number of the device that it is on. */
+  readonly device: readonly [major: number, minor: number];
+  /** The major and minor number of the device that it stands for. */
+  readonly specialDevice: readonly [major: number, minor: number];
+}
+
+/** A failed call. */
+export class LibcError extends Error {
+  /** The number of the error, such as 9 for `EBADF`. */
+  readonly errno: number;
+
+  /** Makes the error of a call. */
+  constructor(call: string, errno: number) {
+    super(`${call}: error ${errno}`);
+    this.name = "LibcError";
+    this.errno = errno;
+  }
+}
+
+/** The calls with JavaScript's values and errors. */
+export class Libc {
+  readonly #raw: RawLibc;
+
+  /** Makes them of a runtime's functions. */
+  constructor(raw: RawLibc) {
+    this.#raw = raw;
+  }
+
+  /** Reads an option of a socket that is a number. */
+  socketOption(fd: number, option: keyof typeof SOCKET_OPTIONS): number {
+    const value = new Int32Array(1);
+    const length = new Uint32Array([value.byteLength]);
+    this.#check(
+      "getsockopt",
+      this.#raw.getsockopt(
+        fd,
+        SOL_SOCKET,
+        SOCKET_OPTIONS[option],
+        new Uint8Array(value.buffer),
+        new Uint8Array(length.buffer),
+      ),
+    );
+    return value[0]!;
+  }
+
+  /** Reads the address that a socket is bound to: a `struct sockaddr`. */
+  socketName(fd: number): Uint8Array {
+    return this.#address("getsockname", fd);
+  }
+
+  /** Reads the address of a socket's peer: a `struct sockaddr`. */
+  peerName(fd: number): Uint8Array {
+    return this.#address("getpeername", fd);
+  }
+
+  /** Whether calls on a descriptor return at once instead of waiting. */
+  isNonBlocking(fd: number): boolean {
+    return (this.#fcntl(fd, F_GETFL) & O_NONBLOCK) !== 0;
+  }
+
+  /** Whether a descriptor is closed when another program is executed. */
+  isCloseOnExec(fd: number): boolean {
+    return (this.#fcntl(fd, F_GETFD) & FD_CLOEXEC) !== 0;
+  }
+
+  /**
+   * Makes a descriptor close when another program is executed, if that is
+   * allowed.
+   *
+   * @returns Whether the descriptor is open.
+   */
+  setCloseOnExec(fd: number): boolean {
+    try {
+      const flags = this.#fcntl(fd, F_GETFD);
+      if ((flags & FD_CLOEXEC) === 0) {
+        this.#fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+      }
+      return true;
+    } catch (error) {
+      return !(error instanceof LibcError && error.errno === EBADF);
+    }
+  }
+
+  /** Reads what a descriptor is open on. */
+  status(fd: number): FileStat {
+    return this.#statx(fd, new Uint8Array(1), AT_EMPTY_PATH);
+  }
+
+  /** Reads what a path leads to. */
+  statusOfPath(path: string): FileStat {
+    return this.#statx(AT_FDCWD, cString(path), 0);
+  }
+
+  /** Reads a symbolic link. */
+  readLink(path: string): string {
+    const bytes = new Uint8Array(PATH_BYTES);
+    const length = this.#check(
+      "readlink",
+      this.#raw.readlink(cString(path), bytes, bytes.length),
+    );
+    return new TextDecoder().decode(bytes.subarray(0, length));
+  }
+
+  /** The type of the file system that a descriptor is on, see `statfs(2)`. */
+  fileSystem(fd: number): bigint {
+    const bytes = new Uint8Array(STATFS_BYTES);
+    this.#check("fstatfs", this.#raw.fstatfs(fd, bytes));
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  /** Closes a descriptor. */
+  close(fd: number): void {
+    this.#check("close", this.#raw.close(fd));
+  }
+
+  /**
+   * The inode id of a process's pidfd, which no other process has had since the
+   * machine started.
+   *
+   * @returns The id; `undefined` before Linux 6.9, where all pidfds share one,
+   * or if it may not be read.
+   */
+  pidfdId(pid: number): bigint | undefined {
+    const fd = this.#raw.syscall(SYS_PIDFD_OPEN, pid, 0);
+    if (fd < 0) return undefined;
+    try {
+      return this.fileSystem(fd) === PID_FS_MAGIC
+        ? this.status(fd).inode
+        : undefined;
+    } catch {
+      // A sandbox refuses it: then it is unknown.
+      return undefined;
+    } finally {
+      this.#raw.close(fd);
+    }
+  }
+
+  #address(call: "getsockname" | "getpeername", fd: number): Uint8Array {
+    const bytes = new Uint8Array(ADDRESS_BYTES);
+    const length = new Uint32Array([bytes.length]);
+    this.#check(
+      call,
+      this.#raw[call](fd, bytes, new Uint8Array(length.buffer)),
+    );
+    return bytes.subarray(0, length[0]!);
+  }
+
+  #fcntl(fd: number, command: number, argument = 0): number {
+    return this.#check("fcntl", this.#raw.fcntl(fd, command, argument));
+  }
+
+  #statx(fd: number, path: Uint8Array, flags: number): FileStat {
+    const bytes = new Uint8Array(STATX_BYTES);
+    const mask = STATX_TYPE | STATX_INO;
+    this.#check("statx", this.#raw.statx(fd, path, flags, mask, bytes));
+    const view = new DataView(bytes.buffer);
+    const pair = (at: number): [number, number] => [
+      view.getUint32(at, true),
+      view.getUint32(at + 4, true),
+    ];
+    return {
+      mode: view.getUint16(28, true),
+      inode: view.getBigUint64(32, true),
+      specialDevice: pair(128),
+      device: pair(136),
+    };
+  }
+
+  #check(call: string, result: number): number {
+    if (result < 0) throw new LibcError(call, this.#raw.errno());
+    return result;
+  }
+}
+
+function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}

@@ -1,0 +1,61 @@
+/**
+ * The C library on whichever runtime this is, where that lets programs call it.
+ *
+ * @module
+ */
+
+import { type BunFfi, openBunLibc } from "../libc/bun.ts";
+import { type DenoFfi, openDenoLibc } from "../libc/deno.ts";
+import { Libc, type RawLibc } from "../libc/libc.ts";
+import { type NodeFfi, openNodeLibc } from "../libc/node.ts";
+import { optionalBuiltin, processGlobal } from "./builtin.ts";
+
+/** Opens the C library through `Deno.dlopen`. */
+export function denoLibc(deno: DenoFfi): Libc | undefined {
+  return open(() => openDenoLibc(deno));
+}
+
+/** Opens the C library through `bun:ffi`. */
+export function bunLibc(): Libc | undefined {
+  return open(() => openBunLibc(optionalBuiltin("bun:ffi") as BunFfi));
+}
+
+/** Opens the C library through `node:ffi`, which Node has from 26 on. */
+export function nodeLibc(): Libc | undefined {
+  return open(() =>
+    openNodeLibc(quietly(() => optionalBuiltin("node:ffi")) as NodeFfi)
+  );
+}
+
+/**
+ * Loads a module without the warning that it is experimental, which Node gives
+ * once: nobody who reads it chose to use that module, and what it is used for
+ * here is tested with each version of Node.
+ */
+function quietly<T>(load: () => T): T {
+  const global = processGlobal()!;
+  const { emitWarning } = global;
+  global.emitWarning = (warning, ...options) => {
+    if (options[0] === "ExperimentalWarning") return;
+    emitWarning.call(global, warning, ...options);
+  };
+  try {
+    return load();
+  } finally {
+    global.emitWarning = emitWarning;
+  }
+}
+
+function open(openRaw: () => RawLibc): Libc | undefined {
+  const { platform, arch } = processGlobal()!;
+  // The numbers in libc.ts are those of Linux on these machines.
+  if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) {
+    return undefined;
+  }
+  try {
+    return new Libc(openRaw());
+  } catch {
+    // None that can be opened: too old a C library or runtime, or no permission.
+    return undefined;
+  }
+}
