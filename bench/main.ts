@@ -1,0 +1,46 @@
+/**
+ * Runs the benchmarks, all or those that are named:
+ *
+ *     deno run -A bench/main.ts [environment] [metadata]
+ *
+ * The exit status tells only whether they could be run, not what they showed.
+ */
+
+import { type Tool, toolchain } from "../scripts/toolchain.ts";
+import { benchEnvironment } from "./environment.ts";
+import { benchMetadata } from "./metadata.ts";
+
+/** Each prints what it measured. */
+const BENCHMARKS: ReadonlyMap<
+  string,
+  (tools: readonly Tool[]) => Promise<void>
+> = new Map([
+  ["environment", benchEnvironment],
+  ["metadata", benchMetadata],
+]);
+
+async function main(args: readonly string[]): Promise<void> {
+  const names = args.length > 0 ? args : [...BENCHMARKS.keys()];
+  const chosen = names.map((name) => {
+    const run = BENCHMARKS.get(name);
+    if (run === undefined) {
+      throw new Error(
+        `Choosing a benchmark: expected any of ` +
+          `${[...BENCHMARKS.keys()].join(", ")}, found ${JSON.stringify(name)}`,
+      );
+    }
+    return { name, run };
+  });
+  const tools = await toolchain();
+  for (const { name, run } of chosen) {
+    console.log(`\n== ${name}`);
+    await run(tools);
+  }
+}
+
+try {
+  await main(Deno.args);
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  Deno.exit(1);
+}
