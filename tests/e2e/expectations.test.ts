@@ -33,7 +33,7 @@ for (const host of METADATA_HOSTS) {
         "unix",
       ]);
       const { agent } = handover;
-      become(
+      await become(
         handover,
         host,
         { LISTEN_FDNAMES: "web:web:dns:input:admin" },
@@ -98,7 +98,7 @@ for (const host of METADATA_HOSTS) {
         const id = await handover.agent.call("pidfd_id");
         if (id === null) return undefined;
         const variables = { LISTEN_PIDFDID: String(BigInt(id) + change) };
-        become(handover, host, variables, AGENT);
+        await become(handover, host, variables, AGENT);
         return handover.agent;
       };
       const right = await run(0n);
@@ -130,7 +130,7 @@ for (const host of HOSTS.filter(({ inspects }) => inspects)) {
     async (t) => {
       const handover = await handOver(t);
       const { agent, names } = handover;
-      become(handover, host, {}, AGENT);
+      await become(handover, host, {}, AGENT);
       await agent.call("activation");
       const links: string[] = await agent.call("links");
       const distinct = links.filter((link) => /^(?:socket|pipe):/.test(link));
@@ -155,7 +155,7 @@ for (const host of HOSTS.filter(({ inspects }) => inspects)) {
           "unix-abstract",
         ]);
         fs.symlinkSync(handover.folder, `${handover.folder}/link`);
-        become(handover, host, { LISTEN_FDNAMES: null }, AGENT);
+        await become(handover, host, { LISTEN_FDNAMES: null }, AGENT);
         return {
           agent: handover.agent,
           options: { map: map(handover) },

@@ -97,11 +97,11 @@ export async function handOver(
  *
  * @param env Variables to set, or with `null` to remove.
  */
-export function become(
+export async function become(
   { agent }: Handover,
   host: Host,
   env: Record<string, string | null> = {},
   script: string = METADATA_AGENT,
-): void {
-  agent.send("become", host.command(script), env);
+): Promise<void> {
+  await agent.call("become", host.command(script), env);
 }

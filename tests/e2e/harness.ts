@@ -208,11 +208,6 @@ export class Agent extends Program {
     return value;
   }
 
-  /** Calls an operation that never returns. */
-  send(op: string, ...args: unknown[]): void {
-    this.process.stdin!.write(`${JSON.stringify({ id: -1, op, args })}\n`);
-  }
-
   /** Calls an operation that must fail. */
   async fail(op: string, ...args: unknown[]): Promise<Reported> {
     const { value, error } = await this.#send(op, args);

@@ -236,7 +236,7 @@ async function comparePredicates(
     questions.map((each) => each.real),
   );
   const expected = real.map((result) => result < 0 ? null : result > 0);
-  become(handover, host);
+  await become(handover, host);
   for (const source of await agent.call("sources")) {
     const answers: (boolean | null)[] = await agent.call(
       "ask",

@@ -245,7 +245,7 @@ for (const host of METADATA_HOSTS.filter(({ inspects }) => inspects)) {
       t.diagnostic(`not made: ${name}: ${why}`);
     }
     assert.ok(names.length > 30, "most of them can be made");
-    become(handover, host);
+    await become(handover, host);
 
     const own: Info[] = await agent.call("infos");
     const sources = sourcesOf(host);
@@ -277,7 +277,7 @@ for (const host of METADATA_HOSTS.filter(({ inspects }) => !inspects)) {
     skip: NO_HANDOVER,
   }, async (t) => {
     const handover = await handOver(t);
-    become(handover, host);
+    await become(handover, host);
     const infos: Info[] = await handover.agent.call("infos");
     handover.names.forEach((name, at) => {
       assert.deepEqual(
