@@ -74,11 +74,12 @@ export type Address =
 export function canonicalIpv6(text: string): string {
   // URL parsers compress as RFC 5952 asks, but leave v4-mapped ones in hex.
   const hex = text.replace(/(?<=:)\d+\.\d+\.\d+\.\d+$/, hexTail);
+  const url = `http://[${hex}]/`;
   // The URL parser takes more than an address: "::1]:80/[", white space.
-  if (!/^[0-9a-f:]+$/i.test(hex)) {
+  if (!/^[0-9a-f:]+$/i.test(hex) || !URL.canParse(url)) {
     throw new TypeError(`Parsing an IPv6 address: found ${quote(text)}`);
   }
-  const bare = new URL(`http://[${hex}]/`).hostname.slice(1, -1);
+  const bare = new URL(url).hostname.slice(1, -1);
   const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare);
   if (mapped === null) return bare;
   const high = parseInt(mapped[1]!, 16);

@@ -115,11 +115,19 @@ export function quote(text: string): string {
  * @returns Its text, quoted.
  */
 export function describeValue(value: unknown): string {
-  try {
-    return quote(JSON.stringify(value) ?? String(value));
-  } catch {
-    return quote(String(value));
+  if (typeof value === "string") return quote(value);
+  const forms = [
+    () => JSON.stringify(value) ?? String(value),
+    () => String(value),
+  ];
+  for (const form of forms) {
+    try {
+      return quote(form());
+    } catch {
+      // It has no such form.
+    }
   }
+  return quote(Object.prototype.toString.call(value));
 }
 
 /** How many names a message lists before it only counts the rest. */

@@ -120,12 +120,12 @@ function toList(
   kinds: Expectations[string],
 ): readonly ExpectedKind[] {
   const list: readonly unknown[] = Array.isArray(kinds) ? kinds : [kinds];
-  const wrong = list.find((kind) => !isExpectedKind(kind));
-  if (list.length === 0 || wrong !== undefined) {
+  const wrong = list.findIndex((kind) => !isExpectedKind(kind));
+  if (list.length === 0 || wrong >= 0) {
     throw new TypeError(
       `Reading what is expected of ${quote(name)}: expected one or more of ` +
         `${EXPECTED_KINDS.join(", ")}, found ${
-          list.length === 0 ? "none" : describeValue(wrong)
+          list.length === 0 ? "none" : describeValue(list[wrong])
         }`,
     );
   }

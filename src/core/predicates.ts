@@ -306,7 +306,9 @@ function scopeOf(info: SocketInfo): number | undefined {
   if (address === undefined || address.scopeId !== undefined) {
     return address?.scopeId;
   }
-  return /^(?:fe[89ab]|ff.[12])/.test(address.hostname) ? undefined : 0;
+  return /^(?:fe[89ab][0-9a-f]|ff[0-9a-f][12]):/.test(address.hostname)
+    ? undefined
+    : 0;
 }
 
 /** Whether a socket is bound to a path as {@linkcode SocketUnixQuery} has it. */

@@ -216,7 +216,8 @@ const UNIX_RECORD =
  * break into one, with anything behind it. So whatever is no record belongs to
  * the path before it, and an inode that two records claim is not believed, for
  * which all of them are read. What remains is a forged record of a socket that is
- * in no table: where that matters, the C library is to be asked.
+ * in no table, or in one that is not read so far: where that matters, the C
+ * library is to be asked.
  */
 function lookUnix(lines: Iterator<string>, search: SocketSearch): boolean {
   const records = new Map<string, RegExpExecArray>();

@@ -160,7 +160,8 @@ export class Libc {
       }
       return true;
     } catch (error) {
-      return !(error instanceof LibcError && error.errno === EBADF);
+      if (!(error instanceof LibcError)) throw error;
+      return error.errno !== EBADF;
     }
   }
 
@@ -210,9 +211,10 @@ export class Libc {
       return this.fileSystem(fd) === PID_FS_MAGIC
         ? this.status(fd).inode
         : undefined;
-    } catch {
+    } catch (error) {
       // A sandbox refuses it: then it is unknown.
-      return undefined;
+      if (error instanceof LibcError) return undefined;
+      throw error;
     } finally {
       this.#raw.close(fd);
     }

@@ -19,7 +19,10 @@ export interface ProcReader {
   readLink(path: string): string;
   /** Reads a small file. */
   text(path: string): string;
-  /** The lines of a file, read no further than they are taken. */
+  /**
+   * The lines of a file, read no further than they are taken. Throws when the
+   * first is taken, if the file can't be read.
+   */
   lines(path: string): Iterable<string>;
   /** What a path leads to; throws an error with a `code` if it can't. */
   status(path: string): PathInfo;

@@ -8,7 +8,13 @@ import {
   formatIpv6,
   sameAddress,
 } from "../../src/core/address.ts";
-import { addressBytes, ipv4, ipv6, ipv6Bytes } from "./helpers.ts";
+import {
+  addressBytes,
+  assertThrows,
+  ipv4,
+  ipv6,
+  ipv6Bytes,
+} from "./helpers.ts";
 
 const UNNAMED: Address = { kind: "unix-unnamed" };
 const VSOCK: Address = { kind: "vsock", contextId: 3, port: 1024 };
@@ -181,4 +187,14 @@ test("sameAddress() compares both numbers of a vsock address", () => {
   assert.ok(!sameAddress(VSOCK, { ...VSOCK, port: 1025 }));
   assert.ok(!sameAddress(VSOCK, { ...VSOCK, contextId: 4 }));
   assert.ok(!sameAddress(VSOCK, NETLINK));
+});
+
+test("canonicalIpv6() rejects what only looks like an address", () => {
+  for (const text of ["1::2::3", ":", ":::", "12345::", "1:2:3:4:5:6:7:8:9"]) {
+    assertThrows(
+      () => canonicalIpv6(text),
+      TypeError,
+      "Parsing an IPv6 address",
+    );
+  }
 });

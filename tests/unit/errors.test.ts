@@ -86,7 +86,11 @@ test("describeValue() shows a value as JSON, or as it is", () => {
   ) {
     assert.equal(describeValue(value), shown);
   }
-  assert.match(describeValue("web"), /web/);
+  assert.equal(describeValue('w"eb'), String.raw`"w\"eb"`);
+  assert.equal(
+    describeValue(Object.assign(Object.create(null), { port: 80n })),
+    '"[object Object]"',
+  );
   assert.match(describeValue({ path: 1 }), /^"\{.*path.*\}"$/);
 });
 

@@ -229,3 +229,14 @@ test("checkExpectations() rejects what is no kind", () => {
     );
   }
 });
+
+test("readExpectations() rejects undefined, alone and in a list", () => {
+  for (const kinds of [undefined, [undefined], ["fifo", undefined]]) {
+    assertThrows(
+      () => readExpectations({ web: kinds } as never),
+      TypeError,
+      'what is expected of "web": expected one or more of',
+      'found "undefined"',
+    );
+  }
+});

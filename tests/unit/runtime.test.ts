@@ -12,6 +12,7 @@ import {
   nodeRuntime,
   once,
 } from "../../src/runtime/node.ts";
+import { nodeLibc } from "../../src/runtime/libc.ts";
 import {
   assertError,
   assertThrows,
@@ -162,6 +163,21 @@ test("once() remembers what was made, also that it is nothing", () => {
   assert.equal(made, 0);
   assert.deepEqual([get(), get()], [undefined, undefined]);
   assert.equal(made, 1);
+});
+
+test("nodeLibc() leaves the process's way to warn as it was", () => {
+  const { emitWarning } = process;
+  const warned: unknown[] = [];
+  const own = (...args: unknown[]) => warned.push(args);
+  process.emitWarning = own as typeof emitWarning;
+  try {
+    nodeLibc();
+    assert.equal(process.emitWarning, own);
+    // Node 26 would warn of its FFI.
+    assert.deepEqual(warned, []);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 });
 
 test("denoRuntime() opens the C library only where that is allowed, and once", () => {

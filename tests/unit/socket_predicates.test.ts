@@ -128,6 +128,8 @@ test("isSocketSockaddr() compares the whole address", () => {
     [scoped(undefined, "ff05::1"), ipv6("ff05::1", 80, 2), false],
     [scoped(undefined, "febf::1"), ipv6("febf::1", 80, 2), undefined],
     [scoped(undefined, "fec0::1"), ipv6("fec0::1", 80, 2), false],
+    [scoped(undefined, "fe8::1"), ipv6("fe8::1", 80, 2), false],
+    [scoped(undefined, "ff:2::1"), ipv6("ff:2::1", 80, 2), false],
     [IPV6, ipv6("::1", 80, 2), false],
     [none, ipv4("127.0.0.1", 80), undefined],
     [none, ipv6("::1", 80), false],
