@@ -26,6 +26,7 @@ export {
   type InactiveReason,
   inactiveReason,
 } from "./src/activation.ts";
+export { adopt, type AdoptOptions } from "./src/adopt.ts";
 export { connection } from "./src/connection.ts";
 export {
   Activation,
@@ -72,6 +73,7 @@ export {
 } from "./src/core/mod.ts";
 export type { Fallback, ListenTarget } from "./src/endpoints.ts";
 export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
+export type { Placeholder } from "./src/runtime/placeholder.ts";
 export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
 export type {
   Connection,

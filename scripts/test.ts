@@ -1,34 +1,39 @@
 /**
  * Runs the tests on every runtime, and counts them all:
  *
- *     deno run -A scripts/test.ts [unit] [e2e]
+ *     deno run -A scripts/test.ts [unit] [e2e] [matrix]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
- * run on Node 24 and start each runtime as a service.
+ * run on Node 24 and start each runtime as a service, and those of the runtimes'
+ * own servers older versions, too.
  */
 
 import { countReport, type Counts } from "./junit.ts";
-import { type Tool, toolchain } from "./toolchain.ts";
+import { olderToolchain, type Tool, toolchain } from "./toolchain.ts";
 
 interface Run {
   readonly label: string;
+  /** Whether it starts the older versions. */
+  readonly isMatrix?: boolean;
   readonly tool: Tool;
   /** The arguments that run the suite and write a JUnit report. */
   readonly args: (report: string) => string[];
 }
 
 async function main(args: string[]): Promise<boolean> {
-  const suites = args.length > 0 ? args : ["unit", "e2e"];
+  const suites = args.length > 0 ? args : ["unit", "e2e", "matrix"];
   const tools = await toolchain();
   const runs = [
     ...(suites.includes("unit") ? tools.map(unitRun) : []),
     ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
+    ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
   ];
+  const older = suites.includes("matrix") ? await olderToolchain() : [];
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   for (const run of runs) {
     console.log(`\n== ${run.label}`);
-    const counts = await execute(run, tools);
+    const counts = await execute(run, run.isMatrix ? older : tools);
     lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
     total.passed += counts.passed;
     total.failed += counts.failed;
@@ -69,10 +74,28 @@ function unitRun(tool: Tool): Run {
 }
 
 function e2eRun(tools: readonly Tool[]): Run {
-  const tool = tools.find(({ label }) => label === "node 24")!;
   return {
-    label: `e2e, all runtimes`,
-    tool,
+    label: "e2e, all runtimes",
+    ...endToEnd(tools, "tests/e2e/*.test.ts"),
+  };
+}
+
+/** What has to work on older versions, too. */
+function matrixRun(tools: readonly Tool[]): Run {
+  return {
+    label: "e2e, older versions",
+    isMatrix: true,
+    ...endToEnd(tools, "tests/e2e/native.test.ts"),
+  };
+}
+
+/** End-to-end tests run on Node 24, and start the runtimes. */
+function endToEnd(
+  tools: readonly Tool[],
+  files: string,
+): Pick<Run, "tool" | "args"> {
+  return {
+    tool: tools.find(({ label }) => label === "node 24")!,
     args: (report) => [
       "--test",
       // More at once than cores: they mostly wait for processes to start.
@@ -81,7 +104,7 @@ function e2eRun(tools: readonly Tool[]): Run {
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
       `--test-reporter-destination=${report}`,
-      "tests/e2e/*.test.ts",
+      files,
     ],
   };
 }

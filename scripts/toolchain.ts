@@ -21,13 +21,25 @@ export interface Tool {
   readonly path: string;
 }
 
+/** A version to fetch. */
+type Version = Omit<Tool, "path">;
+
 /** The versions, pinned; `deno` is whichever runs this. */
-const VERSIONS = [
+const VERSIONS: readonly Version[] = [
   { runtime: "bun", label: "bun 1.4", version: "1.4.5" },
   { runtime: "node", label: "node 22", version: "22.23.3" },
   { runtime: "node", label: "node 24", version: "24.21.0" },
   { runtime: "node", label: "node 26", version: "26.10.0" },
-] as const;
+];
+
+/** Older versions, on which the runtime's own servers are to work, too. */
+const OLDER_VERSIONS: readonly Version[] = [
+  { runtime: "deno", label: "deno 2.3", version: "2.3.7" },
+  { runtime: "deno", label: "deno 2.5", version: "2.5.6" },
+  { runtime: "deno", label: "deno 2.7", version: "2.7.14" },
+  { runtime: "bun", label: "bun 1.2", version: "1.2.23" },
+  { runtime: "bun", label: "bun 1.3", version: "1.3.14" },
+];
 
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL(".toolchain/", ROOT);
@@ -38,15 +50,40 @@ const FOLDER = new URL(".toolchain/", ROOT);
  * @returns All runtimes, Deno first.
  */
 export async function toolchain(): Promise<Tool[]> {
-  const wanted = VERSIONS.map((each) => {
+  const tools = await fetchTools(VERSIONS, FOLDER);
+  await fetchDependencies();
+  return [
+    {
+      label: `deno ${Deno.version.deno.split(".").slice(0, 2).join(".")}`,
+      runtime: "deno",
+      version: Deno.version.deno,
+      path: Deno.execPath(),
+    },
+    ...tools,
+  ];
+}
+
+/**
+ * Fetches older versions, where they are not there yet.
+ *
+ * @returns The runtimes.
+ */
+export function olderToolchain(): Promise<Tool[]> {
+  return fetchTools(OLDER_VERSIONS, new URL("older/", FOLDER));
+}
+
+async function fetchTools(
+  versions: readonly Version[],
+  folder: URL,
+): Promise<Tool[]> {
+  const wanted = versions.map((each) => {
     const alias = each.label.replace(" ", "-");
+    const program = each.runtime === "deno" ? "deno" : `bin/${each.runtime}`;
     return {
       ...each,
       alias,
       package: packageName(each.runtime),
-      path: fileURLToPath(
-        new URL(`node_modules/${alias}/bin/${each.runtime}`, FOLDER),
-      ),
+      path: fileURLToPath(new URL(`node_modules/${alias}/${program}`, folder)),
     };
   });
   const missing = [];
@@ -57,9 +94,15 @@ export async function toolchain(): Promise<Tool[]> {
     console.log(
       `Fetching ${missing.map(({ label }) => label).join(", ")} (once) …`,
     );
-    await fetchPackages(Object.fromEntries(
-      wanted.map((each) => [each.alias, `npm:${each.package}@${each.version}`]),
-    ));
+    await fetchPackages(
+      Object.fromEntries(
+        wanted.map((each) => [
+          each.alias,
+          `npm:${each.package}@${each.version}`,
+        ]),
+      ),
+      folder,
+    );
     for (const each of missing) {
       if (await versionOf(each.path) === each.version) continue;
       throw new Error(
@@ -69,19 +112,10 @@ export async function toolchain(): Promise<Tool[]> {
       );
     }
   }
-  await fetchDependencies();
-  return [
-    {
-      label: `deno ${Deno.version.deno.split(".").slice(0, 2).join(".")}`,
-      runtime: "deno",
-      version: Deno.version.deno,
-      path: Deno.execPath(),
-    },
-    ...wanted,
-  ];
+  return wanted;
 }
 
-function packageName(runtime: "bun" | "node"): string {
+function packageName(runtime: Tool["runtime"]): string {
   const { os, arch } = Deno.build;
   if ((os !== "linux" && os !== "darwin")) {
     throw new Error(
@@ -89,9 +123,15 @@ function packageName(runtime: "bun" | "node"): string {
         `can be imported there, but there is nothing to activate`,
     );
   }
-  const bun = arch === "aarch64" ? "aarch64" : "x64";
-  const node = arch === "aarch64" ? "arm64" : "x64";
-  return runtime === "bun" ? `@oven/bun-${os}-${bun}` : `node-${os}-${node}`;
+  const machine = arch === "aarch64" ? "arm64" : "x64";
+  switch (runtime) {
+    case "deno":
+      return `@deno/${os}-${machine}${os === "linux" ? "-glibc" : ""}`;
+    case "bun":
+      return `@oven/bun-${os}-${arch === "aarch64" ? arch : machine}`;
+    case "node":
+      return `node-${os}-${machine}`;
+  }
 }
 
 async function versionOf(path: string): Promise<string | undefined> {
@@ -101,7 +141,8 @@ async function versionOf(path: string): Promise<string | undefined> {
       stderr: "null",
     }).output();
     if (!success) return undefined;
-    return new TextDecoder().decode(stdout).trim().replace(/^v/, "");
+    // "1.2.3", "v1.2.3" or "deno 1.2.3 (…)"
+    return /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0];
   } catch {
     return undefined;
   }
@@ -109,25 +150,36 @@ async function versionOf(path: string): Promise<string | undefined> {
 
 async function fetchPackages(
   dependencies: Record<string, string>,
+  folder: URL,
 ): Promise<void> {
-  await Deno.mkdir(FOLDER, { recursive: true });
+  await Deno.mkdir(folder, { recursive: true });
+  const writeJson = (name: string, value: unknown) =>
+    Deno.writeTextFile(
+      new URL(name, folder),
+      `${JSON.stringify(value, null, 2)}\n`,
+    );
   // A configuration of its own, or Deno would use the project's.
   await writeJson("deno.json", { nodeModulesDir: "manual" });
   await writeJson("package.json", { private: true, dependencies });
-  await denoInstall(FOLDER, "the runtimes");
-}
-
-function writeJson(name: string, value: unknown): Promise<void> {
-  return Deno.writeTextFile(
-    new URL(name, FOLDER),
-    `${JSON.stringify(value, null, 2)}\n`,
-  );
+  await denoInstall(folder, "the runtimes");
 }
 
 /** The project's own dependencies, which Bun and Node look for in node_modules. */
 async function fetchDependencies(): Promise<void> {
   const present = await Promise.all(
-    ["fast-check", "tinybench", "@remix-run/node-fetch-server"].map((name) =>
+    [
+      "@remix-run/node-fetch-server",
+      "@types/express",
+      "@types/ws",
+      "elysia",
+      "express",
+      "fast-check",
+      "fastify",
+      "hono",
+      "srvx",
+      "tinybench",
+      "ws",
+    ].map((name) =>
       Deno.stat(new URL(`node_modules/${name}/package.json`, ROOT))
         .then(() => true, () => false)
     ),

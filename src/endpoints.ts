@@ -104,6 +104,25 @@ export async function useDescriptor<T>(
   }
 }
 
+/**
+ * Checks that there is one endpoint, for what can't be several.
+ *
+ * @param endpoints The endpoints of a target.
+ * @param doing What is being done, to begin an error's message with.
+ * @throws {ActivationError} With the code `ambiguous-name`.
+ */
+export function requireOne(
+  endpoints: readonly Endpoint[],
+  doing: string,
+): void {
+  if (endpoints.length === 1) return;
+  throw new ActivationError(
+    "ambiguous-name",
+    `${doing}: found ${endpoints.length} sockets with this name: ask for each ` +
+      `as "fd:NUMBER", or give each socket unit its own FileDescriptorName=`,
+  );
+}
+
 /** The descriptors among endpoints. */
 function descriptorsOf(endpoints: readonly Endpoint[]): Descriptor[] {
   return endpoints.flatMap((endpoint) =>

@@ -32,7 +32,7 @@ export interface ListenOptions {
 export interface Listener extends AsyncIterable<Connection> {
   /**
    * The address of each socket, in order; `undefined` where it can't be told
-   * (a Unix socket on Deno without `--allow-all`).
+   * (a Unix socket on Deno without `--allow-ffi`).
    */
   readonly addresses: readonly (Address | undefined)[];
   /**

@@ -49,7 +49,7 @@ export type { ListenOptions } from "./listen.ts";
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
  * @param options How to listen.
  * @returns The address of each socket, in order; `undefined` where it can't be
- * told (a Unix socket on Deno without `--allow-all`).
+ * told (a Unix socket on Deno without `--allow-ffi`).
  * @throws {ActivationError} As `listen` of the main entry point does.
  */
 export async function listen(

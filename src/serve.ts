@@ -35,7 +35,7 @@ export interface ServeOptions {
 export interface FetchServer {
   /**
    * The address of each socket, in order; `undefined` where it can't be told
-   * (a Unix socket on Deno without `--allow-all`).
+   * (a Unix socket on Deno without `--allow-ffi`).
    */
   readonly addresses: readonly (Address | undefined)[];
   /** Resolves when the server is shut down or closed, and nothing is left. */

@@ -30,6 +30,31 @@ export function parseFdinfo(
   };
 }
 
+/**
+ * Reads what an epoll instance has noted of a descriptor in
+ * `/proc/self/fdinfo/FD`.
+ *
+ * @param text The file.
+ * @param fd The descriptor.
+ * @param inode The inode of what it is open on.
+ * @returns The entry; `undefined` if the instance doesn't watch it.
+ */
+export function parseEpollEntry(
+  text: string,
+  fd: number,
+  inode: bigint,
+): { readonly events: number; readonly data: bigint } | undefined {
+  const line = new RegExp(
+    `^tfd:\\s*${fd} events:\\s*([0-9a-f]+) data:\\s*([0-9a-f]+)\\s+pos:\\S+ ` +
+      `ino:${inode.toString(16)} `,
+    "m",
+  ).exec(text);
+  return line === null ? undefined : {
+    events: parseInt(line[1]!, 16),
+    data: BigInt(`0x${line[2]}`),
+  };
+}
+
 /** Sockets that are looked for, by their inodes. */
 export class SocketSearch {
   readonly #wanted: Set<string>;

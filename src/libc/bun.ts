@@ -28,13 +28,18 @@ export function openBunLibc(ffi: BunFfi): RawLibc {
     statx: { args: ["i32", "ptr", "i32", "u32", "ptr"], returns },
     fstatfs: { args: ["i32", "ptr"], returns },
     readlink: { args: ["ptr", "ptr", "u64"], returns: "i64" },
+    open: { args: ["ptr", "i32", "u32"], returns },
+    read: { args: ["i32", "ptr", "u64"], returns: "i64" },
+    dup3: { args: ["i32", "i32", "i32"], returns },
+    epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns },
     syscall: { args: ["i64", "i64", "i64"], returns: "i64" },
     __errno_location: { args: [], returns: "ptr" },
   });
-  const { readlink, syscall, __errno_location } = symbols;
+  const { readlink, read, syscall, __errno_location } = symbols;
   return {
     ...symbols as unknown as RawLibc,
     readlink: (...args) => Number(readlink!(...args)),
+    read: (...args) => Number(read!(...args)),
     syscall: (...args) => Number(syscall!(...args)),
     errno: () => ffi.read.i32(__errno_location!(), 0),
   };

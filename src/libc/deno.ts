@@ -36,13 +36,18 @@ export function openDenoLibc(deno: DenoFfi): RawLibc {
     statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result },
     fstatfs: { parameters: ["i32", "buffer"], result },
     readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+    open: { parameters: ["buffer", "i32", "u32"], result },
+    read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+    dup3: { parameters: ["i32", "i32", "i32"], result },
+    epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result },
     syscall: { parameters: ["i64", "i64", "i64"], result: "i64" },
     __errno_location: { parameters: [], result: "pointer" },
   });
-  const { readlink, syscall, __errno_location } = symbols;
+  const { readlink, read, syscall, __errno_location } = symbols;
   return {
     ...symbols as unknown as RawLibc,
     readlink: (...args) => Number(readlink!(...args)),
+    read: (...args) => Number(read!(...args)),
     syscall: (...args) => Number(syscall!(...args)),
     errno: () =>
       new deno.UnsafePointerView(__errno_location!() as object).getInt32(),

@@ -34,6 +34,15 @@ export interface RawLibc {
   ): number;
   fstatfs(fd: number, result: Uint8Array): number;
   readlink(path: Uint8Array, result: Uint8Array, length: number): number;
+  open(path: Uint8Array, flags: number, mode: number): number;
+  read(fd: number, result: Uint8Array, length: number): number;
+  dup3(from: number, to: number, flags: number): number;
+  epoll_ctl(
+    epoll: number,
+    operation: number,
+    fd: number,
+    event: Uint8Array,
+  ): number;
   /** `syscall(2)`, for calls that older C libraries have no function for. */
   syscall(number: number, first: number, second: number): number;
   /** The error of the call just made on this thread. */
@@ -48,8 +57,14 @@ const SOL_SOCKET = 1;
 const F_GETFD = 1;
 const F_SETFD = 2;
 const F_GETFL = 3;
+const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
 const FD_CLOEXEC = 1;
+const O_RDONLY = 0;
 const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 0x0001;
@@ -74,6 +89,7 @@ const STATX_BYTES = 256;
 const STATFS_BYTES = 120;
 /** `PATH_MAX`. */
 const PATH_BYTES = 4096;
+const FILE_CHUNK_BYTES = 16384;
 
 /** What `statx(2)` says of a file. */
 export interface FileStat {
@@ -85,6 +101,14 @@ export interface FileStat {
   readonly device: readonly [major: number, minor: number];
   /** The major and minor number of the device that it stands for. */
   readonly specialDevice: readonly [major: number, minor: number];
+}
+
+/** What an epoll instance has noted of a descriptor, see `epoll_ctl(2)`. */
+export interface EpollEntry {
+  /** What is waited for. */
+  readonly events: number;
+  /** What the owner of the instance is told then. */
+  readonly data: bigint;
 }
 
 /** A failed call. */
@@ -103,10 +127,17 @@ export class LibcError extends Error {
 /** The calls with JavaScript's values and errors. */
 export class Libc {
   readonly #raw: RawLibc;
+  readonly #isX64: boolean;
 
-  /** Makes them of a runtime's functions. */
-  constructor(raw: RawLibc) {
+  /**
+   * Makes them of a runtime's functions.
+   *
+   * @param raw The functions.
+   * @param isX64 Whether this is x86_64: it alone packs `struct epoll_event`.
+   */
+  constructor(raw: RawLibc, isX64: boolean = true) {
     this.#raw = raw;
+    this.#isX64 = isX64;
   }
 
   /** Reads an option of a socket that is a number. */
@@ -139,6 +170,35 @@ export class Libc {
   /** Whether calls on a descriptor return at once instead of waiting. */
   isNonBlocking(fd: number): boolean {
     return (this.#fcntl(fd, F_GETFL) & O_NONBLOCK) !== 0;
+  }
+
+  /** Makes calls on a descriptor return at once, or wait. */
+  setNonBlocking(fd: number, nonBlocking: boolean): void {
+    const flags = this.#fcntl(fd, F_GETFL);
+    const wanted = nonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    if (wanted !== flags) this.#fcntl(fd, F_SETFL, wanted);
+  }
+
+  /** The lowest number that no descriptor has, from another one on. */
+  lowestFree(fd: number): number {
+    const free = this.#fcntl(fd, F_DUPFD_CLOEXEC, fd);
+    this.close(free);
+    return free;
+  }
+
+  /** Makes a number mean the same as a descriptor, whatever it meant before. */
+  duplicateOnto(fd: number, number: number): void {
+    this.#check("dup3", this.#raw.dup3(fd, number, O_CLOEXEC));
+  }
+
+  /** Lets an epoll instance watch a descriptor. */
+  watch(epoll: number, fd: number, entry: EpollEntry): void {
+    this.#epoll(epoll, EPOLL_CTL_ADD, fd, entry);
+  }
+
+  /** Ends that. */
+  unwatch(epoll: number, fd: number): void {
+    this.#epoll(epoll, EPOLL_CTL_DEL, fd, { events: 0, data: 0n });
   }
 
   /** Whether a descriptor is closed when another program is executed. */
@@ -185,6 +245,26 @@ export class Libc {
     return new TextDecoder().decode(bytes.subarray(0, length));
   }
 
+  /** Reads a file of the kernel's, whole. */
+  readFile(path: string): string {
+    const fd = this.#open(path);
+    try {
+      const decoder = new TextDecoder();
+      const bytes = new Uint8Array(FILE_CHUNK_BYTES);
+      let text = "";
+      for (;;) {
+        const length = this.#check(
+          "read",
+          this.#raw.read(fd, bytes, bytes.length),
+        );
+        if (length === 0) return text;
+        text += decoder.decode(bytes.subarray(0, length), { stream: true });
+      }
+    } finally {
+      this.close(fd);
+    }
+  }
+
   /** The type of the file system that a descriptor is on, see `statfs(2)`. */
   fileSystem(fd: number): bigint {
     const bytes = new Uint8Array(STATFS_BYTES);
@@ -228,6 +308,27 @@ export class Libc {
       this.#raw[call](fd, bytes, new Uint8Array(length.buffer)),
     );
     return bytes.subarray(0, length[0]!);
+  }
+
+  #open(path: string): number {
+    const flags = O_RDONLY | O_CLOEXEC;
+    return this.#check("open", this.#raw.open(cString(path), flags, 0));
+  }
+
+  #epoll(
+    epoll: number,
+    operation: number,
+    fd: number,
+    { events, data }: EpollEntry,
+  ): void {
+    const bytes = new Uint8Array(16);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, events, true);
+    view.setBigUint64(this.#isX64 ? 4 : 8, data, true);
+    this.#check(
+      "epoll_ctl",
+      this.#raw.epoll_ctl(epoll, operation, fd, bytes),
+    );
   }
 
   #fcntl(fd: number, command: number, argument = 0): number {

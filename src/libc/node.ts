@@ -40,14 +40,22 @@ export function openNodeLibc(ffi: NodeFfi): RawLibc {
       arguments: ["pointer", "pointer", "uint64"],
       return: "int64",
     },
+    open: { arguments: ["pointer", "int32", "uint32"], return: result },
+    read: { arguments: ["int32", "pointer", "uint64"], return: "int64" },
+    dup3: { arguments: ["int32", "int32", "int32"], return: result },
+    epoll_ctl: {
+      arguments: ["int32", "int32", "int32", "pointer"],
+      return: result,
+    },
     syscall: { arguments: ["int64", "int64", "int64"], return: "int64" },
     __errno_location: { arguments: [], return: "pointer" },
   });
-  const { readlink, syscall, __errno_location } = functions;
+  const { readlink, read, syscall, __errno_location } = functions;
   return {
     ...functions as unknown as RawLibc,
     readlink: (path, result, length) =>
       Number(readlink!(path, result, BigInt(length))),
+    read: (fd, result, length) => Number(read!(fd, result, BigInt(length))),
     syscall: (...args) => Number(syscall!(...args.map(BigInt))),
     errno: () => ffi.getInt32(__errno_location!(), 0),
   };

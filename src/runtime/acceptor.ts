@@ -14,11 +14,13 @@ import { builtin } from "./builtin.ts";
 import { requireUsable, type Runtime } from "./runtime.ts";
 import { serverAddress } from "./socket_address.ts";
 
-/** Where to accept connections. */
-export type Endpoint =
-  | { readonly descriptor: Descriptor }
+/** An address to bind where nothing was handed over. */
+export type Fallback =
   | { readonly port: number; readonly hostname?: string | undefined }
   | { readonly path: string };
+
+/** Where to accept connections. */
+export type Endpoint = { readonly descriptor: Descriptor } | Fallback;
 
 /** How `node:net` is to treat the sockets that it accepts. */
 export interface SocketOptions {
@@ -272,7 +274,7 @@ export async function listenOn(
     await settleListen(server, () => {
       if ("path" in endpoint) server.listen({ path: nodePath(endpoint.path) });
       else server.listen({ port: endpoint.port, host: endpoint.hostname });
-    }, `${doing}: binding ${describeEndpoint(endpoint)}`);
+    }, `${doing}: binding ${describePlace(endpoint)}`);
     return serverAddress(server);
   }
   const { descriptor } = endpoint;
@@ -350,9 +352,8 @@ function nodePath(path: string): string {
   return path.startsWith("@") ? `\0${path.slice(1)}` : path;
 }
 
-function describeEndpoint(
-  endpoint: Exclude<Endpoint, { descriptor: Descriptor }>,
-): string {
+/** An endpoint to fall back to, as messages name it. */
+export function describePlace(endpoint: Fallback): string {
   if ("path" in endpoint) return quote(endpoint.path);
   return `port ${endpoint.port} of ${endpoint.hostname ?? "all addresses"}`;
 }

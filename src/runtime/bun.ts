@@ -9,7 +9,7 @@ import { ActivationError } from "../core/errors.ts";
 import type { Address } from "../core/address.ts";
 import { firstKnown } from "../linux/first_known.ts";
 import { processGlobal } from "./builtin.ts";
-import { bunLibc } from "./libc.ts";
+import { bunLibc, NO_LIBC } from "./libc.ts";
 import {
   closeFile,
   inspectLibc,
@@ -70,6 +70,7 @@ export function bunRuntime(bun: BunGlobal): Runtime {
     httpServerTakesDescriptors: false,
     inspector,
     pidfdId: () => libc()?.pidfdId(pid),
+    adopter: () => libc() ?? NO_LIBC,
     receive: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
     close: (fd) => closeFile(fd, inspector),
     prepareRequest: pauseSocket,

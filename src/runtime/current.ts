@@ -33,3 +33,20 @@ function detect(): Runtime {
       "be inherited on these only",
   );
 }
+
+/**
+ * The shim for the runtime that this runs on, which must be a certain one.
+ *
+ * @param name The runtime.
+ * @returns The shim.
+ * @throws {TypeError} If it is another one.
+ */
+export function requireRuntime(name: "deno" | "bun"): Runtime {
+  const runtime = currentRuntime();
+  if (runtime.name === name) return runtime;
+  const wanted = { deno: "Deno", bun: "Bun" }[name];
+  throw new TypeError(
+    `Using ${wanted}'s own servers: this is ${runtime.title}: import the ` +
+      `neutral entry point, which works on each runtime`,
+  );
+}

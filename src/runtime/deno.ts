@@ -11,7 +11,7 @@ import { ActivationError } from "../core/errors.ts";
 import type { DenoFfi } from "../libc/deno.ts";
 import { firstKnown } from "../linux/first_known.ts";
 import { builtin, processGlobal } from "./builtin.ts";
-import { denoLibc } from "./libc.ts";
+import { denoLibc, NO_LIBC } from "./libc.ts";
 import {
   closing,
   connectSocket,
@@ -20,8 +20,15 @@ import {
   once,
   readVariables,
 } from "./node.ts";
+import type { Placeholder } from "./placeholder.ts";
 import { readCommandLine } from "./proc_reader.ts";
 import type { Runtime } from "./runtime.ts";
+
+/** A permission of Deno's that this shim asks for. */
+type DenoPermission =
+  | { readonly name: "ffi" }
+  | { readonly name: "net"; readonly host: string }
+  | { readonly name: "read" | "write"; readonly path: string };
 
 /** What this shim uses of the global `Deno`. */
 export interface DenoGlobal extends DenoFfi {
@@ -32,7 +39,7 @@ export interface DenoGlobal extends DenoFfi {
   };
   readonly permissions: {
     querySync(
-      descriptor: { name: "read"; path: string } | { name: "ffi" },
+      descriptor: DenoPermission,
     ): { readonly state: "granted" | "denied" | "prompt" };
   };
 }
@@ -70,6 +77,20 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     inspector,
     pidfdId: () => libc()?.pidfdId(pid),
+    adopter: () =>
+      libc() ?? (mayCallLibc(deno) ? NO_LIBC : {
+        reason: "Deno was not given --allow-ffi to call the C library: run " +
+          "with it, and with --allow-net",
+        isDenied: true,
+      }),
+    missingPermission(placeholder) {
+      const missing = permissionsFor(placeholder).filter((each) =>
+        deno.permissions.querySync(each).state !== "granted"
+      );
+      return missing.length === 0
+        ? undefined
+        : missing.map(({ name }) => `--allow-${name}`).join(" and ");
+    },
     receive: (fd) => libc()?.setCloseOnExec(fd) ?? true,
     close(fd) {
       if (!isClosable(inspector.inspect([fd])[0]!)) return false;
@@ -88,6 +109,15 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
 /** Only asks, so that nobody is prompted for what can be done without. */
 function mayCallLibc(deno: DenoGlobal): boolean {
   return deno.permissions.querySync({ name: "ffi" }).state === "granted";
+}
+
+/** What Deno asks for when a listener is made on a placeholder. */
+function permissionsFor(placeholder: Placeholder): DenoPermission[] {
+  if (placeholder.kind !== "unix") {
+    return [{ name: "net", host: placeholder.hostname }];
+  }
+  const { path } = placeholder;
+  return [{ name: "read", path }, { name: "write", path }];
 }
 
 /** Only asks, too. */

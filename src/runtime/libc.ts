@@ -9,6 +9,14 @@ import { type DenoFfi, openDenoLibc } from "../libc/deno.ts";
 import { Libc, type RawLibc } from "../libc/libc.ts";
 import { type NodeFfi, openNodeLibc } from "../libc/node.ts";
 import { optionalBuiltin, processGlobal } from "./builtin.ts";
+import type { NoAdopter } from "./runtime.ts";
+
+/** What is said where there is no C library. */
+export const NO_LIBC: NoAdopter = {
+  reason: "the C library can't be called here, but on Linux on x86_64 and " +
+    "arm64: use the portable path",
+  isDenied: false,
+};
 
 /** Opens the C library through `Deno.dlopen`. */
 export function denoLibc(deno: DenoFfi): Libc | undefined {
@@ -53,7 +61,7 @@ function open(openRaw: () => RawLibc): Libc | undefined {
     return undefined;
   }
   try {
-    return new Libc(openRaw());
+    return new Libc(openRaw(), arch === "x64");
   } catch {
     // None that can be opened: too old a C library or runtime, or no permission.
     return undefined;

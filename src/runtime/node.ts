@@ -42,6 +42,10 @@ export function nodeRuntime(): Runtime {
     commandLine: readCommandLine,
     inspector,
     pidfdId: () => libc()?.pidfdId(pid),
+    adopter: () => ({
+      reason: "Node has nothing to adopt: its own servers take descriptors",
+      isDenied: false,
+    }),
     // Node itself makes close-on-exec what it inherits, when it starts, up to
     // the first number above 15 that isn't open.
     receive: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),

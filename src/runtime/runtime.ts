@@ -13,10 +13,20 @@ import type { Inspector } from "../core/descriptor_info.ts";
 import type { ListenVariables } from "../core/environment.ts";
 import { ActivationError } from "../core/errors.ts";
 import { judgeKind, type UsableKind, wrongKind } from "../core/kinds.ts";
+import type { Libc } from "../libc/libc.ts";
 import type { Connection } from "../types.ts";
+import type { Placeholder } from "./placeholder.ts";
 
 /** The first version of a runtime that can use descriptors of a kind. */
 export type Support = { readonly [kind in UsableKind]: string | undefined };
+
+/** Why no listener can be adopted. */
+export interface NoAdopter {
+  /** What is missing, and what to do, as the end of a sentence. */
+  readonly reason: string;
+  /** Whether it is a permission that the program could be given. */
+  readonly isDenied: boolean;
+}
 
 /** One runtime, as this library sees it. */
 export interface Runtime {
@@ -58,6 +68,13 @@ export interface Runtime {
   receive(fd: number): boolean;
   /** Closes a descriptor that the runtime has not taken over. */
   readonly close: CloseDescriptor;
+  /**
+   * The C library, if listeners of the runtime's own can be put onto inherited
+   * sockets through it; else why not.
+   */
+  adopter(): Libc | NoAdopter;
+  /** Which permission is missing to bind a placeholder, if that is known. */
+  missingPermission?(placeholder: Placeholder): string | undefined;
   /** Takes over a connected stream socket. */
   connect(fd: number): Promise<Connection>;
   /**
@@ -97,6 +114,24 @@ export function requireUsable(
   if (descriptors.length === 0) return;
   // First: what an old version says of a descriptor may be wrong.
   requireSupport(runtime, descriptors[0]!, kind, doing);
+  requireKinds(runtime, descriptors, kind, doing);
+}
+
+/**
+ * Checks that descriptors are of a kind. One that can't be told passes.
+ *
+ * @param runtime The runtime.
+ * @param descriptors The descriptors.
+ * @param kind As what they are to be used.
+ * @param doing What is being done, to begin the message with.
+ * @throws {ActivationError} With the code `closed` or `wrong-kind`.
+ */
+export function requireKinds(
+  runtime: Runtime,
+  descriptors: readonly Descriptor[],
+  kind: UsableKind,
+  doing: string,
+): void {
   const infos = Descriptor.inspectAll(descriptors);
   descriptors.forEach((descriptor, at) => {
     const found = infos[at]!;

@@ -29,6 +29,7 @@ export const METADATA_HOSTS: readonly Host[] = HOSTS.flatMap((host) =>
       ...host,
       label: `${host.label} --allow-ffi`,
       inspects: true,
+      adopts: false,
       command: (script, ...args) => [
         host.command("")[0]!,
         "run",

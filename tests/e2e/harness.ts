@@ -29,6 +29,10 @@ import {
 export const ROOT: string = path.resolve(import.meta.dirname!, "../..");
 export const SERVICE: string = path.join(ROOT, "examples/service.ts");
 export const AGENT: string = path.join(ROOT, "tests/fixtures/agent.ts");
+export const NATIVE_AGENT: string = path.join(
+  ROOT,
+  "tests/fixtures/native_agent.ts",
+);
 
 /** The permissions that a service on Deno needs; nothing else. */
 export const DENO_PERMISSIONS: readonly string[] = [
@@ -41,8 +45,10 @@ export interface Host {
   /** What tests call it, such as `node 24` or `deno 2.9 -A`. */
   readonly label: string;
   readonly runtime: "deno" | "bun" | "node";
-  /** Whether `/proc` can be read. */
+  /** Whether what descriptors are can be told. */
   readonly inspects: boolean;
+  /** Whether the runtime's own servers can be put onto descriptors. */
+  readonly adopts: boolean;
   /** The command line that runs a script. */
   readonly command: (script: string, ...args: string[]) => string[];
 }
@@ -60,6 +66,7 @@ export const HOSTS: readonly Host[] = readTools().flatMap(
       label: label + suffix,
       runtime,
       inspects: !flags.includes("--no-prompt"),
+      adopts: runtime !== "node" && !flags.includes("--no-prompt"),
       command: (script, ...args) => [path, ...flags, script, ...args],
     });
     return runtime === "deno"
@@ -238,8 +245,9 @@ export function startAgent(
   host: Host,
   descriptors: readonly NamedDescriptor[],
   env: Environment = {},
+  script: string = AGENT,
 ): Agent {
-  const command = host.command(AGENT);
+  const command = host.command(script);
   return new Agent(
     t,
     spawnActivated(command, descriptors, { stdio: PIPES, env }),

@@ -43,7 +43,7 @@ function causes(run: () => void): ActivationError[] {
     const [, detail] = each.message.split(
       "Checking the expected descriptors: ",
     );
-    assert.ok(error.message.includes(detail!), detail);
+    assert.ok(error.message.includes(detail!), detail!);
   }
   return error.cause.errors;
 }

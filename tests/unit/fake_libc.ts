@@ -45,6 +45,8 @@ export const READ_WRITE = 2;
 export const NON_BLOCKING = 0x800;
 
 const PIDFS = 0x50494446n;
+/** The number that a file is opened with. */
+const OPENED = 50;
 
 /** What a made-up machine has. */
 export interface FakeMachine {
@@ -54,6 +56,8 @@ export interface FakeMachine {
   /** What paths lead to, or the error of looking there. */
   readonly paths?: Readonly<Record<string, FakeStat | number>>;
   readonly links?: Readonly<Record<string, string>>;
+  /** What files hold. */
+  readonly texts?: Readonly<Record<string, string>>;
   /** Processes by id: the file that a pidfd is open on. */
   readonly processes?: Readonly<Record<number, FakeFile>>;
   /** Calls that fail, with their error. */
@@ -67,6 +71,8 @@ export class FakeLibc implements RawLibc {
   /** The calls, such as `close 3`. */
   readonly calls: string[] = [];
   readonly #machine: FakeMachine;
+  /** What is left to read of the file that was opened. */
+  #content: Uint8Array = new Uint8Array();
   #errno = 0;
 
   constructor(machine: FakeMachine) {
@@ -121,6 +127,15 @@ export class FakeLibc implements RawLibc {
           return 0n;
         case 3:
           return BigInt(file.flags ?? READ_WRITE);
+        case 4:
+          this.files.set(fd, { ...file, flags: argument });
+          return 0n;
+        case 1030:
+          for (let free = argument;; free++) {
+            if (this.files.has(free)) continue;
+            this.files.set(free, file);
+            return BigInt(free);
+          }
         default:
           return EINVAL;
       }
@@ -185,6 +200,47 @@ export class FakeLibc implements RawLibc {
       this.files.set(9, process);
       return 9n;
     });
+  }
+
+  open(path: Uint8Array): number {
+    const text = readString(path);
+    return this.#finish("open", text, () => {
+      const content = this.#machine.texts?.[text];
+      if (content === undefined) return ENOENT;
+      this.files.set(OPENED, { mode: REGULAR, inode: 0n });
+      this.#content = new TextEncoder().encode(content);
+      return BigInt(OPENED);
+    });
+  }
+
+  read(fd: number, result: Uint8Array, length: number): number {
+    return this.#call("read", fd, () => {
+      const chunk = this.#content.subarray(0, length);
+      this.#content = this.#content.subarray(chunk.length);
+      result.set(chunk);
+      return BigInt(chunk.length);
+    });
+  }
+
+  dup3(from: number, to: number, flags: number): number {
+    return this.#call(`dup3 ${flags.toString(8)} ${to} =`, from, (file) => {
+      this.files.set(to, file);
+      return BigInt(to);
+    });
+  }
+
+  epoll_ctl(
+    epoll: number,
+    operation: number,
+    fd: number,
+    event: Uint8Array,
+  ): number {
+    const bytes = [...event].join(" ");
+    return this.#call(
+      `epoll_ctl ${operation} ${fd} [${bytes}]`,
+      epoll,
+      () => 0n,
+    );
   }
 
   errno(): number {

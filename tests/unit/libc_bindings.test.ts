@@ -19,6 +19,10 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   statx: [["i32", "ptr", "i32", "u32", "ptr"], "i32"],
   fstatfs: [["i32", "ptr"], "i32"],
   readlink: [["ptr", "ptr", "u64"], "i64"],
+  open: [["ptr", "i32", "u32"], "i32"],
+  read: [["i32", "ptr", "u64"], "i64"],
+  dup3: [["i32", "i32", "i32"], "i32"],
+  epoll_ctl: [["i32", "i32", "i32", "ptr"], "i32"],
   syscall: [["i64", "i64", "i64"], "i64"],
   __errno_location: [[], "ptr"],
 };

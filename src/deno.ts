@@ -1,0 +1,289 @@
+/**
+ * Deno's own servers and listeners, at full speed, on the sockets that a service
+ * manager handed over: `Deno.serve`, `Deno.listen`, `Deno.listenTls` and
+ * `Deno.listenDatagram`, with a name in the place of an address.
+ *
+ * Deno takes no descriptor. So it makes its listener on a placeholder, whose
+ * place the inherited socket then takes: with `--allow-ffi`, and `--allow-net`
+ * for the placeholder (for a Unix socket `--allow-read` and `--allow-write`).
+ * Without them, `serve` and `listen` of the neutral entry point go another way.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds/deno";
+ *
+ * const server = await serve("web", () => new Response("hello\n"));
+ * Deno.addSignalListener("SIGTERM", () => server.shutdown());
+ * ```
+ *
+ * @module
+ */
+
+import { ActivationError } from "./core/errors.ts";
+import {
+  describeTarget,
+  type Fallback,
+  type ListenTarget,
+  requireOne,
+  useTarget,
+} from "./endpoints.ts";
+import { requireRuntime } from "./runtime/current.ts";
+import { mergeListeners, mergeServers } from "./runtime/deno_merge.ts";
+import {
+  type DatagramConn,
+  type DenoServeOptions,
+  listenAt,
+  listenDatagramAt,
+  listenTlsAt,
+  serveAt,
+} from "./runtime/deno_native.ts";
+import { openNative } from "./runtime/native.ts";
+
+export type { ListenAddress } from "./core/listen_address.ts";
+export type { Fallback, ListenTarget } from "./endpoints.ts";
+export type { DatagramConn, DenoServeOptions } from "./runtime/deno_native.ts";
+
+/** The options of `Deno.serve`, without an address. */
+export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
+  & Omit<DenoServeOptions, "onListen">
+  & {
+    /** Where to listen when, and only when, the process is not activated. */
+    readonly fallback?: Fallback;
+    /** Called for each socket with its address; by default, nothing is said. */
+    readonly onListen?: (localAddr: Addr) => void;
+  };
+
+/**
+ * `Deno.serve` on the sockets of a name.
+ *
+ * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
+ * start, or none. `addr` is the address of the first.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param handler Answers a request.
+ * @returns The server of `Deno.serve`.
+ * @throws {ActivationError} As `serve` of the neutral entry point;
+ * `unsupported` or `permission` if Deno's server can't be used here.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds/deno";
+ *
+ * await serve("web", () => new Response("hello\n"));
+ * ```
+ */
+export function serve<Addr extends Deno.Addr = Deno.NetAddr>(
+  target: ListenTarget,
+  handler: Deno.ServeHandler<Addr>,
+): Promise<Deno.HttpServer<Addr>>;
+/**
+ * `Deno.serve` on the sockets of a name, with its options.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options The options of `Deno.serve`, and where to listen else.
+ * @param handler Answers a request.
+ * @returns The server of `Deno.serve`.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds/deno";
+ *
+ * await serve(
+ *   "web",
+ *   { fallback: { port: 8080 }, onListen: (addr) => console.log(addr) },
+ *   () => new Response("hello\n"),
+ * );
+ * ```
+ */
+export function serve<Addr extends Deno.Addr = Deno.NetAddr>(
+  target: ListenTarget,
+  options: ServeOptions<Addr>,
+  handler: Deno.ServeHandler<Addr>,
+): Promise<Deno.HttpServer<Addr>>;
+export async function serve(
+  target: ListenTarget,
+  ...rest: [Deno.ServeHandler<Deno.Addr>] | [
+    ServeOptions<Deno.Addr>,
+    Deno.ServeHandler<Deno.Addr>,
+  ]
+): Promise<Deno.HttpServer> {
+  const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const { fallback, onListen, ...own } = options as ServeOptions<Deno.Addr>;
+  const doing = `Serving HTTP on ${describeTarget(target)}`;
+  if (typeof handler !== "function") {
+    throw new TypeError(
+      `${doing}: expected a handler function, found ${typeof handler}`,
+    );
+  }
+  own.signal?.throwIfAborted();
+  const opened = await useTarget(
+    target,
+    fallback,
+    doing,
+    (endpoints) =>
+      openNative(requireRuntime("deno"), endpoints, "stream-listener", {
+        bind: (place) => serveAt(place, own, handler),
+        close: (server) => server.shutdown(),
+      }, doing),
+  );
+  for (const { addr } of opened) onListen?.(addr);
+  return mergeServers(opened);
+}
+
+/** Where to listen when a process is not activated. */
+export interface ListenOptions {
+  /** Where to listen when, and only when, the process is not activated. */
+  readonly fallback?: Fallback;
+}
+
+/**
+ * `Deno.listen` on the sockets of a name.
+ *
+ * Several sockets of one name are one listener: all of them start, or none, and
+ * it accepts on all of them. `addr` is the address of the first.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options Where to listen else.
+ * @returns The listener of `Deno.listen`.
+ * @throws {ActivationError} As {@linkcode serve}.
+ *
+ * @example
+ * ```ts
+ * import { listen } from "@listenfds/listenfds/deno";
+ *
+ * for await (const connection of await listen("echo")) {
+ *   connection.readable.pipeTo(connection.writable).catch(() => {});
+ * }
+ * ```
+ */
+export async function listen(
+  target: ListenTarget,
+  options: ListenOptions = {},
+): Promise<Deno.Listener> {
+  const doing = `Listening on ${describeTarget(target)}`;
+  const opened = await useTarget(
+    target,
+    options.fallback,
+    doing,
+    (endpoints) =>
+      openNative(requireRuntime("deno"), endpoints, "stream-listener", {
+        bind: listenAt,
+        close: (listener) => listener.close(),
+      }, doing),
+  );
+  return mergeListeners(opened);
+}
+
+/** The options of `Deno.listenTls`, without an address. */
+export type ListenTlsOptions =
+  & Omit<Deno.ListenTlsOptions, "port" | "hostname" | "transport" | "reusePort">
+  & Deno.TlsCertifiedKeyPem
+  & ListenOptions;
+
+/**
+ * `Deno.listenTls` on the TCP sockets of a name.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options The options of `Deno.listenTls`, and where to listen else.
+ * @returns The listener of `Deno.listenTls`.
+ * @throws {ActivationError} As {@linkcode serve}.
+ *
+ * @example
+ * ```ts
+ * import { listenTls } from "@listenfds/listenfds/deno";
+ *
+ * const listener = await listenTls("imaps", {
+ *   cert: await Deno.readTextFile("cert.pem"),
+ *   key: await Deno.readTextFile("key.pem"),
+ * });
+ * ```
+ */
+export async function listenTls(
+  target: ListenTarget,
+  options: ListenTlsOptions,
+): Promise<Deno.TlsListener> {
+  const { fallback, cert, key, ...own } = options;
+  const doing = `Listening for TLS on ${describeTarget(target)}`;
+  const opened = await useTarget(
+    target,
+    fallback,
+    doing,
+    (endpoints) =>
+      openNative(requireRuntime("deno"), endpoints, "stream-listener", {
+        bind: (place) => listenTlsAt(place, own, { cert, key }),
+        close: (listener) => listener.close(),
+      }, doing),
+  );
+  return mergeListeners(opened);
+}
+
+/** The options of `Deno.listenDatagram` for UDP, without an address. */
+export interface ListenDatagramOptions extends ListenOptions {
+  /** Whether packets that were sent from this machine come back, for multicast. */
+  readonly loopback?: boolean;
+}
+
+/**
+ * `Deno.listenDatagram` on the UDP socket of a name. Deno has it with
+ * `--unstable-net`.
+ *
+ * @param target The name, or an address such as `systemd:dns` or `fd:3`; one
+ * socket.
+ * @param options Its options, and where to listen else.
+ * @returns The socket of `Deno.listenDatagram`.
+ * @throws {ActivationError} As {@linkcode serve}; `ambiguous-name` for several
+ * sockets.
+ *
+ * @example
+ * ```ts
+ * import { listenDatagram } from "@listenfds/listenfds/deno";
+ *
+ * const socket = await listenDatagram("dns");
+ * for await (const [data, from] of socket) await socket.send(data, from);
+ * ```
+ */
+export async function listenDatagram(
+  target: ListenTarget,
+  options: ListenDatagramOptions = {},
+): Promise<DatagramConn> {
+  const { fallback, ...own } = options;
+  const doing = `Receiving datagrams on ${describeTarget(target)}`;
+  const [opened] = await useTarget(
+    target,
+    fallback,
+    doing,
+    (endpoints) => {
+      const runtime = requireRuntime("deno");
+      const open = unstableListenDatagram(doing);
+      requireOne(endpoints, doing);
+      return openNative(runtime, endpoints, "datagram", {
+        bind: (place) =>
+          listenDatagramAt(
+            place,
+            (at) => open({ ...own, ...at, transport: "udp" }),
+          ),
+        close: (each) => each.close(),
+      }, doing);
+    },
+  );
+  return opened!;
+}
+
+type ListenDatagram = (
+  options: ListenDatagramOptions & {
+    transport: "udp";
+    hostname: string;
+    port: number;
+  },
+) => DatagramConn;
+
+function unstableListenDatagram(doing: string): ListenDatagram {
+  const { listenDatagram } = Deno as unknown as {
+    listenDatagram?: ListenDatagram;
+  };
+  if (listenDatagram !== undefined) return listenDatagram;
+  throw new ActivationError(
+    "unsupported",
+    `${doing}: Deno.listenDatagram is missing: run with --unstable-net`,
+  );
+}

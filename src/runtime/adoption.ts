@@ -1,0 +1,167 @@
+/**
+ * Making listeners of the runtime's own on placeholders, and putting inherited
+ * sockets in their places: all of them, or none.
+ *
+ * @module
+ */
+
+import type { Address } from "../core/address.ts";
+import type { Descriptor } from "../core/descriptor.ts";
+import { ActivationError } from "../core/errors.ts";
+import { describeInfo } from "../core/kinds.ts";
+import { type Adopted, adoptSocket, nextDescriptor } from "../linux/adopt.ts";
+import type { Libc } from "../libc/libc.ts";
+import { parkedAcceptor } from "./acceptor.ts";
+import {
+  type Placeholder,
+  type Reserved,
+  reservePlaceholder,
+} from "./placeholder.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** How a listener is made, and unmade if adopting fails. */
+export interface Maker<T> {
+  /** Makes a listener. Nothing may be accepted before it returns. */
+  bind(placeholder: Placeholder, address: Address | undefined): T | Promise<T>;
+  /** Closes it at once. */
+  close(listener: T): void | Promise<void>;
+}
+
+/**
+ * Why a listener can't be adopted: never the fault of the descriptor, so that
+ * there may be another way to listen.
+ */
+export class AdoptionError extends ActivationError {
+  /** Makes an error; see {@linkcode ActivationError}. */
+  constructor(
+    code: "unsupported" | "permission" | "failed",
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(code, message, options);
+  }
+}
+
+/** A listener that is made, and what its placeholder is. */
+interface Made<T> {
+  readonly descriptor: Descriptor;
+  readonly reserved: Reserved;
+  readonly from: number;
+  readonly listener: T;
+}
+
+/**
+ * Makes a listener for each descriptor. No connection is lost if that fails:
+ * the descriptors are as they were.
+ *
+ * @param runtime The runtime.
+ * @param descriptors The inherited sockets.
+ * @param maker Makes the listeners.
+ * @param doing What is being done, to begin an error's message with.
+ * @returns The listeners, in order.
+ * @throws {AdoptionError} If there is no way to do it here.
+ */
+export async function adoptAll<T>(
+  runtime: Runtime,
+  descriptors: readonly Descriptor[],
+  maker: Maker<T>,
+  doing: string,
+): Promise<T[]> {
+  const libc = runtime.adopter();
+  if ("reason" in libc) {
+    throw new AdoptionError(
+      libc.isDenied ? "permission" : "unsupported",
+      `${doing}: ${libc.reason}`,
+    );
+  }
+  const held = descriptors.find((each) => parkedAcceptor(each) !== undefined);
+  if (held !== undefined) {
+    throw new AdoptionError(
+      "unsupported",
+      `${doing}: ${held} is held since listening on it failed: use listen or ` +
+        `serve of the neutral entry point`,
+    );
+  }
+  const made: Made<T>[] = [];
+  try {
+    for (const descriptor of descriptors) {
+      made.push(await makeOne(runtime, libc, descriptor, maker, doing));
+    }
+    moveAll(libc, made, doing);
+    return made.map(({ listener }) => listener);
+  } catch (error) {
+    for (const { listener } of made) await maker.close(listener);
+    throw error;
+  }
+}
+
+async function makeOne<T>(
+  runtime: Runtime,
+  libc: Libc,
+  descriptor: Descriptor,
+  maker: Maker<T>,
+  doing: string,
+): Promise<Made<T>> {
+  const { info } = descriptor;
+  const reserved = reservePlaceholder(info);
+  if (reserved === undefined) {
+    throw new AdoptionError(
+      "unsupported",
+      `${doing}: ${runtime.title} has no listener of its own for ` +
+        `${descriptor}, ${describeInfo(info)}: use the portable path, or Node`,
+    );
+  }
+  const { placeholder } = reserved;
+  const missing = runtime.missingPermission?.(placeholder);
+  if (missing !== undefined) {
+    throw new AdoptionError(
+      "permission",
+      `${doing}: making a listener for ${descriptor} on a placeholder: ` +
+        `${runtime.title} was not given ${missing}: run with it`,
+    );
+  }
+  try {
+    const from = nextDescriptor(libc, descriptor.fd);
+    reserved.prepare();
+    const listener = await maker.bind(placeholder, info.address);
+    return { descriptor, reserved, from, listener };
+  } catch (error) {
+    throw adoptionError(
+      error,
+      `${doing}: making a listener for ${descriptor} on a placeholder`,
+    );
+  } finally {
+    reserved.remove();
+  }
+}
+
+/** Puts the sockets in place. Takes no turn of the event loop. */
+function moveAll<T>(
+  libc: Libc,
+  made: readonly Made<T>[],
+  doing: string,
+): void {
+  const moved: Adopted[] = [];
+  for (const { descriptor, reserved, from } of made) {
+    try {
+      moved.push(adoptSocket(libc, descriptor.fd, reserved.address, from));
+    } catch (error) {
+      for (const each of moved) each.undo();
+      throw adoptionError(error, `${doing}: adopting ${descriptor}`);
+    }
+  }
+  for (const each of moved) each.commit();
+  // When the runtime closes them, nobody will tell.
+  for (const { descriptor } of made) descriptor.markClosed();
+}
+
+function adoptionError(error: unknown, doing: string): AdoptionError {
+  const { name, code, message } = error as NodeJS.ErrnoException;
+  const denied = name === "NotCapable" || name === "PermissionDenied" ||
+    code === "EACCES" || code === "EPERM";
+  return new AdoptionError(
+    denied ? "permission" : "failed",
+    `${doing}: ${message}`,
+    { cause: error },
+  );
+}

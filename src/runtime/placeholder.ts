@@ -1,0 +1,92 @@
+/**
+ * Addresses for placeholders: what a runtime's own listener is made on, before
+ * an inherited socket takes its place.
+ *
+ * @module
+ */
+
+import type { Address } from "../core/address.ts";
+import type { DescriptorInfo } from "../core/descriptor_info.ts";
+import { builtin } from "./builtin.ts";
+
+/** Where a listener is to be made that an inherited socket takes over. */
+export type Placeholder =
+  | {
+    /** A TCP listener, for an inherited socket of IPv4 or IPv6. */
+    readonly kind: "tcp";
+    /** An address of the loopback interface. */
+    readonly hostname: string;
+    /** 0: the operating system chooses. */
+    readonly port: number;
+  }
+  | {
+    /** A UDP socket, for an inherited one of IPv4 or IPv6. */
+    readonly kind: "udp";
+    /** An address of the loopback interface. */
+    readonly hostname: string;
+    /** 0: the operating system chooses. */
+    readonly port: number;
+  }
+  | {
+    /** A Unix listener. */
+    readonly kind: "unix";
+    /** A path that nothing has, in a folder that nobody else can look into. */
+    readonly path: string;
+  };
+
+/** A placeholder, and how to find and remove what is made on it. */
+export interface Reserved {
+  readonly placeholder: Placeholder;
+  /** Makes what it needs in the file system. */
+  prepare(): void;
+  /** Where its socket is bound; a port of 0 stands for any. */
+  readonly address: Address;
+  /** Removes what was made for it in the file system. */
+  remove(): void;
+}
+
+/**
+ * Reserves a placeholder for an inherited socket.
+ *
+ * @param info What the socket is.
+ * @returns The placeholder; `undefined` for a kind that there is none for.
+ */
+export function reservePlaceholder(info: DescriptorInfo): Reserved | undefined {
+  const { address, kind } = info;
+  const isInet = address?.kind === "ipv4" || address?.kind === "ipv6";
+  if (kind === "stream-listener" && isInet) return inetPlaceholder("tcp");
+  if (kind === "datagram" && isInet) return inetPlaceholder("udp");
+  return kind === "stream-listener" && address?.kind.startsWith("unix")
+    ? unixPlaceholder()
+    : undefined;
+}
+
+/**
+ * One of sixteen million addresses of the loopback interface: none that a
+ * socket of this process is likely to have. IPv4 does for IPv6, too: what is
+ * accepted has the address that it has.
+ */
+function inetPlaceholder(kind: "tcp" | "udp"): Reserved {
+  const [a, b, c] = crypto.getRandomValues(new Uint8Array(3));
+  // 127.0.0.0 and 127.255.255.255 are no addresses of hosts.
+  const hostname = `127.${1 + a! % 254}.${b}.${c}`;
+  return {
+    placeholder: { kind, hostname, port: 0 },
+    address: { kind: "ipv4", hostname, port: 0 },
+    prepare() {},
+    remove() {},
+  };
+}
+
+function unixPlaceholder(): Reserved {
+  // Not the folder of TMPDIR: reading that takes a permission on Deno.
+  const folder = `/tmp/listenfds-adopt-${crypto.randomUUID()}`;
+  const path = `${folder}/placeholder`;
+  return {
+    placeholder: { kind: "unix", path },
+    address: { kind: "unix", path },
+    prepare: () => builtin("node:fs").mkdirSync(folder, { mode: 0o700 }),
+    remove: () =>
+      builtin("node:fs").rmSync(folder, { recursive: true, force: true }),
+  };
+}

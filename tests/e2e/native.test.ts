@@ -1,0 +1,344 @@
+/** `Deno.serve`, `Bun.serve` and the like on inherited descriptors. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import dgram from "node:dgram";
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import tls from "node:tls";
+import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import { become, handOver, NO_HANDOVER } from "./handover.ts";
+import {
+  type Agent,
+  assertListensOnly,
+  type Handed,
+  type Host,
+  HOSTS,
+  listeningInodes,
+  makeCertificate,
+  NATIVE_AGENT,
+  request,
+  startAgent,
+  temporaryFolder,
+  untilListensOnly,
+  withInode,
+} from "./harness.ts";
+
+interface Started {
+  readonly agent: Agent;
+  readonly sockets: readonly Handed[];
+}
+
+/** Starts the agent with sockets such as `web=tcp:127.0.0.1:0`. */
+async function start(
+  t: TestContext,
+  host: Host,
+  sockets: readonly string[],
+): Promise<Started> {
+  return await withSockets(sockets.map(parseSocketSpec), (bound) => ({
+    agent: startAgent(t, host, bound, {}, NATIVE_AGENT),
+    sockets: bound.map(withInode),
+  }));
+}
+
+/** Gets `path` through an agent of `node:http` that keeps connections. */
+async function get(
+  port: number,
+  pathname: string,
+  agent?: http.Agent,
+): Promise<string> {
+  const { status, body } = await request(
+    { hostname: "127.0.0.1", port, path: pathname },
+    agent && { agent },
+  );
+  assert.equal(status, 200);
+  return body;
+}
+
+/** A WebSocket of Node's, from its first message to the answer. */
+function echoed(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url);
+    socket.onopen = () => socket.send("hello");
+    socket.onerror = () => reject(new Error(`no WebSocket at ${url}`));
+    socket.onmessage = ({ data }) => {
+      socket.close();
+      resolve(data);
+    };
+  });
+}
+
+const STEPS = [
+  "dup3 is refused",
+  "epoll_ctl is refused",
+  "epoll_ctl does nothing",
+  "the epoll entry is not found",
+  "/proc can't be read",
+  "the placeholder is not found",
+  "the placeholder can't be bound",
+];
+
+for (const host of HOSTS.filter(({ adopts }) => adopts)) {
+  const isDeno = host.runtime === "deno";
+
+  test(`native serve on ${host.label} answers on all sockets of a name`, async (t) => {
+    const { agent, sockets } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "web=tcp:[::1]:0",
+    ]);
+    const [four, six] = sockets.map(({ port }) => port!) as [number, number];
+    const made = await agent.call("serve", "web");
+    if (isDeno) {
+      const addr = { transport: "tcp", hostname: "127.0.0.1", port: four };
+      assert.deepEqual(made.addr, addr);
+      assert.deepEqual(made.heard, [addr, {
+        transport: "tcp",
+        hostname: "::1",
+        port: six,
+      }]);
+    } else {
+      assert.deepEqual(made, {
+        port: four,
+        hostname: "127.0.0.1",
+        url: `http://127.0.0.1:${four}/`,
+        address: { address: "127.0.0.1", family: "IPv4", port: four },
+      });
+      assert.equal(await get(four, "/route"), "routed");
+    }
+    assert.equal(await get(four, "/x"), "GET /x\n");
+    const other = await request({ hostname: "::1", port: six, path: "/y" });
+    assert.equal(other.body, "GET /y\n");
+    const client = JSON.parse(await get(four, "/client"));
+    assert.equal(client.hostname ?? client.address, "127.0.0.1");
+    for (const origin of [`127.0.0.1:${four}`, `[::1]:${six}`]) {
+      assert.equal(await echoed(`ws://${origin}/`), "echo hello");
+    }
+    assertListensOnly(agent, sockets);
+    if (!isDeno) {
+      await agent.call("reload");
+      assert.equal(await get(four, "/x"), "reloaded");
+      const again = await request({ hostname: "::1", port: six });
+      assert.equal(again.body, "reloaded");
+    }
+    await agent.call("stop");
+    await untilListensOnly(agent, []);
+    agent.process.stdin!.end();
+    assert.equal(await agent.exited, 0);
+  });
+
+  test(`native serve on ${host.label} answers on Unix sockets, and leaves the path`, async (t) => {
+    const file = path.join(temporaryFolder(t), "web.sock");
+    const { agent, sockets } = await start(t, host, [`web=unix:${file}`]);
+    const made = await agent.call("serve", "web");
+    if (isDeno) assert.deepEqual(made.addr, { transport: "unix", path: file });
+    else assert.deepEqual([made.url, made.address], [`unix://${file}`, file]);
+    const { body } = await request({ socketPath: file }, { path: "/client" });
+    assert.deepEqual(
+      JSON.parse(body),
+      isDeno ? { transport: "unix", path: file } : null,
+    );
+    assertListensOnly(agent, sockets);
+    assert.deepEqual(await agent.call("placeholders"), []);
+    await agent.call("stop");
+    assert.ok(fs.statSync(file).isSocket());
+  });
+
+  test(`native serve on ${host.label} speaks TLS, and HTTP/2 where the runtime does`, async (t) => {
+    const certificate = makeCertificate(temporaryFolder(t));
+    if (certificate === undefined) return t.skip("openssl is not installed");
+    const { agent, sockets } = await start(t, host, ["web=tcp:127.0.0.1:0"]);
+    await agent.call("serve", "web", certificate);
+    const port = sockets[0]!.port!;
+    const body = await new Promise<string>((resolve, reject) => {
+      https.get(
+        {
+          port,
+          host: "127.0.0.1",
+          path: "/x",
+          rejectUnauthorized: false,
+          agent: false,
+        },
+        async (response) => {
+          let text = "";
+          for await (const chunk of response) text += chunk;
+          resolve(text);
+        },
+      ).on("error", reject);
+    });
+    assert.equal(body, "GET /x\n");
+    const curl = spawnSync("curl", [
+      ..."-sk --http2 -w %{http_version}".split(" "),
+      `https://127.0.0.1:${port}/y`,
+    ], { encoding: "utf8" });
+    if (curl.status === null) return t.diagnostic("curl is not installed");
+    assert.equal(curl.stdout, `GET /y\n${isDeno ? "2" : "1.1"}`);
+    assertListensOnly(agent, sockets);
+  });
+
+  test(`native serve on ${host.label} loses nothing of 10,000 requests and 100 MiB`, async (t) => {
+    const { agent, sockets } = await start(t, host, ["web=tcp:127.0.0.1:0"]);
+    await agent.call("worker");
+    await agent.call("serve", "web");
+    const port = sockets[0]!.port!;
+    const keepAlive = new http.Agent({ keepAlive: true, maxSockets: 64 });
+    t.after(() => keepAlive.destroy());
+    let next = 0;
+    await Promise.all(Array.from({ length: 64 }, async () => {
+      while (next < 10_000) {
+        const pathname = `/${next++}`;
+        assert.equal(await get(port, pathname, keepAlive), `GET ${pathname}\n`);
+      }
+    }));
+    const down = await get(port, "/bytes");
+    assert.equal(down.length, 100 << 20);
+    const upload = Buffer.alloc(100 << 20, "y");
+    const up = await request(
+      { hostname: "127.0.0.1", port },
+      { path: "/length", method: "POST" },
+      upload,
+    );
+    assert.equal(up.body, String(100 << 20));
+  });
+
+  test(`native listeners on ${host.label} take connections, TLS and datagrams`, async (t) => {
+    const certificate = makeCertificate(temporaryFolder(t));
+    const { agent, sockets } = await start(t, host, [
+      "echo=tcp:127.0.0.1:0",
+      "echo=tcp:[::1]:0",
+      "tls=tcp:127.0.0.1:0",
+    ]);
+    const [four, six, secure] = sockets.map(({ port }) => port!);
+    const shown = await agent.call("listen", "echo");
+    assert.deepEqual([shown.hostname, shown.port], ["127.0.0.1", four]);
+    for (const target of [{ port: four! }, { host: "::1", port: six! }]) {
+      // Without ending our side: Bun ends its own then, on a port of its own,
+      // too.
+      const socket = net.connect({ host: "127.0.0.1", ...target });
+      socket.write("hello");
+      const [data] = await once(socket, "data");
+      assert.equal(String(data), "hello");
+      socket.destroy();
+    }
+    if (certificate !== undefined) {
+      await agent.call("listen", "tls", certificate);
+      const socket = tls.connect({ port: secure!, rejectUnauthorized: false });
+      socket.write("hello");
+      const [data] = await once(socket, "data");
+      assert.equal(String(data), "hello");
+      socket.destroy();
+    }
+    assertListensOnly(agent, certificate ? sockets : sockets.slice(0, 2));
+  });
+
+  test(`native listeners on ${host.label} end together`, async (t) => {
+    const file = path.join(temporaryFolder(t), "echo.sock");
+    const { agent, sockets } = await start(t, host, [
+      `echo=unix:${file}`,
+      "echo=tcp:[::1]:0",
+    ]);
+    await agent.call("listen", "echo");
+    const { port } = sockets[1]!;
+    for (const target of [{ path: file }, { host: "::1", port: port! }]) {
+      for (let round = 0; round < 3; round++) {
+        const socket = net.connect(target);
+        socket.write("hello");
+        const [data] = await once(socket, "data");
+        assert.equal(String(data), "hello");
+        socket.destroy();
+      }
+    }
+    if (isDeno) {
+      const [first] = await agent.call("heard");
+      assert.deepEqual(first, { transport: "unix", path: file });
+    }
+    await agent.call("dispose");
+    await untilListensOnly(agent, []);
+    assert.ok(fs.statSync(file).isSocket());
+    agent.process.stdin!.end();
+    assert.equal(await agent.exited, 0);
+  });
+
+  test(`native sockets on ${host.label} take datagrams`, {
+    skip: NO_HANDOVER,
+  }, async (t) => {
+    const handover = await handOver(t, ["udp4"]);
+    const { agent, ports } = handover;
+    const command = host.command(NATIVE_AGENT);
+    await agent.call(
+      "become",
+      isDeno
+        ? [command[0], "run", "-A", "--unstable-net", NATIVE_AGENT]
+        : command,
+      {},
+    );
+    const shown = await agent.call("datagrams", "udp4");
+    assert.deepEqual([shown.hostname, shown.port], ["127.0.0.1", ports.udp4]);
+    const client = dgram.createSocket("udp4");
+    t.after(() => client.close());
+    client.send("hello", ports.udp4!, "127.0.0.1");
+    const [data] = await once(client, "message");
+    assert.equal(String(data), "hello");
+  });
+
+  for (const step of STEPS) {
+    test(`adopting on ${host.label} leaves nothing behind if ${step}`, {
+      skip: NO_HANDOVER,
+    }, async (t) => {
+      const handover = await handOver(t, ["tcp4", "unix"]);
+      const { agent, ports } = handover;
+      await become(handover, host, {}, NATIVE_AGENT);
+      const before = await agent.call("infos");
+      for (const { nonBlocking } of before) assert.equal(nonBlocking, false);
+      const listening = listeningInodes(agent.pid);
+      assert.equal(listening.length, 2);
+      // What comes meanwhile waits for whoever listens in the end.
+      const waiting = get(ports.tcp4!, "/kept");
+      const message = await agent.call("failing", step);
+      assert.match(message, /^Testing: /);
+      assert.deepEqual(listeningInodes(agent.pid), listening);
+      assert.deepEqual(await agent.call("placeholders"), []);
+      assert.deepEqual(await agent.call("infos"), before);
+      await agent.call("serve", "tcp4");
+      assert.equal(await waiting, "GET /kept\n");
+      assert.deepEqual(listeningInodes(agent.pid), listening);
+    });
+  }
+
+  test(`native serve on ${host.label} adopts a hundred sockets`, async (t) => {
+    const specs = Array.from(
+      { length: 100 },
+      (_, at) => `web${at}=tcp:127.0.0.1:0`,
+    );
+    const { agent, sockets } = await start(t, host, specs);
+    await agent.call("many", sockets.map(({ name }) => name));
+    await Promise.all(
+      sockets.map(async ({ port }) =>
+        assert.equal(await get(port!, "/x"), "GET /x\n")
+      ),
+    );
+    assertListensOnly(agent, sockets);
+  });
+
+  test(`native serve on ${host.label} takes sockets that don't block already`, {
+    skip: NO_HANDOVER,
+  }, async (t) => {
+    const handover = await handOver(t, ["tcp4"]);
+    const { agent, ports } = handover;
+    await agent.call("set_blocking", false);
+    await become(handover, host, {}, NATIVE_AGENT);
+    await agent.call("serve", "tcp4");
+    assert.equal(await get(ports.tcp4!, "/x"), "GET /x\n");
+  });
+}
+
+test("Deno's serve stops with its signal", async (t) => {
+  const host = HOSTS.find((one) => one.runtime === "deno" && one.adopts)!;
+  const { agent } = await start(t, host, ["web=tcp:127.0.0.1:0"]);
+  await agent.call("abort", "web");
+  await untilListensOnly(agent, []);
+});
