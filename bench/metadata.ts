@@ -57,7 +57,7 @@ async function* measure(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  for await (const line of createInterface(Readable.fromWeb(host.stdout))) {
+  for await (const line of createInterface(Readable.from(host.stdout))) {
     yield JSON.parse(line);
   }
   if (!(await host.status).success) {

@@ -1,0 +1,152 @@
+/**
+ * How many requests a second a server answers on an inherited socket, relative
+ * to a port of its own, and behind a proxy.
+ *
+ * @module
+ */
+
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import type { Tool } from "../scripts/toolchain.ts";
+import { commandOf } from "./command.ts";
+import { NotMeasured } from "./not_measured.ts";
+import { chart } from "./throughput_chart.ts";
+import type { Plan } from "./throughput_host.ts";
+import { report, summarize, type Summary } from "./throughput_report.ts";
+import type { Measurement, Way } from "./throughput_ways.ts";
+
+/** An odd number: the median is then one that was measured. */
+const ROUNDS = 5;
+
+/** No folder of programs that people call has it. */
+const PROXIES = ["/usr/lib", "/lib"].map((folder) =>
+  `${folder}/systemd/systemd-socket-proxyd`
+);
+
+const RESULTS = new URL("results/", import.meta.url);
+
+/**
+ * Measures on Deno, Bun and Node, prints tables and what they show, and writes
+ * the results and a plot.
+ *
+ * @param tools The runtimes.
+ * @throws {NotMeasured} If `wrk` is not installed.
+ */
+export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
+  if (!await runs("wrk", "--version")) {
+    throw new NotMeasured(
+      "wrk is missing: install it, such as by `apt install wrk`",
+    );
+  }
+  const proxy = await findProxy();
+  if (proxy === undefined) {
+    console.log(
+      "Not behind the proxy: systemd-socket-proxyd is missing: install " +
+        "systemd, such as by `apt install systemd`",
+    );
+  }
+  const ways: readonly Way[] = ["own", "adopted", "portable"];
+  const plan: Plan = {
+    // One version of each: what is compared are the ways.
+    tools: tools.filter(({ runtime, label }) =>
+      runtime !== "node" || label === "node 24"
+    ),
+    ways: proxy === undefined ? ways : [...ways, "proxy"],
+    rounds: rounds(),
+    proxy,
+  };
+  const measurements: Measurement[] = [];
+  for await (const measurement of measure(plan)) {
+    if (measurements.at(-1)?.round !== measurement.round) {
+      console.log(`Round ${measurement.round} of ${plan.rounds}`);
+    }
+    measurements.push(measurement);
+  }
+  const summary = summarize(measurements);
+  console.log(`\n${report(summary)}`);
+  await write(plan, summary);
+}
+
+function rounds(): number {
+  const text = Deno.env.get("BENCH_ROUNDS") ?? String(ROUNDS);
+  if (/^[1-9]\d?$/.test(text)) return Number(text);
+  throw new Error(
+    `Reading BENCH_ROUNDS: expected a number from 1 to 99, found ` +
+      JSON.stringify(text),
+  );
+}
+
+async function findProxy(): Promise<string | undefined> {
+  for (const path of PROXIES) if (await runs(path, "--version")) return path;
+  return undefined;
+}
+
+/** Whether a program is installed; `wrk` tells its version with status 1. */
+async function runs(program: string, ...args: string[]): Promise<boolean> {
+  try {
+    await new Deno.Command(program, {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the host, which prints a line for each measurement. */
+async function* measure(plan: Plan): AsyncGenerator<Measurement> {
+  const node = plan.tools.find(({ runtime }) => runtime === "node")!;
+  const [program, ...args] = commandOf(node, "throughput_host.ts");
+  const host = new Deno.Command(program, {
+    args,
+    env: { LISTENFDS_PLAN: JSON.stringify(plan) },
+    // It ends when this pipe does.
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  for await (const line of createInterface(Readable.from(host.stdout))) {
+    yield JSON.parse(line);
+  }
+  if (!(await host.status).success) {
+    throw new Error("Measuring the throughput failed, see above");
+  }
+}
+
+async function write({ tools, rounds }: Plan, summary: Summary): Promise<void> {
+  const results = {
+    rounds,
+    machine: {
+      cores: navigator.hardwareConcurrency,
+      os: `${Deno.build.os} ${Deno.osRelease().split("-")[0]}`,
+      // Above about 2, which the load itself makes: it had other work.
+      loadAverage: Deno.loadavg()[0],
+    },
+    versions: Object.fromEntries(
+      tools.map(({ label, version }) => [label, version]),
+    ),
+    ...summary,
+  };
+  await Deno.mkdir(RESULTS, { recursive: true });
+  // The rounds in a line: the file is for people, too.
+  const json = JSON.stringify(results, null, 2)
+    .replace(/\[[\d.,\s]+\]/g, (numbers) => numbers.replace(/\s+/g, " "));
+  const files = {
+    "throughput.json": `${json}\n`,
+    "throughput.svg": chart(summary),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.writeTextFile(new URL(name, RESULTS), text);
+  }
+  // They are committed, and formatted as everything that is.
+  const names = Object.keys(files);
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", ...names],
+    cwd: RESULTS,
+  }).output();
+  if (!success) throw new Error("Formatting the results failed");
+  console.log(`\nWritten to bench/results/: ${names.join(", ")}`);
+}
