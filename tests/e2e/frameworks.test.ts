@@ -104,7 +104,8 @@ for (const { name, runtimes, notFound, variables } of FRAMEWORKS) {
       assert.deepEqual(JSON.parse(echo.body), sent);
       assertListensOnly(program, [socket]);
       assert.equal(await program.terminate(), 0, program.stderr);
-      assert.equal(program.stderr, "");
+      // With an empty cache, Deno tells what it looks up in the registry.
+      assert.equal(program.stderr.replace(/^Download .*\n/gm, ""), "");
     });
   }
 }
@@ -134,7 +135,8 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
     assertListensOnly(program, [socket]);
     assert.equal(await program.terminate(), 0, program.stderr);
     assert.equal((await closed).code, 1001);
-    assert.equal(program.stderr, "");
+    // With an empty cache, Deno tells what it looks up in the registry.
+    assert.equal(program.stderr.replace(/^Download .*\n/gm, ""), "");
   });
 }
 
