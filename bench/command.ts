@@ -1,9 +1,11 @@
 /**
- * Starting programs of the benchmarks on any runtime.
+ * Starting programs of the benchmarks, on any runtime.
  *
  * @module
  */
 
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import type { Tool } from "../scripts/toolchain.ts";
 
 /**
@@ -22,4 +24,33 @@ export function commandOf(
   const flags = runtime === "deno" ? ["run", "-A"] : [];
   const file = new URL(script, import.meta.url).pathname;
   return [path, ...flags, file, ...args];
+}
+
+/**
+ * Runs a host: a program that prints each measurement as a line of JSON, and
+ * that ends when its standard input does.
+ *
+ * @param command The program and its arguments.
+ * @param env Variables to set.
+ * @param what What is measured, for an error.
+ * @returns The measurements, as they come.
+ */
+export async function* measurementsOf<T>(
+  [program, ...args]: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>>,
+  what: string,
+): AsyncGenerator<T> {
+  const host = new Deno.Command(program, {
+    args,
+    env,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  for await (const line of createInterface(Readable.from(host.stdout))) {
+    yield JSON.parse(line);
+  }
+  if (!(await host.status).success) {
+    throw new Error(`Measuring ${what} failed, see above`);
+  }
 }

@@ -5,10 +5,8 @@
  * @module
  */
 
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import type { Tool } from "../scripts/toolchain.ts";
-import { commandOf } from "./command.ts";
+import { commandOf, measurementsOf } from "./command.ts";
 import type { Measurement } from "./metadata_host.ts";
 import { OTHERS, report } from "./metadata_report.ts";
 import { ownNetwork } from "./network.ts";
@@ -39,8 +37,8 @@ export async function benchMetadata(tools: readonly Tool[]): Promise<void> {
   console.log(`\n${report(measurements)}`);
 }
 
-/** Runs the host, which prints a line for each measurement. */
-async function* measure(
+/** Runs the host. */
+function measure(
   tools: readonly Tool[],
   network: readonly string[],
 ): AsyncGenerator<Measurement> {
@@ -49,18 +47,9 @@ async function* measure(
     ...network,
     ...commandOf(node, "metadata_host.ts"),
   ];
-  const host = new Deno.Command(program!, {
-    args,
-    env: { LISTENFDS_TOOLS: JSON.stringify(tools) },
-    // It ends when this pipe does.
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  for await (const line of createInterface(Readable.from(host.stdout))) {
-    yield JSON.parse(line);
-  }
-  if (!(await host.status).success) {
-    throw new Error("Measuring the metadata failed, see above");
-  }
+  return measurementsOf(
+    [program!, ...args],
+    { LISTENFDS_TOOLS: JSON.stringify(tools) },
+    "the metadata",
+  );
 }

@@ -5,10 +5,8 @@
  * @module
  */
 
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import type { Tool } from "../scripts/toolchain.ts";
-import { commandOf } from "./command.ts";
+import { commandOf, measurementsOf } from "./command.ts";
 import { NotMeasured } from "./not_measured.ts";
 import { chart } from "./throughput_chart.ts";
 import type { Plan } from "./throughput_host.ts";
@@ -96,24 +94,14 @@ async function runs(program: string, ...args: string[]): Promise<boolean> {
   }
 }
 
-/** Runs the host, which prints a line for each measurement. */
-async function* measure(plan: Plan): AsyncGenerator<Measurement> {
+/** Runs the host. */
+function measure(plan: Plan): AsyncGenerator<Measurement> {
   const node = plan.tools.find(({ runtime }) => runtime === "node")!;
-  const [program, ...args] = commandOf(node, "throughput_host.ts");
-  const host = new Deno.Command(program, {
-    args,
-    env: { LISTENFDS_PLAN: JSON.stringify(plan) },
-    // It ends when this pipe does.
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  for await (const line of createInterface(Readable.from(host.stdout))) {
-    yield JSON.parse(line);
-  }
-  if (!(await host.status).success) {
-    throw new Error("Measuring the throughput failed, see above");
-  }
+  return measurementsOf(
+    commandOf(node, "throughput_host.ts"),
+    { LISTENFDS_PLAN: JSON.stringify(plan) },
+    "the throughput",
+  );
 }
 
 async function write({ tools, rounds }: Plan, summary: Summary): Promise<void> {

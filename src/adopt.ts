@@ -51,7 +51,10 @@ export async function adopt<T>(
   const [listener] = await adoptAll(
     currentRuntime(),
     [descriptor],
-    options,
+    {
+      bind: ({ bind }) => options.bind(bind),
+      close: (listener) => options.close(listener),
+    },
     `Adopting ${descriptor}`,
   );
   return listener!;

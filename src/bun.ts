@@ -20,6 +20,7 @@ import {
   describeTarget,
   type Fallback,
   type ListenTarget,
+  openTarget,
   requireOne,
   useTarget,
 } from "./endpoints.ts";
@@ -129,16 +130,10 @@ export async function serve(
 ): Promise<Server> {
   const doing = `Serving HTTP on ${describeTarget(target)}`;
   const { fallback, own } = split(options, doing);
-  const opened = await useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) =>
-      openNative(requireRuntime("bun"), endpoints, "stream-listener", {
-        bind: (place) => serveAt(bun(), place, own),
-        close: (server) => server.stop(true),
-      }, doing),
-  );
+  const opened = await openTarget("bun", target, fallback, {
+    bind: (place) => serveAt(bun(), place, own),
+    close: (server) => server.stop(true),
+  }, doing);
   return mergeServers(opened) as Server;
 }
 
@@ -172,19 +167,11 @@ export async function listen(
 ): Promise<Listener> {
   const doing = `Listening on ${describeTarget(target)}`;
   const { fallback, own } = split(options, doing);
-  const opened = await useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) =>
-      openNative(requireRuntime("bun"), endpoints, "stream-listener", {
-        bind: (place) => listenAt(bun(), place, own),
-        close: (listener) => listener.stop(true),
-      }, doing),
-  );
-  return mergeListeners(
-    opened,
-  ) as Listener;
+  const opened = await openTarget("bun", target, fallback, {
+    bind: (place) => listenAt(bun(), place, own),
+    close: (listener) => listener.stop(true),
+  }, doing);
+  return mergeListeners(opened) as Listener;
 }
 
 /**

@@ -24,6 +24,7 @@ import {
   describeTarget,
   type Fallback,
   type ListenTarget,
+  openTarget,
   requireOne,
   useTarget,
 } from "./endpoints.ts";
@@ -116,16 +117,10 @@ export async function serve(
     );
   }
   own.signal?.throwIfAborted();
-  const opened = await useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) =>
-      openNative(requireRuntime("deno"), endpoints, "stream-listener", {
-        bind: (place) => serveAt(place, own, handler),
-        close: (server) => server.shutdown(),
-      }, doing),
-  );
+  const opened = await openTarget("deno", target, fallback, {
+    bind: (place) => serveAt(place, own, handler),
+    close: (server) => server.shutdown(),
+  }, doing);
   for (const { addr } of opened) onListen?.(addr);
   return mergeServers(opened);
 }
@@ -161,16 +156,10 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<Deno.Listener> {
   const doing = `Listening on ${describeTarget(target)}`;
-  const opened = await useTarget(
-    target,
-    options.fallback,
-    doing,
-    (endpoints) =>
-      openNative(requireRuntime("deno"), endpoints, "stream-listener", {
-        bind: listenAt,
-        close: (listener) => listener.close(),
-      }, doing),
-  );
+  const opened = await openTarget("deno", target, options.fallback, {
+    bind: listenAt,
+    close: (listener) => listener.close(),
+  }, doing);
   return mergeListeners(opened);
 }
 
@@ -204,16 +193,10 @@ export async function listenTls(
 ): Promise<Deno.TlsListener> {
   const { fallback, cert, key, ...own } = options;
   const doing = `Listening for TLS on ${describeTarget(target)}`;
-  const opened = await useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) =>
-      openNative(requireRuntime("deno"), endpoints, "stream-listener", {
-        bind: (place) => listenTlsAt(place, own, { cert, key }),
-        close: (listener) => listener.close(),
-      }, doing),
-  );
+  const opened = await openTarget("deno", target, fallback, {
+    bind: (place) => listenTlsAt(place, own, { cert, key }),
+    close: (listener) => listener.close(),
+  }, doing);
   return mergeListeners(opened);
 }
 

@@ -20,7 +20,9 @@ import {
   parseListenAddress,
 } from "./core/listen_address.ts";
 import type { Endpoint } from "./runtime/acceptor.ts";
-import { currentRuntime } from "./runtime/current.ts";
+import type { Maker } from "./runtime/adoption.ts";
+import { currentRuntime, requireRuntime } from "./runtime/current.ts";
+import { openNative } from "./runtime/native.ts";
 import { requireUsable, type Runtime } from "./runtime/runtime.ts";
 
 /**
@@ -102,6 +104,39 @@ export async function useDescriptor<T>(
     activated.release([descriptor]);
     throw error;
   }
+}
+
+/**
+ * Makes listeners of the runtime's own on what a target stands for: all of them,
+ * or none.
+ *
+ * @param name The runtime that this must be.
+ * @param target What to listen on.
+ * @param fallback Where to listen if the process is not activated.
+ * @param maker Makes a listener for stream connections.
+ * @param doing What is being done, to begin an error's message with.
+ * @returns The listeners, in order.
+ */
+export function openTarget<T>(
+  name: "deno" | "bun",
+  target: ListenTarget,
+  fallback: Fallback | undefined,
+  maker: Maker<T>,
+  doing: string,
+): Promise<T[]> {
+  return useTarget(
+    target,
+    fallback,
+    doing,
+    (endpoints) =>
+      openNative(
+        requireRuntime(name),
+        endpoints,
+        "stream-listener",
+        maker,
+        doing,
+      ),
+  );
 }
 
 /**

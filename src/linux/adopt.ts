@@ -44,7 +44,7 @@ interface Watched {
  * @param fd The inherited socket.
  * @param placeholder Where the placeholder is bound: an address that no other
  * socket of this process has.
- * @param from Where to begin to look for it, see {@linkcode nextDescriptor}.
+ * @param from Where to begin to look for it, see {@linkcode Libc.lowestFree}.
  * @returns What became of it.
  * @throws {Error} If a step fails; then `fd` is as it was.
  */
@@ -88,17 +88,6 @@ export function adoptSocket(
   };
 }
 
-/**
- * The number that the next descriptor of this process gets, most likely.
- *
- * @param libc The C library.
- * @param fd Any open descriptor.
- * @returns The number.
- */
-export function nextDescriptor(libc: Libc, fd: number): number {
-  return libc.lowestFree(fd);
-}
-
 /** Finds the one socket that is bound to an address. */
 function findSocket(
   libc: Libc,
@@ -116,10 +105,8 @@ function findSocket(
       return false;
     }
   };
-  const end = tableSize(libc);
   // Very likely it is the first, but another thread may open something, too.
-  for (let fd = from; fd < end; fd++) if (isIt(fd)) return fd;
-  for (let fd = 3; fd < from; fd++) if (isIt(fd)) return fd;
+  for (const fd of descriptors(libc, from)) if (isIt(fd)) return fd;
   throw new Error("the placeholder's descriptor was not found");
 }
 
@@ -131,30 +118,26 @@ function isAt(found: Address, wanted: Address): boolean {
   return sameAddress(found, wanted);
 }
 
-/** The size of this process's table of descriptors. */
-function tableSize(libc: Libc): number {
+/** All numbers that a descriptor can have, the likely one first. */
+function* descriptors(libc: Libc, likely?: number): Generator<number> {
+  if (likely !== undefined) yield likely;
   const size = /^FDSize:\s*(\d+)$/m.exec(libc.readFile("/proc/self/status"));
   if (size === null) throw new Error("/proc/self/status has no FDSize");
-  return Number(size[1]);
+  for (let fd = 3; fd < Number(size[1]); fd++) yield fd;
 }
 
 /** The epoll instance that watched the last placeholder. */
 let lastEpoll: number | undefined;
 
 function findWatched(libc: Libc, fd: number): Watched {
-  const candidates = function* () {
-    if (lastEpoll !== undefined) yield lastEpoll;
-    const end = tableSize(libc);
-    for (let epoll = 3; epoll < end; epoll++) yield epoll;
-  };
-  for (const epoll of candidates()) {
+  for (const epoll of descriptors(libc, lastEpoll)) {
     if (!isEpoll(libc, epoll)) continue;
     const entry = readEntry(libc, epoll, fd);
     if (entry === undefined) continue;
     lastEpoll = epoll;
     return { epoll, entry };
   }
-  throw new Error(`no epoll instance watches the placeholder`);
+  throw new Error("no epoll instance watches the placeholder");
 }
 
 function isEpoll(libc: Libc, fd: number): boolean {

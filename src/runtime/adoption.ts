@@ -5,41 +5,25 @@
  * @module
  */
 
-import type { Address } from "../core/address.ts";
 import type { Descriptor } from "../core/descriptor.ts";
 import { ActivationError } from "../core/errors.ts";
 import { describeInfo } from "../core/kinds.ts";
-import { type Adopted, adoptSocket, nextDescriptor } from "../linux/adopt.ts";
+import { type Adopted, adoptSocket } from "../linux/adopt.ts";
 import type { Libc } from "../libc/libc.ts";
-import { parkedAcceptor } from "./acceptor.ts";
+import { listenError, parkedAcceptor } from "./acceptor.ts";
 import {
-  type Placeholder,
+  type Place,
   type Reserved,
   reservePlaceholder,
 } from "./placeholder.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** How a listener is made, and unmade if adopting fails. */
+/** How a listener is made, and unmade if adopting or another one fails. */
 export interface Maker<T> {
   /** Makes a listener. Nothing may be accepted before it returns. */
-  bind(placeholder: Placeholder, address: Address | undefined): T | Promise<T>;
+  bind(place: Place): T | Promise<T>;
   /** Closes it at once. */
   close(listener: T): void | Promise<void>;
-}
-
-/**
- * Why a listener can't be adopted: never the fault of the descriptor, so that
- * there may be another way to listen.
- */
-export class AdoptionError extends ActivationError {
-  /** Makes an error; see {@linkcode ActivationError}. */
-  constructor(
-    code: "unsupported" | "permission" | "failed",
-    message: string,
-    options?: { cause?: unknown },
-  ) {
-    super(code, message, options);
-  }
 }
 
 /** A listener that is made, and what its placeholder is. */
@@ -59,7 +43,7 @@ interface Made<T> {
  * @param maker Makes the listeners.
  * @param doing What is being done, to begin an error's message with.
  * @returns The listeners, in order.
- * @throws {AdoptionError} If there is no way to do it here.
+ * @throws {ActivationError} If there is no way to do it here.
  */
 export async function adoptAll<T>(
   runtime: Runtime,
@@ -69,14 +53,14 @@ export async function adoptAll<T>(
 ): Promise<T[]> {
   const libc = runtime.adopter();
   if ("reason" in libc) {
-    throw new AdoptionError(
+    throw new ActivationError(
       libc.isDenied ? "permission" : "unsupported",
       `${doing}: ${libc.reason}`,
     );
   }
   const held = descriptors.find((each) => parkedAcceptor(each) !== undefined);
   if (held !== undefined) {
-    throw new AdoptionError(
+    throw new ActivationError(
       "unsupported",
       `${doing}: ${held} is held since listening on it failed: use listen or ` +
         `serve of the neutral entry point`,
@@ -105,7 +89,7 @@ async function makeOne<T>(
   const { info } = descriptor;
   const reserved = reservePlaceholder(info);
   if (reserved === undefined) {
-    throw new AdoptionError(
+    throw new ActivationError(
       "unsupported",
       `${doing}: ${runtime.title} has no listener of its own for ` +
         `${descriptor}, ${describeInfo(info)}: use the portable path, or Node`,
@@ -114,19 +98,22 @@ async function makeOne<T>(
   const { placeholder } = reserved;
   const missing = runtime.missingPermission?.(placeholder);
   if (missing !== undefined) {
-    throw new AdoptionError(
+    throw new ActivationError(
       "permission",
       `${doing}: making a listener for ${descriptor} on a placeholder: ` +
         `${runtime.title} was not given ${missing}: run with it`,
     );
   }
   try {
-    const from = nextDescriptor(libc, descriptor.fd);
+    const from = libc.lowestFree(descriptor.fd);
     reserved.prepare();
-    const listener = await maker.bind(placeholder, info.address);
+    const listener = await maker.bind({
+      bind: placeholder,
+      inherited: info.address,
+    });
     return { descriptor, reserved, from, listener };
   } catch (error) {
-    throw adoptionError(
+    throw listenError(
       error,
       `${doing}: making a listener for ${descriptor} on a placeholder`,
     );
@@ -147,21 +134,10 @@ function moveAll<T>(
       moved.push(adoptSocket(libc, descriptor.fd, reserved.address, from));
     } catch (error) {
       for (const each of moved) each.undo();
-      throw adoptionError(error, `${doing}: adopting ${descriptor}`);
+      throw listenError(error, `${doing}: adopting ${descriptor}`);
     }
   }
   for (const each of moved) each.commit();
   // When the runtime closes them, nobody will tell.
   for (const { descriptor } of made) descriptor.markClosed();
-}
-
-function adoptionError(error: unknown, doing: string): AdoptionError {
-  const { name, code, message } = error as NodeJS.ErrnoException;
-  const denied = name === "NotCapable" || name === "PermissionDenied" ||
-    code === "EACCES" || code === "EPERM";
-  return new AdoptionError(
-    denied ? "permission" : "failed",
-    `${doing}: ${message}`,
-    { cause: error },
-  );
 }

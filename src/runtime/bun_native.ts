@@ -14,8 +14,7 @@ import type {
   BunServers,
   BunUdpSocket,
 } from "./bun_types.ts";
-import type { Place } from "./native.ts";
-import type { Placeholder } from "./placeholder.ts";
+import type { Place, Placeholder } from "./placeholder.ts";
 
 /** Makes a server of `Bun.serve`. */
 export function serveAt(

@@ -17,7 +17,7 @@ export function mergeServers(
 ): Deno.HttpServer {
   const [first, ...rest] = servers as [Deno.HttpServer, ...Deno.HttpServer[]];
   if (rest.length === 0) return first;
-  const { shutdown, ref, unref, finished } = first;
+  const { shutdown, finished } = first;
   const all = Promise.all([finished, ...rest.map((each) => each.finished)])
     .then(() => {});
   const shutdownAll = async () => {
@@ -26,27 +26,30 @@ export function mergeServers(
       ...rest.map((each) => each.shutdown()),
     ]);
   };
-  return Object.defineProperties(first, {
-    finished: { configurable: true, enumerable: true, value: all },
-    shutdown: { configurable: true, enumerable: true, value: shutdownAll },
-    ref: {
-      configurable: true,
-      enumerable: true,
-      value() {
-        ref.call(first);
-        for (const each of rest) each.ref();
-      },
-    },
-    unref: {
-      configurable: true,
-      enumerable: true,
-      value() {
-        unref.call(first);
-        for (const each of rest) each.unref();
-      },
-    },
-    [Symbol.asyncDispose]: { configurable: true, value: shutdownAll },
+  return Object.assign(first, {
+    finished: all,
+    shutdown: shutdownAll,
+    [Symbol.asyncDispose]: shutdownAll,
+    ...refAll(servers),
   });
+}
+
+/** What keeps the process alive, and lets it end. */
+interface Refs {
+  ref(): void;
+  unref(): void;
+}
+
+/** The methods of all, before one of them stands for all. */
+function refAll(all: readonly Refs[]): Refs {
+  const own = all.map((each): Refs => ({
+    ref: each.ref.bind(each),
+    unref: each.unref.bind(each),
+  }));
+  return {
+    ref: () => own.forEach((each) => each.ref()),
+    unref: () => own.forEach((each) => each.unref()),
+  };
 }
 
 /**
@@ -61,7 +64,7 @@ export function mergeListeners<T extends Deno.Listener<Deno.Conn>>(
 ): T {
   const [first, ...rest] = listeners as [T, ...T[]];
   if (rest.length === 0) return first;
-  const { close, ref, unref } = first;
+  const { close } = first;
   const queue = new AcceptQueue([
     first.accept.bind(first),
     ...rest.map((each) => () => each.accept()),
@@ -75,14 +78,7 @@ export function mergeListeners<T extends Deno.Listener<Deno.Conn>>(
     accept: () => queue.next(),
     close: closeAll,
     [Symbol.dispose]: closeAll,
-    ref() {
-      ref.call(first);
-      for (const each of rest) each.ref();
-    },
-    unref() {
-      unref.call(first);
-      for (const each of rest) each.unref();
-    },
+    ...refAll(listeners),
   });
 }
 

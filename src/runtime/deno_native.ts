@@ -6,8 +6,7 @@
  */
 
 import type { Address } from "../core/address.ts";
-import type { Place } from "./native.ts";
-import type { Placeholder } from "./placeholder.ts";
+import type { Place, Placeholder } from "./placeholder.ts";
 
 /** Where `Deno.serve` and `Deno.listen` are told to listen. */
 type DenoPlace =
@@ -83,7 +82,7 @@ export function listenDatagramAt(
 }
 
 /** An address as Deno has it; abstract names begin with a NUL byte there. */
-export function toDenoAddr(
+function toDenoAddr(
   address: Address,
   transport: "tcp" | "udp" = "tcp",
 ): Deno.Addr {

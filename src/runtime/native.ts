@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Address } from "../core/address.ts";
 import type { UsableKind } from "../core/kinds.ts";
 import {
   describePlace,
@@ -13,28 +12,9 @@ import {
   type Fallback,
   listenError,
 } from "./acceptor.ts";
-import { adoptAll } from "./adoption.ts";
+import { adoptAll, type Maker } from "./adoption.ts";
 import type { Placeholder } from "./placeholder.ts";
 import { requireKinds, type Runtime } from "./runtime.ts";
-
-/** Where a listener of the runtime's own is made. */
-export interface Place {
-  /** The address to give to the runtime. */
-  readonly bind: Placeholder;
-  /**
-   * The address that it has in truth, if that is another: `bind` is only a
-   * placeholder then.
-   */
-  readonly inherited: Address | undefined;
-}
-
-/** How a listener is made, and unmade if another one fails. */
-export interface NativeMaker<T> {
-  /** Makes a listener. */
-  bind(place: Place): T | Promise<T>;
-  /** Closes it at once. */
-  close(listener: T): void | Promise<void>;
-}
 
 /**
  * Makes the runtime's own listeners at all endpoints, or none.
@@ -50,7 +30,7 @@ export async function openNative<T>(
   runtime: Runtime,
   endpoints: readonly Endpoint[],
   kind: UsableKind,
-  maker: NativeMaker<T>,
+  maker: Maker<T>,
   doing: string,
 ): Promise<T[]> {
   const descriptors = endpoints.flatMap((endpoint) =>
@@ -58,10 +38,7 @@ export async function openNative<T>(
   );
   requireKinds(runtime, descriptors, kind, doing);
   if (descriptors.length > 0) {
-    return await adoptAll(runtime, descriptors, {
-      bind: (bind, inherited) => maker.bind({ bind, inherited }),
-      close: (listener) => maker.close(listener),
-    }, doing);
+    return await adoptAll(runtime, descriptors, maker, doing);
   }
   return await Promise.all(endpoints.map(async (endpoint) => {
     const fallback = endpoint as Fallback;

@@ -34,6 +34,17 @@ export type Placeholder =
     readonly path: string;
   };
 
+/** Where a listener of the runtime's own is made. */
+export interface Place {
+  /** The address to give to the runtime. */
+  readonly bind: Placeholder;
+  /**
+   * The address that it has in truth, if that is another: `bind` is only a
+   * placeholder then.
+   */
+  readonly inherited: Address | undefined;
+}
+
 /** A placeholder, and how to find and remove what is made on it. */
 export interface Reserved {
   readonly placeholder: Placeholder;

@@ -291,9 +291,10 @@ export async function activateAgent(
   host: Host,
   sockets: readonly string[],
   env: Environment = {},
+  script: string = AGENT,
 ): Promise<{ agent: Agent; sockets: readonly Handed[] }> {
   return await withSockets(sockets.map(parseSocketSpec), (bound) => ({
-    agent: startAgent(t, host, bound, env),
+    agent: startAgent(t, host, bound, env, script),
     sockets: bound.map(withInode),
   }));
 }

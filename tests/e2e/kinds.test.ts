@@ -89,6 +89,14 @@ async function openListener(): Promise<
   return { fd: fdOf(server), port, close: () => server.close() };
 }
 
+/** Where a connection can be made: on TCP and on a Unix socket. */
+function streamAddresses(t: TestContext): net.ListenOptions[] {
+  return [
+    { port: 0, host: "127.0.0.1" },
+    { path: path.join(temporaryFolder(t), "x.sock") },
+  ];
+}
+
 /** A connected pair; the first is to be handed over. */
 async function openPair(
   t: TestContext,
@@ -169,12 +177,7 @@ for (const host of HOSTS) {
   }
 
   test(`listen() and serve() on ${host.label} refuse a connection`, async (t) => {
-    for (
-      const address of [
-        { port: 0, host: "127.0.0.1" },
-        { path: path.join(temporaryFolder(t), "x.sock") },
-      ]
-    ) {
+    for (const address of streamAddresses(t)) {
       await assertRefused(
         t,
         host,
@@ -233,12 +236,7 @@ for (const host of HOSTS) {
   });
 
   test(`connection() on ${host.label} reads on after it has ended its side`, async (t) => {
-    for (
-      const address of [
-        { port: 0, host: "127.0.0.1" },
-        { path: path.join(temporaryFolder(t), "x.sock") },
-      ]
-    ) {
+    for (const address of streamAddresses(t)) {
       const { fd, client, close } = await openPair(t, address);
       const agent = startAgent(t, host, [{ name: "connection", fd }]);
       close();
@@ -275,12 +273,7 @@ for (const host of HOSTS) {
   });
 
   test(`connection() on ${host.label} serves a connection`, async (t) => {
-    for (
-      const address of [
-        { port: 0, host: "127.0.0.1" },
-        { path: path.join(temporaryFolder(t), "x.sock") },
-      ]
-    ) {
+    for (const address of streamAddresses(t)) {
       const { fd, client, close } = await openPair(t, address);
       const agent = startAgent(t, host, [{ name: "connection", fd }]);
       close();

@@ -11,39 +11,27 @@ import net from "node:net";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 import tls from "node:tls";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
 import { become, handOver, NO_HANDOVER } from "./handover.ts";
 import {
-  type Agent,
+  activateAgent,
   assertListensOnly,
-  type Handed,
   type Host,
   HOSTS,
   listeningInodes,
   makeCertificate,
   NATIVE_AGENT,
   request,
-  startAgent,
   temporaryFolder,
   untilListensOnly,
-  withInode,
 } from "./harness.ts";
 
-interface Started {
-  readonly agent: Agent;
-  readonly sockets: readonly Handed[];
-}
-
 /** Starts the agent with sockets such as `web=tcp:127.0.0.1:0`. */
-async function start(
+function start(
   t: TestContext,
   host: Host,
   sockets: readonly string[],
-): Promise<Started> {
-  return await withSockets(sockets.map(parseSocketSpec), (bound) => ({
-    agent: startAgent(t, host, bound, {}, NATIVE_AGENT),
-    sockets: bound.map(withInode),
-  }));
+): ReturnType<typeof activateAgent> {
+  return activateAgent(t, host, sockets, {}, NATIVE_AGENT);
 }
 
 /** Gets `path` through an agent of `node:http` that keeps connections. */
