@@ -48,7 +48,7 @@ export async function adopt<T>(
   descriptor: Descriptor,
   options: AdoptOptions<T>,
 ): Promise<T> {
-  const [listener] = await adoptAll(
+  const { listeners: [listener] } = await adoptAll(
     currentRuntime(),
     [descriptor],
     {

@@ -24,13 +24,17 @@ import {
   requireOne,
   useTarget,
 } from "./endpoints.ts";
+import { readDrainOptions } from "./drain_options.ts";
+import { Announcer } from "./runtime/announcer.ts";
 import {
   listenAt,
   mergeListeners,
   mergeServers,
+  ownMethods,
   serveAt,
   udpSocketAt,
 } from "./runtime/bun_native.ts";
+import { DrainableBunServers, WatchedOptions } from "./runtime/bun_servers.ts";
 import type {
   BunListener,
   BunOptions,
@@ -39,7 +43,9 @@ import type {
   BunUdpSocket,
 } from "./runtime/bun_types.ts";
 import { requireRuntime } from "./runtime/current.ts";
+import { Lifetime } from "./runtime/lifetime.ts";
 import { openNative } from "./runtime/native.ts";
+import type { DrainOptions } from "./types.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
 export type { Fallback, ListenTarget } from "./endpoints.ts";
@@ -51,6 +57,7 @@ export type {
   BunServers,
   BunUdpSocket,
 } from "./runtime/bun_types.ts";
+export type { ClosableWebSocket, DrainOptions } from "./types.ts";
 
 /**
  * The type of the global `Bun` where Bun's types are installed; without them,
@@ -82,7 +89,11 @@ export type Server = BunTypes extends { serve: infer Call } ? ResultOf<Call>
 /** The options of `Bun.serve`; an address among them is not used. */
 export type ServeOptions =
   & (BunTypes extends { serve: infer Call } ? OptionsOf<Call> : BunOptions)
-  & FallbackOptions;
+  & FallbackOptions
+  & {
+    /** How the server ends without losing a request. */
+    readonly drain?: DrainOptions;
+  };
 
 /** The listener of `Bun.listen`. */
 export type Listener = BunTypes extends { listen: infer Call } ? ResultOf<Call>
@@ -109,6 +120,9 @@ export type UdpSocketOptions =
  * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
  * start, or none. What it shows is the address of the first.
  *
+ * `stop()` drains: see {@linkcode DrainOptions}. `stop(true)` ends the server at
+ * once, as it does with `Bun.serve`.
+ *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
  * @param options The options of `Bun.serve`, and where to listen else.
  * @returns The server of `Bun.serve`.
@@ -130,11 +144,33 @@ export async function serve(
 ): Promise<Server> {
   const doing = `Serving HTTP on ${describeTarget(target)}`;
   const { fallback, own } = split(options, doing);
+  const { drain, ...rest } = own as { drain?: DrainOptions };
+  const settings = readDrainOptions(drain, doing);
+  const announcer = new Announcer();
+  const watched = new WatchedOptions(announcer);
+  const first = watched.watch(rest);
   const opened = await openTarget("bun", target, fallback, {
-    bind: (place) => serveAt(bun(), place, own),
+    bind: (place) => serveAt(bun(), place, first),
     close: (server) => server.stop(true),
   }, doing);
-  return mergeServers(opened) as Server;
+  const methods = opened.listeners.map(ownMethods);
+  const lifetime = new Lifetime(
+    new DrainableBunServers(opened, methods, announcer, watched),
+    settings,
+    { webSockets: watched.webSockets },
+  );
+  return mergeServers(opened.listeners, methods, {
+    stop(now) {
+      if (!now) return lifetime.drain();
+      lifetime.close();
+      return lifetime.finished;
+    },
+    reload(options) {
+      const next = watched.watch(options);
+      for (const each of methods) each.reload(next);
+      return opened.listeners[0];
+    },
+  }) as Server;
 }
 
 /**
@@ -171,7 +207,7 @@ export async function listen(
     bind: (place) => listenAt(bun(), place, own),
     close: (listener) => listener.stop(true),
   }, doing);
-  return mergeListeners(opened) as Listener;
+  return mergeListeners(opened.listeners) as Listener;
 }
 
 /**
@@ -208,13 +244,18 @@ export async function udpSocket(
 ): Promise<UdpSocket> {
   const doing = `Receiving datagrams on ${describeTarget(target)}`;
   const { fallback, own } = split(options, doing);
-  const [opened] = await useTarget(target, fallback, doing, (endpoints) => {
-    requireOne(endpoints, doing);
-    return openNative(requireRuntime("bun"), endpoints, "datagram", {
-      bind: (place) => udpSocketAt(bun(), place, own),
-      close: (each) => each.close(),
-    }, doing);
-  });
+  const { listeners: [opened] } = await useTarget(
+    target,
+    fallback,
+    doing,
+    (endpoints) => {
+      requireOne(endpoints, doing);
+      return openNative(requireRuntime("bun"), endpoints, "datagram", {
+        bind: (place) => udpSocketAt(bun(), place, own),
+        close: (each) => each.close(),
+      }, doing);
+    },
+  );
   return opened! as UdpSocket;
 }
 

@@ -28,6 +28,8 @@ import {
   requireOne,
   useTarget,
 } from "./endpoints.ts";
+import { readDrainOptions } from "./drain_options.ts";
+import { Announcer } from "./runtime/announcer.ts";
 import { requireRuntime } from "./runtime/current.ts";
 import { mergeListeners, mergeServers } from "./runtime/deno_merge.ts";
 import {
@@ -36,13 +38,16 @@ import {
   listenAt,
   listenDatagramAt,
   listenTlsAt,
-  serveAt,
 } from "./runtime/deno_native.ts";
+import { DenoServers, serverMaker } from "./runtime/deno_servers.ts";
+import { Lifetime } from "./runtime/lifetime.ts";
 import { openNative } from "./runtime/native.ts";
+import type { DrainOptions } from "./types.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
 export type { Fallback, ListenTarget } from "./endpoints.ts";
 export type { DatagramConn, DenoServeOptions } from "./runtime/deno_native.ts";
+export type { ClosableWebSocket, DrainOptions } from "./types.ts";
 
 /** The options of `Deno.serve`, without an address. */
 export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
@@ -52,6 +57,8 @@ export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
     readonly fallback?: Fallback;
     /** Called for each socket with its address; by default, nothing is said. */
     readonly onListen?: (localAddr: Addr) => void;
+    /** How the server ends without losing a request. */
+    readonly drain?: DrainOptions;
   };
 
 /**
@@ -59,6 +66,9 @@ export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
  *
  * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
  * start, or none. `addr` is the address of the first.
+ *
+ * `shutdown()` drains: see {@linkcode DrainOptions}. Aborting `signal` ends the
+ * server at once, as it does with `Deno.serve`.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
  * @param handler Answers a request.
@@ -109,20 +119,32 @@ export async function serve(
   ]
 ): Promise<Deno.HttpServer> {
   const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
-  const { fallback, onListen, ...own } = options as ServeOptions<Deno.Addr>;
+  const { fallback, onListen, drain, signal, ...own } = options as ServeOptions<
+    Deno.Addr
+  >;
   const doing = `Serving HTTP on ${describeTarget(target)}`;
   if (typeof handler !== "function") {
     throw new TypeError(
       `${doing}: expected a handler function, found ${typeof handler}`,
     );
   }
-  own.signal?.throwIfAborted();
-  const opened = await openTarget("deno", target, fallback, {
-    bind: (place) => serveAt(place, own, handler),
-    close: (server) => server.shutdown(),
-  }, doing);
-  for (const { addr } of opened) onListen?.(addr);
-  return mergeServers(opened);
+  const settings = readDrainOptions(drain, doing);
+  signal?.throwIfAborted();
+  const announcer = new Announcer();
+  const opened = await openTarget(
+    "deno",
+    target,
+    fallback,
+    serverMaker(own, handler, announcer),
+    doing,
+  );
+  const servers = opened.listeners.map(({ server }) => server);
+  for (const { addr } of servers) onListen?.(addr);
+  const ended = Promise.all(servers.map(({ finished }) => finished));
+  const drainable = new DenoServers(opened, announcer);
+  const lifetime = new Lifetime(drainable, settings, { ended });
+  signal?.addEventListener("abort", () => lifetime.close(), { once: true });
+  return mergeServers(servers, lifetime);
 }
 
 /** Where to listen when a process is not activated. */
@@ -160,7 +182,7 @@ export async function listen(
     bind: listenAt,
     close: (listener) => listener.close(),
   }, doing);
-  return mergeListeners(opened);
+  return mergeListeners(opened.listeners);
 }
 
 /** The options of `Deno.listenTls`, without an address. */
@@ -197,7 +219,7 @@ export async function listenTls(
     bind: (place) => listenTlsAt(place, own, { cert, key }),
     close: (listener) => listener.close(),
   }, doing);
-  return mergeListeners(opened);
+  return mergeListeners(opened.listeners);
 }
 
 /** The options of `Deno.listenDatagram` for UDP, without an address. */
@@ -231,7 +253,7 @@ export async function listenDatagram(
 ): Promise<DatagramConn> {
   const { fallback, ...own } = options;
   const doing = `Receiving datagrams on ${describeTarget(target)}`;
-  const [opened] = await useTarget(
+  const { listeners: [opened] } = await useTarget(
     target,
     fallback,
     doing,

@@ -20,7 +20,7 @@ import {
   parseListenAddress,
 } from "./core/listen_address.ts";
 import type { Endpoint } from "./runtime/acceptor.ts";
-import type { Maker } from "./runtime/adoption.ts";
+import type { Maker, Opened } from "./runtime/adoption.ts";
 import { currentRuntime, requireRuntime } from "./runtime/current.ts";
 import { openNative } from "./runtime/native.ts";
 import { requireUsable, type Runtime } from "./runtime/runtime.ts";
@@ -115,7 +115,7 @@ export async function useDescriptor<T>(
  * @param fallback Where to listen if the process is not activated.
  * @param maker Makes a listener for stream connections.
  * @param doing What is being done, to begin an error's message with.
- * @returns The listeners, in order.
+ * @returns The listeners and their sockets.
  */
 export function openTarget<T>(
   name: "deno" | "bun",
@@ -123,7 +123,7 @@ export function openTarget<T>(
   fallback: Fallback | undefined,
   maker: Maker<T>,
   doing: string,
-): Promise<T[]> {
+): Promise<Opened<T>> {
   return useTarget(
     target,
     fallback,

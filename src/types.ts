@@ -38,3 +38,59 @@ export type ServeHandler = (
 export type ServeErrorHandler = (
   error: unknown,
 ) => Response | Promise<Response>;
+
+/** How a listener was made, see {@linkcode Made}. */
+export type Mode = "auto" | "native" | "portable";
+
+/** How a server or listener came about. */
+export interface Made {
+  /**
+   * `native`: the runtime's own server (`Deno.serve`, `Bun.serve`, Node's
+   * `http.Server`). `portable`: `node:http` or `node:net`.
+   */
+  readonly mode: "native" | "portable";
+  /** Why this one and not the other, in a sentence. */
+  readonly modeReason: string;
+}
+
+/** A WebSocket, as far as draining uses it. */
+export interface ClosableWebSocket {
+  /** 3 when it is closed. */
+  readonly readyState: number;
+  /** Begins to close it. */
+  close(code?: number, reason?: string): void;
+}
+
+/**
+ * How a server ends without losing a request: it stops accepting, answers what
+ * was accepted, and tells each client to use another connection.
+ */
+export interface DrainOptions {
+  /**
+   * Signals to drain on, such as `SIGTERM`, which systemd stops services with.
+   * By default none: the program handles them, and calls `shutdown()`. A program
+   * may have handlers of its own beside it. The process then ends by itself,
+   * with the exit status 0, when nothing else keeps it alive; a second signal
+   * has its usual effect.
+   */
+  readonly signals?: readonly string[];
+  /**
+   * After how many milliseconds of draining what is still going on is cut off:
+   * 30,000 by default. Keep it below `TimeoutStopSec=` (systemd: 90 seconds).
+   */
+  readonly timeout?: number;
+  /**
+   * After how many milliseconds without a connection to drain and end the
+   * process, with the exit status 0: the service manager starts it again with
+   * the next connection. By default it goes on. All servers of the process must
+   * be idle, each for its own time. Where nothing was handed over, nothing
+   * happens: nobody would start it again.
+   */
+  readonly idleTimeout?: number;
+  /**
+   * The WebSockets that are open, looked at when draining begins: each is closed
+   * with the code 1001. A `Set` that the program keeps, or `clients` of a server
+   * of `ws`. `Bun.serve` knows its own.
+   */
+  readonly webSockets?: Iterable<ClosableWebSocket>;
+}

@@ -32,14 +32,18 @@ export function openBunLibc(ffi: BunFfi): RawLibc {
     read: { args: ["i32", "ptr", "u64"], returns: "i64" },
     dup3: { args: ["i32", "i32", "i32"], returns },
     epoll_ctl: { args: ["i32", "i32", "i32", "ptr"], returns },
+    poll: { args: ["ptr", "u64", "i32"], returns },
+    recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
+    shutdown: { args: ["i32", "i32"], returns },
     syscall: { args: ["i64", "i64", "i64"], returns: "i64" },
     __errno_location: { args: [], returns: "ptr" },
   });
-  const { readlink, read, syscall, __errno_location } = symbols;
+  const { readlink, read, recv, syscall, __errno_location } = symbols;
   return {
     ...symbols as unknown as RawLibc,
     readlink: (...args) => Number(readlink!(...args)),
     read: (...args) => Number(read!(...args)),
+    recv: (...args) => Number(recv!(...args)),
     syscall: (...args) => Number(syscall!(...args)),
     errno: () => ffi.read.i32(__errno_location!(), 0),
   };

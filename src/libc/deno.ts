@@ -40,14 +40,18 @@ export function openDenoLibc(deno: DenoFfi): RawLibc {
     read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
     dup3: { parameters: ["i32", "i32", "i32"], result },
     epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result },
+    poll: { parameters: ["buffer", "usize", "i32"], result },
+    recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+    shutdown: { parameters: ["i32", "i32"], result },
     syscall: { parameters: ["i64", "i64", "i64"], result: "i64" },
     __errno_location: { parameters: [], result: "pointer" },
   });
-  const { readlink, read, syscall, __errno_location } = symbols;
+  const { readlink, read, recv, syscall, __errno_location } = symbols;
   return {
     ...symbols as unknown as RawLibc,
     readlink: (...args) => Number(readlink!(...args)),
     read: (...args) => Number(read!(...args)),
+    recv: (...args) => Number(recv!(...args)),
     syscall: (...args) => Number(syscall!(...args)),
     errno: () =>
       new deno.UnsafePointerView(__errno_location!() as object).getInt32(),

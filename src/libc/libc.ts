@@ -43,6 +43,9 @@ export interface RawLibc {
     fd: number,
     event: Uint8Array,
   ): number;
+  poll(descriptors: Uint8Array, count: number, milliseconds: number): number;
+  recv(fd: number, result: Uint8Array, length: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
   /** `syscall(2)`, for calls that older C libraries have no function for. */
   syscall(number: number, first: number, second: number): number;
   /** The error of the call just made on this thread. */
@@ -65,6 +68,10 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
+const POLLIN = 1;
+const MSG_PEEK = 2;
+const MSG_DONTWAIT = 0x40;
+const SHUT_RDWR = 2;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 0x0001;
@@ -199,6 +206,28 @@ export class Libc {
   /** Ends that. */
   unwatch(epoll: number, fd: number): void {
     this.#epoll(epoll, EPOLL_CTL_DEL, fd, { events: 0, data: 0n });
+  }
+
+  /** Whether there is something to read or to accept at once. */
+  isReadable(fd: number): boolean {
+    // struct pollfd: the descriptor, what is waited for, what is there.
+    const bytes = new Uint8Array(8);
+    const view = new DataView(bytes.buffer);
+    view.setInt32(0, fd, true);
+    view.setInt16(4, POLLIN, true);
+    this.#check("poll", this.#raw.poll(bytes, 1, 0));
+    return (view.getInt16(6, true) & POLLIN) !== 0;
+  }
+
+  /** Whether a stream socket has received bytes that nobody has read yet. */
+  hasInput(fd: number): boolean {
+    const flags = MSG_PEEK | MSG_DONTWAIT;
+    return this.#raw.recv(fd, new Uint8Array(1), 1, flags) > 0;
+  }
+
+  /** Ends a connection in both directions; its descriptor stays open. */
+  endConnection(fd: number): void {
+    this.#check("shutdown", this.#raw.shutdown(fd, SHUT_RDWR));
   }
 
   /** Whether a descriptor is closed when another program is executed. */

@@ -47,15 +47,25 @@ export function openNodeLibc(ffi: NodeFfi): RawLibc {
       arguments: ["int32", "int32", "int32", "pointer"],
       return: result,
     },
+    poll: { arguments: ["pointer", "uint64", "int32"], return: result },
+    recv: {
+      arguments: ["int32", "pointer", "uint64", "int32"],
+      return: "int64",
+    },
+    shutdown: { arguments: ["int32", "int32"], return: result },
     syscall: { arguments: ["int64", "int64", "int64"], return: "int64" },
     __errno_location: { arguments: [], return: "pointer" },
   });
-  const { readlink, read, syscall, __errno_location } = functions;
+  const { readlink, read, poll, recv, syscall, __errno_location } = functions;
   return {
     ...functions as unknown as RawLibc,
     readlink: (path, result, length) =>
       Number(readlink!(path, result, BigInt(length))),
     read: (fd, result, length) => Number(read!(fd, result, BigInt(length))),
+    poll: (descriptors, count, milliseconds) =>
+      Number(poll!(descriptors, BigInt(count), milliseconds)),
+    recv: (fd, result, length, flags) =>
+      Number(recv!(fd, result, BigInt(length), flags)),
     syscall: (...args) => Number(syscall!(...args.map(BigInt))),
     errno: () => ffi.getInt32(__errno_location!(), 0),
   };

@@ -23,12 +23,26 @@ export interface Adopted {
   /** The number that the runtime knows it by. */
   readonly fd: number;
   /** Closes its first number: it can't be undone any more. */
-  commit(): void;
+  commit(): Attachment;
   /**
    * Gives its first number back as it was, blocking or not. The listener
    * accepts nothing any more; whoever made it closes it.
    */
   undo(): void;
+}
+
+/** How a runtime's listener holds on to the socket that it was given. */
+export interface Attachment {
+  /**
+   * Lets the runtime accept nothing more. The socket stays open, and what comes
+   * waits in its backlog. To be called before the runtime closes the listener:
+   * later its number may mean something else. A second call does nothing.
+   */
+  detach(): void;
+  /** Undoes {@linkcode Attachment.detach}. */
+  attach(): void;
+  /** Whether a connection waits to be accepted. */
+  isWaiting(): boolean;
 }
 
 /** Where an epoll instance watches a descriptor. */
@@ -80,11 +94,35 @@ export function adoptSocket(
   }
   return {
     fd: number,
-    commit: () => libc.close(fd),
+    commit() {
+      libc.close(fd);
+      return attachment(libc, number, { epoll, entry });
+    },
     undo() {
       libc.unwatch(epoll, number);
       restore();
     },
+  };
+}
+
+function attachment(
+  libc: Libc,
+  fd: number,
+  { epoll, entry }: Watched,
+): Attachment {
+  let attached = true;
+  return {
+    detach() {
+      if (!attached) return;
+      attached = false;
+      libc.unwatch(epoll, fd);
+    },
+    attach() {
+      if (attached) return;
+      libc.watch(epoll, fd, entry);
+      attached = true;
+    },
+    isWaiting: () => libc.isReadable(fd),
   };
 }
 
@@ -119,7 +157,10 @@ function isAt(found: Address, wanted: Address): boolean {
 }
 
 /** All numbers that a descriptor can have, the likely one first. */
-function* descriptors(libc: Libc, likely?: number): Generator<number> {
+export function* descriptors(
+  libc: Libc,
+  likely?: number,
+): Generator<number> {
   if (likely !== undefined) yield likely;
   const size = /^FDSize:\s*(\d+)$/m.exec(libc.readFile("/proc/self/status"));
   if (size === null) throw new Error("/proc/self/status has no FDSize");

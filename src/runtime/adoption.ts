@@ -10,6 +10,7 @@ import { ActivationError } from "../core/errors.ts";
 import { describeInfo } from "../core/kinds.ts";
 import { type Adopted, adoptSocket } from "../linux/adopt.ts";
 import type { Libc } from "../libc/libc.ts";
+import { AdoptedSockets, type Sockets } from "./sockets.ts";
 import { listenError, parkedAcceptor } from "./acceptor.ts";
 import {
   type Place,
@@ -24,6 +25,14 @@ export interface Maker<T> {
   bind(place: Place): T | Promise<T>;
   /** Closes it at once. */
   close(listener: T): void | Promise<void>;
+}
+
+/** Listeners that were made, and what they listen on. */
+export interface Opened<T> {
+  /** The listeners, in order. */
+  readonly listeners: T[];
+  /** Their sockets. */
+  readonly sockets: Sockets;
 }
 
 /** A listener that is made, and what its placeholder is. */
@@ -42,7 +51,7 @@ interface Made<T> {
  * @param descriptors The inherited sockets.
  * @param maker Makes the listeners.
  * @param doing What is being done, to begin an error's message with.
- * @returns The listeners, in order.
+ * @returns The listeners and their sockets.
  * @throws {ActivationError} If there is no way to do it here.
  */
 export async function adoptAll<T>(
@@ -50,7 +59,7 @@ export async function adoptAll<T>(
   descriptors: readonly Descriptor[],
   maker: Maker<T>,
   doing: string,
-): Promise<T[]> {
+): Promise<Opened<T>> {
   const libc = runtime.adopter();
   if ("reason" in libc) {
     throw new ActivationError(
@@ -71,8 +80,8 @@ export async function adoptAll<T>(
     for (const descriptor of descriptors) {
       made.push(await makeOne(runtime, libc, descriptor, maker, doing));
     }
-    moveAll(libc, made, doing);
-    return made.map(({ listener }) => listener);
+    const sockets = moveAll(libc, made, doing);
+    return { listeners: made.map(({ listener }) => listener), sockets };
   } catch (error) {
     for (const { listener } of made) await maker.close(listener);
     throw error;
@@ -127,7 +136,11 @@ function moveAll<T>(
   libc: Libc,
   made: readonly Made<T>[],
   doing: string,
-): void {
+): Sockets {
+  // Asked now: a descriptor that is closed says nothing any more.
+  const addresses = made.flatMap(({ descriptor }) =>
+    descriptor.info.address ?? []
+  );
   const moved: Adopted[] = [];
   for (const { descriptor, reserved, from } of made) {
     try {
@@ -137,7 +150,8 @@ function moveAll<T>(
       throw listenError(error, `${doing}: adopting ${descriptor}`);
     }
   }
-  for (const each of moved) each.commit();
+  const attachments = moved.map((each) => each.commit());
   // When the runtime closes them, nobody will tell.
   for (const { descriptor } of made) descriptor.markClosed();
+  return new AdoptedSockets(libc, attachments, addresses);
 }

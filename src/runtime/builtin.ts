@@ -14,6 +14,8 @@ import type * as fs from "node:fs";
 import type * as http from "node:http";
 import type * as https from "node:https";
 import type * as net from "node:net";
+import type * as os from "node:os";
+import type * as timers from "node:timers";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
@@ -23,6 +25,8 @@ interface Builtins {
   "node:http": typeof http;
   "node:https": typeof https;
   "node:net": typeof net;
+  "node:os": typeof os;
+  "node:timers": typeof timers;
 }
 
 /** What this library uses of the global `process`. */
@@ -32,6 +36,9 @@ export interface ProcessGlobal {
   readonly platform: string;
   readonly arch: string;
   readonly env: Record<string, string | undefined>;
+  on(signal: string, listener: () => void): unknown;
+  off(signal: string, listener: () => void): unknown;
+  exit(status: number): never;
   emitWarning(warning: string | Error, ...options: unknown[]): void;
   getBuiltinModule<Id extends keyof Builtins>(id: Id): Builtins[Id] | undefined;
 }

@@ -106,22 +106,25 @@ function show<T extends object>(owner: T, shown: object): T {
  * to all, and what is asked of a request is asked of the server that has it.
  *
  * @param servers The servers, at least one.
+ * @param own Their own methods.
+ * @param ending How they are stopped and take other options.
  * @returns The first of them.
  */
-export function mergeServers(servers: readonly BunServer[]): BunServer {
+export function mergeServers(
+  servers: readonly BunServer[],
+  own: readonly Methods[],
+  { stop, reload }: Pick<BunServer, "stop" | "reload">,
+): BunServer {
   const [first] = servers as [BunServer, ...BunServer[]];
+  show(first, {
+    stop,
+    reload,
+    [Symbol.dispose]: () => void stop(),
+  });
   if (servers.length === 1) return first;
-  const own = servers.map(ownMethods);
   const sum = (numbers: readonly number[]) =>
     numbers.reduce((total, each) => total + each, 0);
-  const methods: Methods = {
-    stop: async (now) => {
-      await Promise.all(own.map((each) => each.stop(now)));
-    },
-    reload(options) {
-      for (const each of own) each.reload(options);
-      return first;
-    },
+  const methods: Omit<Methods, "stop" | "reload"> = {
     ref: () => own.forEach((each) => each.ref()),
     unref: () => own.forEach((each) => each.unref()),
     closeIdleConnections: () =>
@@ -141,7 +144,7 @@ export function mergeServers(servers: readonly BunServer[]): BunServer {
     subscriberCount: (topic) =>
       sum(own.map((each) => each.subscriberCount(topic))),
   };
-  show(first, { ...methods, [Symbol.dispose]: () => void first.stop() });
+  show(first, methods);
   const prototype = Object.getPrototypeOf(first);
   for (const name of ["pendingRequests", "pendingWebSockets"] as const) {
     Object.defineProperty(first, name, {
@@ -184,7 +187,7 @@ export function mergeListeners(listeners: readonly BunListener[]): BunListener {
 }
 
 /** The methods that mean all servers. */
-type Methods = Omit<
+export type Methods = Omit<
   BunServer,
   | "hostname"
   | "port"
@@ -195,7 +198,7 @@ type Methods = Omit<
 >;
 
 /** A server's own methods, before they are made to mean all servers. */
-function ownMethods(server: BunServer): Methods {
+export function ownMethods(server: BunServer): Methods {
   return {
     stop: server.stop.bind(server),
     reload: server.reload.bind(server),

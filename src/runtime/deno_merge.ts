@@ -5,31 +5,25 @@
  * @module
  */
 
+import type { Lifetime } from "./lifetime.ts";
+
 /**
  * Makes the first of several servers stand for all: it ends with the last, and
  * what is done to it is done to all.
  *
  * @param servers The servers, at least one.
+ * @param lifetime When they end.
  * @returns The first of them.
  */
 export function mergeServers(
   servers: readonly Deno.HttpServer[],
+  lifetime: Pick<Lifetime, "drain" | "finished">,
 ): Deno.HttpServer {
-  const [first, ...rest] = servers as [Deno.HttpServer, ...Deno.HttpServer[]];
-  if (rest.length === 0) return first;
-  const { shutdown, finished } = first;
-  const all = Promise.all([finished, ...rest.map((each) => each.finished)])
-    .then(() => {});
-  const shutdownAll = async () => {
-    await Promise.all([
-      shutdown.call(first),
-      ...rest.map((each) => each.shutdown()),
-    ]);
-  };
-  return Object.assign(first, {
-    finished: all,
-    shutdown: shutdownAll,
-    [Symbol.asyncDispose]: shutdownAll,
+  const shutdown = () => lifetime.drain();
+  return Object.assign(servers[0]!, {
+    finished: lifetime.finished,
+    shutdown,
+    [Symbol.asyncDispose]: shutdown,
     ...refAll(servers),
   });
 }

@@ -12,9 +12,10 @@ import {
   type Fallback,
   listenError,
 } from "./acceptor.ts";
-import { adoptAll, type Maker } from "./adoption.ts";
+import { adoptAll, type Maker, type Opened } from "./adoption.ts";
 import type { Placeholder } from "./placeholder.ts";
 import { requireKinds, type Runtime } from "./runtime.ts";
+import { OWN_SOCKETS } from "./sockets.ts";
 
 /**
  * Makes the runtime's own listeners at all endpoints, or none.
@@ -24,7 +25,7 @@ import { requireKinds, type Runtime } from "./runtime.ts";
  * @param kind What the listeners take.
  * @param maker Makes a listener.
  * @param doing What is being done, to begin an error's message with.
- * @returns The listeners, in order.
+ * @returns The listeners and their sockets.
  */
 export async function openNative<T>(
   runtime: Runtime,
@@ -32,7 +33,7 @@ export async function openNative<T>(
   kind: UsableKind,
   maker: Maker<T>,
   doing: string,
-): Promise<T[]> {
+): Promise<Opened<T>> {
   const descriptors = endpoints.flatMap((endpoint) =>
     "descriptor" in endpoint ? [endpoint.descriptor] : []
   );
@@ -40,7 +41,7 @@ export async function openNative<T>(
   if (descriptors.length > 0) {
     return await adoptAll(runtime, descriptors, maker, doing);
   }
-  return await Promise.all(endpoints.map(async (endpoint) => {
+  const listeners = await Promise.all(endpoints.map(async (endpoint) => {
     const fallback = endpoint as Fallback;
     try {
       const bind = fallbackPlace(fallback, kind);
@@ -49,6 +50,7 @@ export async function openNative<T>(
       throw listenError(error, `${doing}: binding ${describePlace(fallback)}`);
     }
   }));
+  return { listeners, sockets: OWN_SOCKETS };
 }
 
 function fallbackPlace(

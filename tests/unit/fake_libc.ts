@@ -19,12 +19,17 @@ export interface FakeFile extends FakeStat {
   readonly options?: Readonly<Record<number, number>>;
   readonly name?: Uint8Array;
   readonly peer?: Uint8Array;
+  /** How many bytes, or connections, wait. */
+  readonly input?: number;
+  /** Whether the connection was ended in both directions. */
+  readonly isShutDown?: boolean;
 }
 
 /** The numbers of errors, see `errno(3)`. */
 export const ENOENT = 2;
 export const EIO = 5;
 export const EBADF = 9;
+export const EAGAIN = 11;
 export const EACCES = 13;
 export const ENOTDIR = 20;
 export const EINVAL = 22;
@@ -241,6 +246,42 @@ export class FakeLibc implements RawLibc {
       epoll,
       () => 0n,
     );
+  }
+
+  poll(descriptors: Uint8Array, count: number, milliseconds: number): number {
+    const fields = view(descriptors);
+    const fd = fields.getInt32(0, true);
+    return this.#finish("poll", fd, () => {
+      if (count !== 1 || milliseconds !== 0) return EINVAL;
+      const file = this.files.get(fd);
+      // POLLNVAL where it isn't open.
+      const found = file === undefined
+        ? 0x20
+        : (file.input ?? 0) > 0
+        ? fields.getInt16(4, true) & 1
+        : 0;
+      fields.setInt16(6, found, true);
+      return found === 0 ? 0n : 1n;
+    });
+  }
+
+  recv(fd: number, _: Uint8Array, length: number, flags: number): number {
+    return this.#call("recv", fd, (file) => {
+      if (!isSocket(file)) return ENOTSOCK;
+      // MSG_PEEK and MSG_DONTWAIT: what waits stays, and nobody waits for it.
+      if (flags !== 0x42) return EINVAL;
+      const { input = 0 } = file;
+      return input > 0 ? BigInt(Math.min(input, length)) : EAGAIN;
+    });
+  }
+
+  shutdown(fd: number, how: number): number {
+    return this.#call("shutdown", fd, (file) => {
+      if (!isSocket(file)) return ENOTSOCK;
+      if (how !== 2) return EINVAL;
+      this.files.set(fd, { ...file, isShutDown: true });
+      return 0n;
+    });
   }
 
   errno(): number {

@@ -23,6 +23,9 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   read: [["i32", "ptr", "u64"], "i64"],
   dup3: [["i32", "i32", "i32"], "i32"],
   epoll_ctl: [["i32", "i32", "i32", "ptr"], "i32"],
+  poll: [["ptr", "u64", "i32"], "i32"],
+  recv: [["i32", "ptr", "u64", "i32"], "i64"],
+  shutdown: [["i32", "i32"], "i32"],
   syscall: [["i64", "i64", "i64"], "i64"],
   __errno_location: [[], "ptr"],
 };
@@ -146,7 +149,8 @@ for (const [runtime, open] of Object.entries(BINDINGS)) {
     const raw = new FakeLibc({
       files: {
         3: { mode: FIFO, inode: 5n, fileSystem: 7n },
-        4: { mode: SOCKET, options: { 3: 1 }, name, peer: name },
+        4: { mode: SOCKET, options: { 3: 1 }, name, peer: name, input: 1 },
+        5: { mode: SOCKET },
       },
       paths: { "/run/x": { mode: FIFO } },
       links: { "/proc/self/fd/3": "/run/x" },
@@ -164,6 +168,10 @@ for (const [runtime, open] of Object.entries(BINDINGS)) {
     assert.equal(libc.readLink("/proc/self/fd/3"), "/run/x");
     assert.equal(libc.pidfdId(42), 4711n);
     assert.equal(libc.pidfdId(43), undefined);
+    assert.deepEqual([libc.isReadable(4), libc.isReadable(5)], [true, false]);
+    assert.deepEqual([libc.hasInput(4), libc.hasInput(5)], [true, false]);
+    libc.endConnection(4);
+    assert.equal(raw.files.get(4)?.isShutDown, true);
     libc.close(3);
     assert.throws(
       () => libc.close(3),

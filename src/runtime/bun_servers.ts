@@ -1,0 +1,249 @@
+/**
+ * Servers of `Bun.serve` on all sockets of a name, as one that can be drained.
+ *
+ * @module
+ */
+
+import type { OpenConnections } from "../linux/connections.ts";
+import type { ClosableWebSocket } from "../types.ts";
+import type { Opened } from "./adoption.ts";
+import { type Announcer, endingConnection } from "./announcer.ts";
+import type { BunServer } from "./bun_types.ts";
+import type { Drainable } from "./drain.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** What this uses of the options of `Bun.serve`. */
+interface ServeOptions {
+  readonly fetch?: unknown;
+  readonly error?: unknown;
+  readonly routes?: unknown;
+  readonly websocket?: unknown;
+}
+
+type Handler = (this: unknown, ...args: unknown[]) => unknown;
+
+/** The options of a server, watched over. */
+export class WatchedOptions {
+  /** The WebSockets that are open. */
+  readonly webSockets: Set<ClosableWebSocket> = new Set();
+  readonly #announcer: Announcer;
+  #given: ServeOptions = {};
+  /** Responses among the routes, marked as the last on a connection. */
+  #ending: ReadonlyMap<unknown, Response> = new Map();
+
+  /** @param announcer What the handlers' calls are given to. */
+  constructor(announcer: Announcer) {
+    this.#announcer = announcer;
+  }
+
+  /** The options to give to Bun for those of the program. */
+  watch(options: ServeOptions): object {
+    this.#given = { ...this.#given, ...options };
+    // Now: Bun takes the body out of those that it is given.
+    const { routes } = options;
+    if (routes !== undefined) {
+      this.#ending = new Map(
+        responsesOf(routes).map((each) => [
+          each,
+          endingConnection(each.clone()),
+        ]),
+      );
+    }
+    return this.#watched(options, (response) => response);
+  }
+
+  /**
+   * The options for clients to be told with each answer that the connection ends
+   * there; `undefined` if the handlers do so already.
+   */
+  announcing(): object | undefined {
+    if (this.#ending.size === 0) return undefined;
+    return this.#watched(
+      this.#given,
+      (response) => this.#ending.get(response) ?? response,
+    );
+  }
+
+  #watched(
+    options: ServeOptions,
+    toRoute: (response: unknown) => unknown,
+  ): object {
+    const { fetch, error, routes, websocket } = options;
+    return {
+      ...options,
+      ...(isFunction(fetch) && { fetch: this.#counted(fetch) }),
+      ...(isFunction(error) && { error: this.#passed(error) }),
+      ...(isObject(routes) && {
+        routes: mapValues(routes, (route) => this.#route(route, toRoute)),
+      }),
+      ...(isObject(websocket) && { websocket: this.#tracked(websocket) }),
+    };
+  }
+
+  /** A route is a function, one for each method, or something constant. */
+  #route(route: unknown, toRoute: (response: unknown) => unknown): unknown {
+    if (isFunction(route)) return this.#counted(route);
+    if (!isPlainObject(route)) return toRoute(route);
+    return mapValues(
+      route,
+      (each) => isFunction(each) ? this.#counted(each) : toRoute(each),
+    );
+  }
+
+  #counted(handler: Handler): Handler {
+    const announcer = this.#announcer;
+    return function (...args) {
+      announcer.begun++;
+      return announcer.pass(handler.apply(this, args));
+    };
+  }
+
+  #passed(handler: Handler): Handler {
+    const announcer = this.#announcer;
+    return function (...args) {
+      return announcer.pass(handler.apply(this, args));
+    };
+  }
+
+  /** The same handlers, with the WebSockets noted while they are open. */
+  #tracked(handlers: Record<string, unknown>): object {
+    const { webSockets } = this;
+    const { open, close } = handlers;
+    return Object.create(handlers, {
+      open: {
+        enumerable: true,
+        value(socket: ClosableWebSocket) {
+          webSockets.add(socket);
+          return isFunction(open) ? open.call(handlers, socket) : undefined;
+        },
+      },
+      close: {
+        enumerable: true,
+        value(socket: ClosableWebSocket, ...rest: unknown[]) {
+          webSockets.delete(socket);
+          return isFunction(close)
+            ? close.call(handlers, socket, ...rest)
+            : undefined;
+        },
+      },
+    });
+  }
+}
+
+function isFunction(value: unknown): value is Handler {
+  return typeof value === "function";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** One that was written as `{ GET: … }`, and nothing that Bun itself has made. */
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function mapValues(
+  object: Record<string, unknown>,
+  change: (value: unknown) => unknown,
+): object {
+  return Object.fromEntries(
+    Object.entries(object).map(([name, value]) => [name, change(value)]),
+  );
+}
+
+function responsesOf(routes: unknown): Response[] {
+  if (!isObject(routes)) return [];
+  return Object.values(routes)
+    .flatMap((route) => isPlainObject(route) ? Object.values(route) : [route])
+    .filter((each) => each instanceof Response);
+}
+
+/** The methods of a server that end it, as they were. */
+export type OwnServer = Pick<BunServer, "stop" | "unref" | "reload">;
+
+/** How often to look whether all requests are answered. */
+const TICK_MS = 10;
+
+/** Bun's own servers as one. */
+export class DrainableBunServers implements Drainable {
+  readonly isInherited: boolean;
+  readonly #servers: readonly BunServer[];
+  readonly #own: readonly OwnServer[];
+  readonly #sockets: Sockets;
+  readonly #announcer: Announcer;
+  readonly #options: WatchedOptions;
+
+  /**
+   * @param opened The servers and their sockets.
+   * @param own The servers' own methods, whatever replaces them.
+   * @param announcer What their handlers' calls are given to.
+   * @param options Their options.
+   */
+  constructor(
+    { listeners, sockets }: Opened<BunServer>,
+    own: readonly OwnServer[],
+    announcer: Announcer,
+    options: WatchedOptions,
+  ) {
+    this.isInherited = sockets.areInherited;
+    this.#servers = listeners;
+    this.#own = own;
+    this.#sockets = sockets;
+    this.#announcer = announcer;
+    this.#options = options;
+  }
+
+  get begun(): number {
+    return this.#announcer.begun;
+  }
+
+  detach(): void {
+    this.#sockets.detach();
+  }
+
+  attach(): void {
+    this.#sockets.attach();
+  }
+
+  isWaiting(): boolean {
+    return this.#sockets.isWaiting();
+  }
+
+  announce(): void {
+    this.#announcer.announce();
+    const options = this.#options.announcing();
+    if (options === undefined) return;
+    for (const each of this.#own) each.reload(options);
+  }
+
+  connections(): OpenConnections | undefined {
+    return this.#sockets.connections();
+  }
+
+  async end(): Promise<void> {
+    for (const each of this.#own) ignore(each.stop());
+    // The promise of stop() means other things in other versions.
+    while (this.#servers.some((each) => pendingRequests(each) > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+  }
+
+  cut(): void {
+    // What has been written is still sent. On Bun 1.2 the promise may never
+    // settle.
+    for (const each of this.#own) ignore(each.stop(true));
+    this.#sockets.endConnections();
+    for (const each of this.#own) each.unref();
+  }
+}
+
+function ignore(promise: Promise<void> | undefined): void {
+  promise?.catch(() => {});
+}
+
+/** Bun's own number, also where the server shows that of several. */
+export function pendingRequests(server: BunServer): number {
+  const prototype = Object.getPrototypeOf(server);
+  return Reflect.get(prototype, "pendingRequests", server) as number;
+}

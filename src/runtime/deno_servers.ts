@@ -1,0 +1,140 @@
+/**
+ * Servers of `Deno.serve` on all sockets of a name, as one that can be drained.
+ *
+ * @module
+ */
+
+import type { OpenConnections } from "../linux/connections.ts";
+import type { Maker, Opened } from "./adoption.ts";
+import type { Announcer } from "./announcer.ts";
+import { type DenoServeOptions, serveAt } from "./deno_native.ts";
+import type { Drainable } from "./drain.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** A server, and how to end it at once. */
+export interface AbortableServer {
+  /** The server. */
+  readonly server: Deno.HttpServer;
+  /** Its own way to end gracefully. */
+  readonly shutdown: () => Promise<void>;
+  /** Ends it at once; not after its `shutdown()`: Deno throws then. */
+  readonly abort: () => void;
+}
+
+/**
+ * Tells how servers for a handler are made.
+ *
+ * @param options The options of `Deno.serve`.
+ * @param handler Answers a request.
+ * @param announcer Counts the requests, and marks the answers.
+ * @returns What makes a server.
+ */
+export function serverMaker(
+  options: DenoServeOptions,
+  handler: Deno.ServeHandler<Deno.Addr>,
+  announcer: Announcer,
+): Maker<AbortableServer> {
+  const watched = watch(handler, announcer);
+  return {
+    bind(place) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const server = serveAt(place, { ...options, signal }, watched);
+      const shutdown = server.shutdown.bind(server);
+      return { server, shutdown, abort: () => controller.abort() };
+    },
+    close: ({ shutdown }) => shutdown(),
+  };
+}
+
+/**
+ * Gives the handler's calls to the announcer. With as many parameters as the
+ * handler has, since Deno makes no more than these, and is faster with fewer.
+ */
+function watch(
+  handler: Deno.ServeHandler<Deno.Addr>,
+  announcer: Announcer,
+): Deno.ServeHandler<Deno.Addr> {
+  const call = handler as (
+    ...args: unknown[]
+  ) => Response | Promise<Response>;
+  switch (call.length) {
+    case 0:
+      return () => {
+        announcer.begun++;
+        return announcer.pass(call());
+      };
+    case 1:
+      return (request) => {
+        announcer.begun++;
+        return announcer.pass(call(request));
+      };
+    default:
+      return (request, info) => {
+        announcer.begun++;
+        return announcer.pass(call(request, info));
+      };
+  }
+}
+
+/** Deno's own servers as one. */
+export class DenoServers implements Drainable {
+  readonly isInherited: boolean;
+  readonly #opened: readonly AbortableServer[];
+  readonly #sockets: Sockets;
+  readonly #announcer: Announcer;
+  #isEnding = false;
+
+  /**
+   * @param opened The servers and their sockets.
+   * @param announcer What their handler's calls are given to.
+   */
+  constructor(
+    { listeners, sockets }: Opened<AbortableServer>,
+    announcer: Announcer,
+  ) {
+    this.#opened = listeners;
+    this.#sockets = sockets;
+    this.#announcer = announcer;
+    this.isInherited = sockets.areInherited;
+  }
+
+  get begun(): number {
+    return this.#announcer.begun;
+  }
+
+  detach(): void {
+    this.#sockets.detach();
+  }
+
+  attach(): void {
+    this.#sockets.attach();
+  }
+
+  isWaiting(): boolean {
+    return this.#sockets.isWaiting();
+  }
+
+  announce(): void {
+    this.#announcer.announce();
+  }
+
+  connections(): OpenConnections | undefined {
+    return this.#sockets.connections();
+  }
+
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all(this.#opened.map(({ shutdown }) => shutdown()));
+  }
+
+  cut(): void {
+    if (!this.#isEnding) {
+      this.#isEnding = true;
+      for (const { abort } of this.#opened) abort();
+    }
+    this.#sockets.endConnections();
+    // What could not be ended must not hold the process.
+    for (const { server } of this.#opened) server.unref();
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * When the servers of a process end: on a signal, when they have been idle for
+ * long enough, or when the program says so.
+ *
+ * @module
+ */
+
+import type { DrainSettings } from "../drain_options.ts";
+import type { ClosableWebSocket } from "../types.ts";
+import { builtin, processGlobal } from "./builtin.ts";
+import { drain, type Drainable } from "./drain.ts";
+
+/** What a server knows itself. */
+interface OwnKnowledge {
+  readonly webSockets?: Iterable<ClosableWebSocket>;
+  readonly ended?: Promise<unknown>;
+}
+
+/** The life of one server. */
+export class Lifetime {
+  readonly #server: Drainable;
+  readonly #settings: DrainSettings;
+  readonly #webSockets: Iterable<ClosableWebSocket>;
+  readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #onSignal: () => void;
+  #draining: Promise<void> | undefined;
+  #begun = 0;
+  #lastActive = performance.now();
+
+  /**
+   * Begins it.
+   *
+   * @param server The server.
+   * @param settings How it is to end.
+   * @param own What the server has that the settings don't know: WebSockets, and
+   * a promise that settles when the server has ended on its own account.
+   */
+  constructor(
+    server: Drainable,
+    settings: DrainSettings,
+    { webSockets = [], ended }: OwnKnowledge = {},
+  ) {
+    this.#server = server;
+    this.#settings = settings;
+    this.#webSockets = webSockets;
+    this.#onSignal = () => void this.drain();
+    for (const each of settings.signals) {
+      processGlobal()!.on(each, this.#onSignal);
+    }
+    living.add(this);
+    if (this.idleTimeout !== undefined) watchIdleness();
+    ended?.then(() => this.#end(), () => this.#end());
+  }
+
+  /** Resolves when the server has ended. */
+  get finished(): Promise<void> {
+    return this.#finish.promise;
+  }
+
+  /** Ends the server without losing a request. */
+  drain(): Promise<void> {
+    if (this.#draining === undefined) {
+      this.#leave();
+      this.#draining = this.#drain().then(() => this.#end());
+    }
+    return this.finished;
+  }
+
+  #drain(): Promise<void> {
+    const { timeout, webSockets = [] } = this.#settings;
+    return drain(this.#server, timeout, [...webSockets, ...this.#webSockets]);
+  }
+
+  /** Ends the server at once. */
+  close(): void {
+    this.#leave();
+    this.#server.detach();
+    this.#server.cut();
+    this.#end();
+  }
+
+  /** After how many milliseconds without a connection it may end. */
+  get idleTimeout(): number | undefined {
+    // Nobody would start it again where nothing was handed over.
+    return this.#server.isInherited ? this.#settings.idleTimeout : undefined;
+  }
+
+  /** Looks whether anything is going on; tells for how many milliseconds not. */
+  idleFor(): number {
+    const { begun } = this.#server;
+    const now = performance.now();
+    if (begun !== this.#begun || this.#server.connections()?.count !== 0) {
+      this.#lastActive = now;
+    }
+    this.#begun = begun;
+    return now - this.#lastActive;
+  }
+
+  /**
+   * Stops accepting, if nothing waits to be accepted.
+   *
+   * @returns Whether it has.
+   */
+  detachIfQuiet(): boolean {
+    const { attach, isWaiting } = this.#server;
+    // What can't be undone is done when all are known to be idle.
+    if (attach === undefined) return true;
+    this.#server.detach();
+    if (!isWaiting!.call(this.#server) && this.idleFor() > 0) return true;
+    attach.call(this.#server);
+    return false;
+  }
+
+  /** Accepts again. */
+  attach(): void {
+    this.#server.attach?.();
+  }
+
+  /** No signal and no idleness concerns it any more. */
+  #leave(): void {
+    living.delete(this);
+    for (const each of this.#settings.signals) {
+      processGlobal()!.off(each, this.#onSignal);
+    }
+  }
+
+  #end(): void {
+    this.#leave();
+    this.#finish.resolve();
+  }
+}
+
+/** The servers of this process that nothing ends yet. */
+const living = new Set<Lifetime>();
+
+/** How often idleness is looked at: ten times in the shortest time, at most. */
+const MIN_LOOK_MS = 10;
+const MAX_LOOK_MS = 1000;
+
+/**
+ * How long the process has to end by itself when all its servers were idle. It
+ * may not stay: the service manager takes it for one that still serves.
+ */
+const EXIT_MS = 5000;
+
+let watching = false;
+
+/** Ends the process when all of its servers are idle. */
+function watchIdleness(): void {
+  if (watching) return;
+  watching = true;
+  const look = async () => {
+    const servers = [...living];
+    const timeouts = servers.flatMap((each) => each.idleTimeout ?? []);
+    if (timeouts.length === 0) {
+      watching = false;
+      return;
+    }
+    // All are looked at, also when the first is busy: each notes the time.
+    const idle = servers.filter((each) =>
+      each.idleFor() >= (each.idleTimeout ?? Infinity)
+    );
+    if (idle.length === servers.length && await detachAll(servers)) {
+      watching = false;
+      await Promise.all(servers.map((each) => each.drain()));
+      // `unref` of node:timers: a number on Deno's global setTimeout.
+      builtin("node:timers").setTimeout(
+        () => processGlobal()!.exit(0),
+        EXIT_MS,
+      ).unref();
+      return;
+    }
+    const every = Math.min(...timeouts) / 10;
+    setTimeout(look, Math.max(MIN_LOOK_MS, Math.min(every, MAX_LOOK_MS)));
+  };
+  setTimeout(look, MIN_LOOK_MS);
+}
+
+/** Lets all stop accepting, or none if a connection has come meanwhile. */
+async function detachAll(servers: readonly Lifetime[]): Promise<boolean> {
+  // What waits in the backlog is accepted in the next turn of the event loop.
+  await new Promise((resolve) => builtin("node:timers").setImmediate(resolve));
+  const detached: Lifetime[] = [];
+  for (const each of servers) {
+    if (!each.detachIfQuiet() || each.idleFor() < each.idleTimeout!) {
+      for (const one of [...detached, each]) one.attach();
+      return false;
+    }
+    detached.push(each);
+  }
+  return true;
+}
