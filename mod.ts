@@ -76,7 +76,11 @@ export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
 export type { Placeholder } from "./src/runtime/placeholder.ts";
 export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
 export type {
+  ClosableWebSocket,
   Connection,
+  DrainOptions,
+  Made,
+  Mode,
   ServeErrorHandler,
   ServeHandler,
   ServeInfo,

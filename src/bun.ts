@@ -24,7 +24,7 @@ import {
   requireOne,
   useTarget,
 } from "./endpoints.ts";
-import { readDrainOptions } from "./drain_options.ts";
+import { readDrainOptions } from "./runtime/drain_options.ts";
 import { Announcer } from "./runtime/announcer.ts";
 import {
   listenAt,

@@ -28,7 +28,7 @@ import {
   requireOne,
   useTarget,
 } from "./endpoints.ts";
-import { readDrainOptions } from "./drain_options.ts";
+import { readDrainOptions } from "./runtime/drain_options.ts";
 import { Announcer } from "./runtime/announcer.ts";
 import { requireRuntime } from "./runtime/current.ts";
 import { mergeListeners, mergeServers } from "./runtime/deno_merge.ts";
@@ -135,7 +135,7 @@ export async function serve(
     "deno",
     target,
     fallback,
-    serverMaker(own, handler, announcer),
+    serverMaker(own, () => handler, announcer),
     doing,
   );
   const servers = opened.listeners.map(({ server }) => server);

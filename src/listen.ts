@@ -11,15 +11,21 @@ import {
   type ListenTarget,
   useTarget,
 } from "./endpoints.ts";
-import { type Acceptor, openAll } from "./runtime/acceptor.ts";
+import type { StreamBackend } from "./runtime/backend.ts";
+import { openBest, readMode } from "./runtime/choose_backend.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import { toConnection } from "./runtime/socket_connection.ts";
-import type { Connection } from "./types.ts";
+import type { Connection, Made, Mode } from "./types.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {
   /** Where to listen when, and only when, the process is not activated. */
   readonly fallback?: Fallback;
+  /**
+   * `auto`, the default: the runtime's own listener where it can be put onto the
+   * sockets, else `node:net`. `native` or `portable`: the one or the other, or an
+   * error. Node's own listener is `node:net`.
+   */
+  readonly mode?: Mode;
 }
 
 /**
@@ -29,7 +35,7 @@ export interface ListenOptions {
  * no limit but that of open descriptors: take them at once, and handle them
  * beside each other.
  */
-export interface Listener extends AsyncIterable<Connection> {
+export interface Listener extends AsyncIterable<Connection>, Made {
   /**
    * The address of each socket, in order; `undefined` where it can't be told
    * (a Unix socket on Deno without `--allow-ffi`).
@@ -87,33 +93,43 @@ export async function listen(
 ): Promise<Listener> {
   const doing = `Listening on ${describeTarget(target)}`;
   const runtime = currentRuntime();
-  const acceptors = await useTarget(
+  const mode = readMode(options.mode, doing);
+  const { opened, ...made } = await useTarget(
     target,
     options.fallback,
     doing,
-    (endpoints) => openAll(runtime, endpoints, { allowHalfOpen: true }, doing),
+    (endpoints) =>
+      openBest(
+        runtime,
+        endpoints,
+        mode,
+        (backends) => backends.listen(runtime, endpoints, doing),
+      ),
   );
-  return new StreamListener(acceptors);
+  return new StreamListener(opened, made);
 }
 
 type Next = IteratorResult<Connection, undefined>;
 
-/** Brings the connections of several acceptors together. */
+/** Brings the connections of several listeners together. */
 class StreamListener implements Listener {
+  readonly mode: Made["mode"];
+  readonly modeReason: string;
   readonly addresses: readonly (Address | undefined)[];
-  readonly #acceptors: readonly Acceptor[];
+  readonly #backends: readonly StreamBackend[];
   /** Connections that nobody has asked for yet. */
   readonly #accepted: Connection[] = [];
   /** Who waits for a connection; the first gets the next one. */
   readonly #waiting = new Set<(next: Next) => void>();
   #closed = false;
 
-  constructor(acceptors: readonly Acceptor[]) {
-    this.#acceptors = acceptors;
-    this.addresses = acceptors.map((acceptor) => acceptor.address);
-    for (const acceptor of acceptors) {
-      acceptor.attach((socket) => {
-        const value = toConnection(socket, acceptor.address);
+  constructor(backends: readonly StreamBackend[], { mode, modeReason }: Made) {
+    this.mode = mode;
+    this.modeReason = modeReason;
+    this.#backends = backends;
+    this.addresses = backends.map(({ address }) => address);
+    for (const backend of backends) {
+      backend.attach((value) => {
         const [next] = this.#waiting;
         if (next === undefined) this.#accepted.push(value);
         else next({ done: false, value });
@@ -152,18 +168,18 @@ class StreamListener implements Listener {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const acceptor of this.#acceptors) acceptor.close();
+    for (const each of this.#backends) each.close();
     for (const resolve of this.#waiting) {
       resolve({ done: true, value: undefined });
     }
   }
 
   ref(): void {
-    for (const acceptor of this.#acceptors) acceptor.ref();
+    for (const each of this.#backends) each.ref();
   }
 
   unref(): void {
-    for (const acceptor of this.#acceptors) acceptor.unref();
+    for (const each of this.#backends) each.unref();
   }
 
   [Symbol.dispose](): void {

@@ -22,22 +22,34 @@ import type { Descriptor } from "./core/descriptor.ts";
 import { ActivationError, quote } from "./core/errors.ts";
 import {
   describeTarget,
+  type Fallback,
   type ListenTarget,
   useDescriptor,
   useTarget,
 } from "./endpoints.ts";
-import type { ListenOptions } from "./listen.ts";
 import { addressMismatch, listenError } from "./runtime/acceptor.ts";
 import { attach } from "./runtime/attach.ts";
 import { builtin } from "./runtime/builtin.ts";
 import { currentRuntime } from "./runtime/current.ts";
+import { readDrainOptions } from "./runtime/drain_options.ts";
+import { Lifetime } from "./runtime/lifetime.ts";
+import { DrainableNodeServer } from "./runtime/node_servers.ts";
 import { inetAddress } from "./runtime/socket_address.ts";
+import type { DrainOptions } from "./types.ts";
 
 export type { Fallback, ListenTarget } from "./endpoints.ts";
 export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
 export type { ListenAddress } from "./core/listen_address.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
-export type { ListenOptions } from "./listen.ts";
+export type { ClosableWebSocket, DrainOptions } from "./types.ts";
+
+/** How {@linkcode listen} listens. */
+export interface ListenOptions {
+  /** Where to listen when, and only when, the process is not activated. */
+  readonly fallback?: Fallback;
+  /** How the server ends without losing a request. */
+  readonly drain?: DrainOptions;
+}
 
 /**
  * Makes a server listen on the sockets that a service manager handed over under
@@ -76,12 +88,76 @@ export async function listen(
         `with allowHTTP1`,
     );
   }
+  const settings = readDrainOptions(options.drain, doing);
   return await useTarget(
     target,
     options.fallback,
     doing,
-    (endpoints) => attach(runtime, server, endpoints, takesDescriptors, doing),
+    async (endpoints) => {
+      const isInherited = "descriptor" in endpoints[0];
+      // Known from an earlier call, if that could not make it listen.
+      const drainable = drainables.get(server) ??
+        new DrainableNodeServer(server);
+      drainables.set(server, drainable);
+      const attached = await attach(
+        runtime,
+        server,
+        endpoints,
+        takesDescriptors,
+        doing,
+      );
+      drainable.attached(attached, isInherited);
+      const ended = new Promise((resolve) => server.once("close", resolve));
+      lifetimes.set(server, new Lifetime(drainable, settings, { ended }));
+      return attached.addresses;
+    },
   );
+}
+
+/** What is known of the connections of servers. */
+const drainables = new WeakMap<net.Server, DrainableNodeServer>();
+
+/** The servers that listen, and when they end. */
+const lifetimes = new WeakMap<net.Server, Lifetime>();
+
+/**
+ * Ends a server without losing a request, which `server.close()` does not
+ * promise: it closes idle connections although a request may be on its way.
+ *
+ * A server of HTTP stops accepting, answers the requests that were accepted, and
+ * tells the clients to use other connections; of others, the connections end
+ * when the program or the client ends them. What is left after `timeout` is
+ * closed.
+ *
+ * @param server A server that {@linkcode listen} has made listen.
+ * @param options Other options than those that it was made to listen with.
+ * @returns Resolves when the server has ended, and nothing is left.
+ * @throws {TypeError} If the server is another one.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import process from "node:process";
+ * import { drain, listen } from "@listenfds/listenfds/node";
+ *
+ * const server = createServer((_, response) => response.end("hello\n"));
+ * await listen(server, "web");
+ * process.once("SIGTERM", () => drain(server, { timeout: 10_000 }));
+ * ```
+ */
+export async function drain(
+  server: net.Server,
+  options: Pick<DrainOptions, "timeout" | "webSockets"> = {},
+): Promise<void> {
+  const doing = "Draining a server";
+  const lifetime = lifetimes.get(server);
+  if (lifetime === undefined) {
+    throw new TypeError(
+      `${doing}: expected one that listen() has made listen, found another one`,
+    );
+  }
+  readDrainOptions(options, doing);
+  await lifetime.drain(options);
 }
 
 /**

@@ -11,12 +11,17 @@ import {
   type ListenTarget,
   useTarget,
 } from "./endpoints.ts";
-import { attach } from "./runtime/attach.ts";
-import { builtin } from "./runtime/builtin.ts";
+import { openBest, readMode } from "./runtime/choose_backend.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import { fetchListener } from "./runtime/fetch_listener.ts";
-import { HttpConnections } from "./runtime/http_connections.ts";
-import type { ServeErrorHandler, ServeHandler } from "./types.ts";
+import { readDrainOptions } from "./runtime/drain_options.ts";
+import { Lifetime } from "./runtime/lifetime.ts";
+import type {
+  DrainOptions,
+  Made,
+  Mode,
+  ServeErrorHandler,
+  ServeHandler,
+} from "./types.ts";
 
 /** How {@linkcode serve} serves. */
 export interface ServeOptions {
@@ -29,10 +34,18 @@ export interface ServeOptions {
   readonly onError?: ServeErrorHandler;
   /** Shuts the server down when it is aborted. */
   readonly signal?: AbortSignal;
+  /** How the server ends without losing a request. */
+  readonly drain?: DrainOptions;
+  /**
+   * `auto`, the default: the runtime's own server where it can be put onto the
+   * sockets, else `node:http`. `native` or `portable`: the one or the other, or
+   * an error. Node's own server is `node:http`.
+   */
+  readonly mode?: Mode;
 }
 
 /** An HTTP server on all sockets of a name. */
-export interface FetchServer {
+export interface FetchServer extends Made {
   /**
    * The address of each socket, in order; `undefined` where it can't be told
    * (a Unix socket on Deno without `--allow-ffi`).
@@ -41,11 +54,11 @@ export interface FetchServer {
   /** Resolves when the server is shut down or closed, and nothing is left. */
   readonly finished: Promise<void>;
   /**
-   * Stops accepting, answers the requests that are in flight, and ends the
-   * connections; one whose client doesn't close it too is closed a second after
-   * its last answer. There is no limit to how long a handler may take:
-   * {@linkcode FetchServer.close} ends those. The socket stays with the service manager: it is not shut
-   * down, and its path is not removed.
+   * Drains: stops accepting, answers the requests that were accepted, and tells
+   * the clients to use other connections. What comes meanwhile waits for the
+   * next process. After {@linkcode DrainOptions.timeout} what is left is closed.
+   * The socket stays with the service manager: it is not shut down, and its path
+   * is not removed.
    *
    * @returns The same promise as {@linkcode FetchServer.finished}.
    */
@@ -131,47 +144,36 @@ export async function serve(
         typeof signal,
     );
   }
+  const mode = readMode(options.mode, doing);
+  const settings = readDrainOptions(options.drain, doing);
   const runtime = currentRuntime();
-  return await useTarget(target, options.fallback, doing, async (endpoints) => {
-    const listener = await fetchListener(handler, options.onError);
-    const server = builtin("node:http").createServer();
-    const connections = new HttpConnections(server);
-    server.on("request", (request, response) => {
-      runtime.prepareRequest?.(request);
-      connections.track(request, response);
-      listener(request, response);
-    });
-    // Of one connection attempt (too many open files, say): the others go on.
-    server.on("error", () => {});
-    const addresses = await attach(
-      runtime,
-      server,
-      endpoints,
-      runtime.httpServerTakesDescriptors,
-      doing,
-    );
-
-    const finish = Promise.withResolvers<void>();
-    const shutdown = () => {
-      signal?.removeEventListener("abort", shutdown);
-      // The callback takes the error of a server that is closed already.
-      server.close(() => {});
-      connections.end().then(finish.resolve);
-      return finish.promise;
-    };
-    if (signal?.aborted) shutdown();
-    else signal?.addEventListener("abort", shutdown);
-    return {
-      addresses,
-      finished: finish.promise,
-      shutdown,
-      close() {
-        shutdown();
-        connections.destroy();
-      },
-      ref: () => void server.ref(),
-      unref: () => void server.unref(),
-      [Symbol.asyncDispose]: shutdown,
-    };
-  });
+  const { opened, ...made } = await useTarget(
+    target,
+    options.fallback,
+    doing,
+    (endpoints) =>
+      openBest(runtime, endpoints, mode, (backends) =>
+        backends.serve(
+          runtime,
+          endpoints,
+          { handler, onError: options.onError },
+          doing,
+        )),
+  );
+  const { server, addresses, webSockets } = opened;
+  const lifetime = new Lifetime(server, settings, { webSockets });
+  const shutdown = () => lifetime.drain();
+  if (signal?.aborted) shutdown();
+  else signal?.addEventListener("abort", shutdown);
+  lifetime.finished.then(() => signal?.removeEventListener("abort", shutdown));
+  return {
+    ...made,
+    addresses,
+    finished: lifetime.finished,
+    shutdown,
+    close: () => lifetime.close(),
+    ref: () => opened.ref(),
+    unref: () => opened.unref(),
+    [Symbol.asyncDispose]: shutdown,
+  };
 }

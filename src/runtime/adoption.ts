@@ -138,9 +138,7 @@ function moveAll<T>(
   doing: string,
 ): Sockets {
   // Asked now: a descriptor that is closed says nothing any more.
-  const addresses = made.flatMap(({ descriptor }) =>
-    descriptor.info.address ?? []
-  );
+  const addresses = made.map(({ descriptor }) => descriptor.info.address);
   const moved: Adopted[] = [];
   for (const { descriptor, reserved, from } of made) {
     try {

@@ -16,10 +16,21 @@ import {
   parkedAcceptor,
   type SocketOptions,
 } from "./acceptor.ts";
+import { builtin } from "./builtin.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What `node:net` servers keep of the options they were made with. */
 type ServerWithOptions = net.Server & Partial<SocketOptions>;
+
+/** A server that accepts at all endpoints. */
+export interface Attached {
+  /** The address of each endpoint, where it can be told. */
+  readonly addresses: readonly (Address | undefined)[];
+  /** Stops accepting, and leaves all connections as they are. */
+  readonly detach: () => void;
+  /** Closes the server after that. */
+  readonly finish: () => void;
+}
 
 /**
  * Makes a server accept at all endpoints, all or none.
@@ -34,7 +45,7 @@ type ServerWithOptions = net.Server & Partial<SocketOptions>;
  * @param takesDescriptors Whether the server itself can listen on a descriptor;
  * if not, the connections of the first endpoint are given to it, too.
  * @param doing What is being done, to begin an error's message with.
- * @returns The address of each endpoint, where it can be told.
+ * @returns Where it accepts, and how that is ended.
  */
 export async function attach(
   runtime: Runtime,
@@ -42,7 +53,7 @@ export async function attach(
   endpoints: readonly [Endpoint, ...Endpoint[]],
   takesDescriptors: boolean,
   doing: string,
-): Promise<(Address | undefined)[]> {
+): Promise<Attached> {
   const [first, ...rest] = endpoints;
   // A socket that is held since an earlier failure is listened on already.
   const own = takesDescriptors &&
@@ -75,7 +86,20 @@ export async function attach(
   } else if (!own) {
     showListening(server, addresses[0]);
   }
-  return addresses;
+  return {
+    addresses,
+    detach() {
+      for (const acceptor of acceptors) acceptor.close();
+      if (!own) return;
+      if ("descriptor" in first) first.descriptor.markClosed();
+      // Its own close() may end idle connections.
+      builtin("node:net").Server.prototype.close.call(server);
+    },
+    finish() {
+      // One that had a socket of its own is closed with that.
+      if (!own) server.close();
+    },
+  };
 }
 
 function socketOptions(server: ServerWithOptions): SocketOptions {

@@ -16,6 +16,7 @@ import type * as https from "node:https";
 import type * as net from "node:net";
 import type * as os from "node:os";
 import type * as timers from "node:timers";
+import type * as tls from "node:tls";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
@@ -27,6 +28,7 @@ interface Builtins {
   "node:net": typeof net;
   "node:os": typeof os;
   "node:timers": typeof timers;
+  "node:tls": typeof tls;
 }
 
 /** What this library uses of the global `process`. */

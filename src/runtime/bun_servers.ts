@@ -37,7 +37,7 @@ export class WatchedOptions {
   }
 
   /** The options to give to Bun for those of the program. */
-  watch(options: ServeOptions): object {
+  watch(options: ServeOptions & object): object {
     this.#given = { ...this.#given, ...options };
     // Now: Bun takes the body out of those that it is given.
     const { routes } = options;

@@ -9,6 +9,7 @@ import type { Maker, Opened } from "./adoption.ts";
 import type { Announcer } from "./announcer.ts";
 import { type DenoServeOptions, serveAt } from "./deno_native.ts";
 import type { Drainable } from "./drain.ts";
+import type { Place } from "./placeholder.ts";
 import type { Sockets } from "./sockets.ts";
 
 /** A server, and how to end it at once. */
@@ -25,21 +26,21 @@ export interface AbortableServer {
  * Tells how servers for a handler are made.
  *
  * @param options The options of `Deno.serve`.
- * @param handler Answers a request.
+ * @param handlerAt Tells what answers the requests at a place.
  * @param announcer Counts the requests, and marks the answers.
  * @returns What makes a server.
  */
 export function serverMaker(
   options: DenoServeOptions,
-  handler: Deno.ServeHandler<Deno.Addr>,
+  handlerAt: (place: Place) => Deno.ServeHandler<Deno.Addr>,
   announcer: Announcer,
 ): Maker<AbortableServer> {
-  const watched = watch(handler, announcer);
   return {
     bind(place) {
       const controller = new AbortController();
       const { signal } = controller;
-      const server = serveAt(place, { ...options, signal }, watched);
+      const handler = watch(handlerAt(place), announcer);
+      const server = serveAt(place, { ...options, signal }, handler);
       const shutdown = server.shutdown.bind(server);
       return { server, shutdown, abort: () => controller.abort() };
     },

@@ -13,16 +13,8 @@
 import type * as http from "node:http";
 import type { ClientAddress } from "@remix-run/node-fetch-server";
 import type { ServeErrorHandler, ServeHandler } from "../types.ts";
+import { guard } from "./fetch_handler.ts";
 import { inetAddress } from "./socket_address.ts";
-
-/**
- * What `Deno.serve` and `Bun.serve` do with an error that nobody handles: the
- * client learns that there was one, the operator which.
- */
-const defaultOnError: ServeErrorHandler = (error) => {
-  console.error(error);
-  return new Response("Internal Server Error", { status: 500 });
-};
 
 /**
  * Makes a request listener of a fetch handler.
@@ -34,38 +26,19 @@ const defaultOnError: ServeErrorHandler = (error) => {
  */
 export async function fetchListener(
   handler: ServeHandler,
-  onError: ServeErrorHandler = defaultOnError,
+  onError?: ServeErrorHandler,
 ): Promise<http.RequestListener> {
   const { createRequestListener } = await import(
     "@remix-run/node-fetch-server"
   );
-  const answerError = async (error: unknown): Promise<Response> => {
-    try {
-      return await onError(error);
-    } catch (second) {
-      return await defaultOnError(second);
-    }
-  };
+  const { answer, answerError } = guard(
+    handler,
+    onError,
+    ({ bodyUsed, body }) => bodyUsed || (body?.locked ?? false),
+  );
   const listener = createRequestListener(
-    async (request: Request, client: ClientAddress) => {
-      const remoteAddress = inetAddress(client.address, client.port);
-      try {
-        const response: unknown = await handler(request, { remoteAddress });
-        if (response instanceof Response) {
-          if (!response.bodyUsed && !response.body?.locked) return response;
-          throw new TypeError(
-            `Handling ${request.method} ${request.url}: the body of the ` +
-              `Response is used already`,
-          );
-        }
-        throw new TypeError(
-          `Handling ${request.method} ${request.url}: expected the handler to ` +
-            `return a Response, found ${typeof response}`,
-        );
-      } catch (error) {
-        return await answerError(error);
-      }
-    },
+    async (request: Request, { address, port }: ClientAddress) =>
+      await answer(request, { remoteAddress: inetAddress(address, port) }),
     { onError: answerError },
   );
   return (request, response) => {

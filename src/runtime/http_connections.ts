@@ -24,39 +24,59 @@ export class HttpConnections {
   readonly #due = new Map<net.Socket, Set<http.ServerResponse>>();
   readonly #ended: Promise<void>;
   #resolveEnded!: () => void;
+  #announcing = false;
   #ending = false;
+  /** How many requests have begun since the start. */
+  begun = 0;
 
-  /** @param server The server; it has no connection yet. */
-  constructor(server: http.Server) {
+  constructor() {
     this.#ended = new Promise((resolve) => this.#resolveEnded = resolve);
-    server.on("connection", (socket: net.Socket) => {
-      this.#due.set(socket, new Set());
-      socket.once("close", () => {
-        this.#due.delete(socket);
-        this.#settle();
-      });
+  }
+
+  /** Notes a connection until it is gone. */
+  add(socket: net.Socket): Set<http.ServerResponse> {
+    const due = new Set<http.ServerResponse>();
+    this.#due.set(socket, due);
+    socket.once("close", () => {
+      this.#due.delete(socket);
+      this.#settle();
     });
+    return due;
+  }
+
+  /** How many connections are open. */
+  get count(): number {
+    return this.#due.size;
   }
 
   /** Notes a request until its answer is sent, or its connection is gone. */
   track(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
-    const due = this.#due.get(socket);
-    due?.add(response);
-    if (this.#ending) announceEnd(response);
+    const due = this.#due.get(socket) ?? this.add(socket);
+    this.begun++;
+    due.add(response);
+    let isLast = this.#announcing && announceEnd(response);
+    response.once("finish", () => isLast ||= isAnnounced(response));
     response.once("close", () => {
-      drop(request);
-      due?.delete(response);
-      if (due?.size === 0 && this.#ending) endSoon(socket);
+      due.delete(response);
+      if (due.size === 0 && (isLast || this.#ending)) endSoon(socket);
     });
+  }
+
+  /** Tells clients, with each answer, to send nothing more on the connection. */
+  announce(): void {
+    this.#announcing = true;
+    for (const due of this.#due.values()) {
+      for (const response of due) announceEnd(response);
+    }
   }
 
   /** Ends each connection after the answers that are due on it. */
   end(): Promise<void> {
+    this.announce();
     this.#ending = true;
     for (const [socket, due] of this.#due) {
       if (due.size === 0) endSoon(socket);
-      for (const response of due) announceEnd(response);
     }
     this.#settle();
     return this.#ended;
@@ -74,20 +94,19 @@ export class HttpConnections {
   }
 }
 
-/** Tells the client that no request can follow on this connection. */
-function announceEnd(response: http.ServerResponse): void {
-  if (!response.headersSent) response.setHeader("connection", "close");
+/**
+ * Tells the client that no request can follow on this connection.
+ *
+ * @returns Whether it is told.
+ */
+function announceEnd(response: http.ServerResponse): boolean {
+  if (response.headersSent) return false;
+  response.setHeader("connection", "close");
+  return true;
 }
 
-/**
- * Reads on to the end of a body that the handler left unread: the next request
- * comes behind it. `node:http` does so itself only for one that nobody began
- * to read.
- */
-function drop(request: http.IncomingMessage): void {
-  if (request.complete) return;
-  request.removeAllListeners("data");
-  request.resume();
+function isAnnounced(response: http.ServerResponse): boolean {
+  return response.getHeader("connection") === "close";
 }
 
 /** Ends our side, and the connection a moment later if the peer doesn't. */

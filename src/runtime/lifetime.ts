@@ -5,15 +5,18 @@
  * @module
  */
 
-import type { DrainSettings } from "../drain_options.ts";
+import type { DrainSettings } from "./drain_options.ts";
 import type { ClosableWebSocket } from "../types.ts";
 import { builtin, processGlobal } from "./builtin.ts";
 import { drain, type Drainable } from "./drain.ts";
 
+/** What matters for draining. */
+type Drain = Pick<DrainSettings, "timeout" | "webSockets">;
+
 /** What a server knows itself. */
 interface OwnKnowledge {
-  readonly webSockets?: Iterable<ClosableWebSocket>;
-  readonly ended?: Promise<unknown>;
+  readonly webSockets?: Iterable<ClosableWebSocket> | undefined;
+  readonly ended?: Promise<unknown> | undefined;
 }
 
 /** The life of one server. */
@@ -23,7 +26,7 @@ export class Lifetime {
   readonly #webSockets: Iterable<ClosableWebSocket>;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #onSignal: () => void;
-  #draining: Promise<void> | undefined;
+  #isDraining = false;
   #begun = 0;
   #lastActive = performance.now();
 
@@ -57,18 +60,20 @@ export class Lifetime {
     return this.#finish.promise;
   }
 
-  /** Ends the server without losing a request. */
-  drain(): Promise<void> {
-    if (this.#draining === undefined) {
+  /**
+   * Ends the server without losing a request.
+   *
+   * @param changes What is other than it was said at the start.
+   */
+  drain(changes: Partial<Drain> = {}): Promise<void> {
+    if (!this.#isDraining) {
+      const { timeout, webSockets = [] } = { ...this.#settings, ...changes };
+      this.#isDraining = true;
       this.#leave();
-      this.#draining = this.#drain().then(() => this.#end());
+      const open = [...webSockets, ...this.#webSockets];
+      drain(this.#server, timeout, open).then(() => this.#end());
     }
     return this.finished;
-  }
-
-  #drain(): Promise<void> {
-    const { timeout, webSockets = [] } = this.#settings;
-    return drain(this.#server, timeout, [...webSockets, ...this.#webSockets]);
   }
 
   /** Ends the server at once. */
@@ -163,17 +168,19 @@ function watchIdleness(): void {
     if (idle.length === servers.length && await detachAll(servers)) {
       watching = false;
       await Promise.all(servers.map((each) => each.drain()));
-      // `unref` of node:timers: a number on Deno's global setTimeout.
-      builtin("node:timers").setTimeout(
-        () => processGlobal()!.exit(0),
-        EXIT_MS,
-      ).unref();
+      later(() => processGlobal()!.exit(0), EXIT_MS);
       return;
     }
     const every = Math.min(...timeouts) / 10;
-    setTimeout(look, Math.max(MIN_LOOK_MS, Math.min(every, MAX_LOOK_MS)));
+    later(look, Math.max(MIN_LOOK_MS, Math.min(every, MAX_LOOK_MS)));
   };
-  setTimeout(look, MIN_LOOK_MS);
+  later(look, MIN_LOOK_MS);
+}
+
+/** Calls a function later, if the process is still there then. */
+function later(call: () => void, milliseconds: number): void {
+  // On Deno, the global setTimeout gives a number that has no `unref`.
+  builtin("node:timers").setTimeout(call, milliseconds).unref();
 }
 
 /** Lets all stop accepting, or none if a connection has come meanwhile. */

@@ -15,6 +15,7 @@ import { ActivationError } from "../core/errors.ts";
 import { judgeKind, type UsableKind, wrongKind } from "../core/kinds.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Connection } from "../types.ts";
+import type { Backends } from "./backend.ts";
 import type { Placeholder } from "./placeholder.ts";
 
 /** The first version of a runtime that can use descriptors of a kind. */
@@ -75,6 +76,8 @@ export interface Runtime {
   adopter(): Libc | NoAdopter;
   /** Which permission is missing to bind a placeholder, if that is known. */
   missingPermission?(placeholder: Placeholder): string | undefined;
+  /** The runtime's own servers, where they differ from the portable path. */
+  readonly native?: Backends;
   /** Takes over a connected stream socket. */
   connect(fd: number): Promise<Connection>;
   /**
@@ -143,14 +146,20 @@ export function requireKinds(
   });
 }
 
+/** Whether this version can use descriptors of a kind by the portable path. */
+export function supportsKind(runtime: Runtime, kind: UsableKind): boolean {
+  const since = runtime.since[kind];
+  return since !== undefined && !isOlder(runtime.version, since);
+}
+
 function requireSupport(
   runtime: Runtime,
   descriptor: Descriptor,
   kind: UsableKind,
   doing: string,
 ): void {
+  if (supportsKind(runtime, kind)) return;
   const since = runtime.since[kind];
-  if (since !== undefined && !isOlder(runtime.version, since)) return;
   const what = {
     "stream-listener": "listen on",
     "stream-connection": "use a connection from",

@@ -41,8 +41,10 @@ export function toConnection(
   };
 }
 
-const closedError = () =>
-  new DOMException("The connection is closed", "AbortError");
+/** What is told to whoever uses a connection that is closed. */
+export function closedError(): DOMException {
+  return new DOMException("The connection is closed", "AbortError");
+}
 
 function toReadable(
   socket: net.Socket,

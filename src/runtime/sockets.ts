@@ -16,8 +16,8 @@ import {
 
 /** The sockets of one or more listeners that end together. */
 export interface Sockets {
-  /** The addresses that were handed over; none for those bound here. */
-  readonly addresses: readonly Address[];
+  /** The addresses of those that were handed over, in order. */
+  readonly inherited: readonly (Address | undefined)[];
   /** Whether they were handed over. */
   readonly areInherited: boolean;
   /** Accepts nothing more; what comes waits for whoever listens next. */
@@ -35,23 +35,27 @@ export interface Sockets {
 /** Sockets that were handed over. */
 export class AdoptedSockets implements Sockets {
   readonly areInherited = true;
-  readonly addresses: readonly Address[];
+  readonly inherited: readonly (Address | undefined)[];
   readonly #libc: Libc;
   readonly #attachments: readonly Attachment[];
 
   /**
    * @param libc The C library.
    * @param attachments How the listeners hold on to their sockets.
-   * @param addresses Their addresses.
+   * @param inherited Their addresses.
    */
   constructor(
     libc: Libc,
     attachments: readonly Attachment[],
-    addresses: readonly Address[],
+    inherited: readonly (Address | undefined)[],
   ) {
     this.#libc = libc;
     this.#attachments = attachments;
-    this.addresses = addresses;
+    this.inherited = inherited;
+  }
+
+  get #known(): Address[] {
+    return this.inherited.flatMap((each) => each ?? []);
   }
 
   detach(): void {
@@ -67,12 +71,12 @@ export class AdoptedSockets implements Sockets {
   }
 
   connections(): OpenConnections | undefined {
-    return openConnections(this.#libc, this.addresses);
+    return openConnections(this.#libc, this.#known);
   }
 
   endConnections(): void {
     try {
-      endConnections(this.#libc, this.addresses);
+      endConnections(this.#libc, this.#known);
     } catch {
       // They can't be found: they end with the process.
     }
@@ -81,7 +85,7 @@ export class AdoptedSockets implements Sockets {
 
 /** Sockets that the runtime has bound itself, to fall back to. */
 export const OWN_SOCKETS: Sockets = {
-  addresses: [],
+  inherited: [],
   areInherited: false,
   detach() {},
   attach() {},

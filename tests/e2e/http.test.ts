@@ -7,6 +7,7 @@ import http from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
+import type { ServeOptions } from "../../mod.ts";
 import {
   activateAgent,
   type Agent,
@@ -28,11 +29,15 @@ interface Serving {
   readonly sockets: readonly Handed[];
 }
 
-async function serving(t: TestContext, host: Host): Promise<Serving> {
+async function serving(
+  t: TestContext,
+  host: Host,
+  options: ServeOptions = {},
+): Promise<Serving> {
   const { agent, sockets } = await activateAgent(t, host, [
     "web=tcp:127.0.0.1:0",
   ]);
-  const { id, addresses } = await agent.call("serve", "web");
+  const { id, addresses } = await agent.call("serve", "web", options);
   const port = sockets[0]!.port!;
   assert.deepEqual(addresses, [{ kind: "ipv4", hostname: "127.0.0.1", port }]);
   return { agent, id, target: { hostname: "127.0.0.1", port }, sockets };
@@ -88,8 +93,8 @@ for (const host of HOSTS) {
     assert.match(agent.stderr, /the body of the Response is used already/);
   });
 
-  test(`serve() on ${host.label} takes odd requests, or refuses them`, async (t) => {
-    const { target } = await serving(t, host);
+  test(`serve() on ${host.label} takes odd requests, or refuses them, by the portable path`, async (t) => {
+    const { target } = await serving(t, host, { mode: "portable" });
     const { hostname, port } = target;
     const close = "Connection: close\r\n\r\n";
     const absolute = await exchange(
@@ -111,6 +116,17 @@ for (const host of HOSTS) {
       assert.deepEqual(await statuses(target, text), [status], text);
     }
     assert.equal((await request(target)).status, 200);
+  });
+
+  test(`serve() on ${host.label} tells the client of a URL that makes none`, async (t) => {
+    const { agent, target } = await serving(t, host);
+    const found = await statuses(
+      target,
+      "GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
+    );
+    assert.deepEqual(found, ["400"]);
+    assert.equal((await request(target)).status, 200);
+    assert.equal(agent.stderr, "");
   });
 
   test(`serve() on ${host.label} serves pipelined requests in order`, async (t) => {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { describeValue, quote } from "./core/errors.ts";
-import { builtin } from "./runtime/builtin.ts";
-import type { DrainOptions } from "./types.ts";
+import { describeValue, quote } from "../core/errors.ts";
+import { builtin } from "./builtin.ts";
+import type { DrainOptions } from "../types.ts";
 
 /** The options, with what they are by default. */
 export type DrainSettings =

@@ -1,0 +1,123 @@
+/**
+ * The neutral `serve` and `listen` on Deno's own servers.
+ *
+ * @module
+ */
+
+import type { Connection, ServeInfo } from "../types.ts";
+import { Announcer } from "./announcer.ts";
+import type { Backends, StreamBackend } from "./backend.ts";
+import { toAddress, toConnection } from "./deno_connection.ts";
+import { listenAt } from "./deno_native.ts";
+import { DenoServers, serverMaker } from "./deno_servers.ts";
+import { guard } from "./fetch_handler.ts";
+import { openNative } from "./native.ts";
+import { inetAddress } from "./socket_address.ts";
+
+/** `Deno.serve` and `Deno.listen`. */
+export const denoBackends: Backends = {
+  async serve(runtime, endpoints, { handler, onError }, doing) {
+    const { answer } = guard(handler, onError);
+    // Only a handler that takes it needs the client's address: reading it takes
+    // a while. It must be read before the answer: Deno forgets it then.
+    const toInfo = handler.length > 1 ? readInfo : lazyInfo;
+    const announcer = new Announcer();
+    const maker = serverMaker(
+      {},
+      ({ bind }) =>
+        bind.kind === "unix"
+          ? (request, _info) => {
+            const named = withHost(request);
+            return named === undefined
+              ? new Response(null, { status: 400 })
+              : answer(named, NO_ADDRESS);
+          }
+          : (request, info) =>
+            answer(
+              request,
+              toInfo(info as Deno.ServeHandlerInfo<Deno.NetAddr>),
+            ),
+      announcer,
+    );
+    const opened = await openNative(
+      runtime,
+      endpoints,
+      "stream-listener",
+      maker,
+      doing,
+    );
+    const servers = opened.listeners.map(({ server }) => server);
+    return {
+      server: new DenoServers(opened, announcer),
+      addresses: servers.map(({ addr }) => toAddress(addr)),
+      ref: () => servers.forEach((each) => each.ref()),
+      unref: () => servers.forEach((each) => each.unref()),
+    };
+  },
+  async listen(runtime, endpoints, doing) {
+    const maker = {
+      bind: listenAt,
+      close: (listener: Deno.Listener) => listener.close(),
+    };
+    const { listeners } = await openNative(
+      runtime,
+      endpoints,
+      "stream-listener",
+      maker,
+      doing,
+    );
+    return listeners.map((listener): StreamBackend => ({
+      address: toAddress(listener.addr),
+      attach: (onConnection) => void acceptAll(listener, onConnection),
+      close: () => listener.close(),
+      ref: () => listener.ref(),
+      unref: () => listener.unref(),
+    }));
+  },
+};
+
+const NO_ADDRESS: ServeInfo = { remoteAddress: undefined };
+
+type InetInfo = Deno.ServeHandlerInfo<Deno.NetAddr>;
+
+function readInfo({ remoteAddr }: InetInfo): ServeInfo {
+  return { remoteAddress: inetAddress(remoteAddr.hostname, remoteAddr.port) };
+}
+
+function lazyInfo(info: InetInfo): ServeInfo {
+  return {
+    get remoteAddress() {
+      return readInfo(info).remoteAddress;
+    },
+  };
+}
+
+/** Deno's requests on Unix sockets have the path of the socket as their host. */
+function withHost(request: Request): Request | undefined {
+  const host = request.headers.get("host") ?? "localhost";
+  const { pathname, search } = new URL(request.url);
+  const url = `http://${host}${pathname}${search}`;
+  return /^[^\s/?#@\\]*$/.test(host) && URL.canParse(url)
+    ? new Request(url, request)
+    : undefined;
+}
+
+/** How long to wait after an error of one connection attempt. */
+const RETRY_MS = 10;
+
+/** Accepts until the listener is closed. */
+async function acceptAll(
+  listener: Deno.Listener,
+  onConnection: (connection: Connection) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      onConnection(toConnection(await listener.accept(), listener.addr));
+    } catch (error) {
+      const { name } = error as Error;
+      if (name === "BadResource" || name === "Interrupted") return;
+      // Too many open files, say: those that wait are accepted later.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What is the same for a fetch handler wherever it is called from: its errors
+ * are answered, and so is what isn't a response.
+ *
+ * @module
+ */
+
+import type { ServeErrorHandler, ServeHandler, ServeInfo } from "../types.ts";
+
+/**
+ * What `Deno.serve` and `Bun.serve` do with an error that nobody handles: the
+ * client learns that there was one, the operator which.
+ */
+const defaultOnError: ServeErrorHandler = (error) => {
+  console.error(error);
+  return new Response("Internal Server Error", { status: 500 });
+};
+
+/** A handler, and what answers for it, neither of which throws. */
+export interface GuardedHandler {
+  /** Answers a request. */
+  readonly answer: (
+    request: Request,
+    info: ServeInfo,
+  ) => Response | Promise<Response>;
+  /** Answers an error. */
+  readonly answerError: (error: unknown) => Promise<Response>;
+}
+
+/**
+ * Guards a handler. What it answers at once is passed on at once.
+ *
+ * @param handler Answers a request.
+ * @param onError Answers where the handler threw; by default the error is
+ * printed and the answer is a plain 500.
+ * @param isUsed Whether the body of a response can't be sent any more.
+ * @returns The handler, which doesn't throw.
+ */
+export function guard(
+  handler: ServeHandler,
+  onError: ServeErrorHandler = defaultOnError,
+  isUsed: (response: Response) => boolean = ({ bodyUsed }) => bodyUsed,
+): GuardedHandler {
+  const check = (request: Request, response: unknown): Response => {
+    const doing = () => `Handling ${request.method} ${request.url}`;
+    if (!(response instanceof Response)) {
+      throw new TypeError(
+        `${doing()}: expected the handler to return a Response, found ` +
+          typeof response,
+      );
+    }
+    if (isUsed(response)) {
+      throw new TypeError(
+        `${doing()}: the body of the Response is used already`,
+      );
+    }
+    return response;
+  };
+  const answerError = async (error: unknown): Promise<Response> => {
+    try {
+      return await onError(error);
+    } catch (second) {
+      return await defaultOnError(second);
+    }
+  };
+  return {
+    answer(request, info) {
+      const fail = (error: unknown) =>
+        // Of a host or target that makes no URL, which the runtime's own servers
+        // let through, the client is to learn, and nobody else.
+        URL.canParse(request.url)
+          ? answerError(error)
+          : new Response(null, { status: 400 });
+      try {
+        const answer: Response | PromiseLike<Response> = handler(request, info);
+        return isPromise(answer)
+          ? Promise.resolve(answer).then((response) => check(request, response))
+            .catch(fail)
+          : check(request, answer);
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    answerError,
+  };
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === "function";
+}

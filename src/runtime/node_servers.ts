@@ -1,0 +1,133 @@
+/**
+ * Draining servers of `node:http`, `node:https`, `node:http2`, `node:tls` and
+ * `node:net` that a program has made itself.
+ *
+ * @module
+ */
+
+import type * as http from "node:http";
+import type * as http2 from "node:http2";
+import type * as net from "node:net";
+import type { OpenConnections } from "../linux/connections.ts";
+import type { Attached } from "./attach.ts";
+import { builtin } from "./builtin.ts";
+import type { Drainable } from "./drain.ts";
+import { HttpConnections } from "./http_connections.ts";
+
+/** Which protocol a server speaks, as far as it matters here. */
+type Protocol = "http1" | "http2" | "other";
+
+/** A server with its connections, which it must not have any of yet. */
+export class DrainableNodeServer implements Drainable {
+  #isInherited = false;
+  readonly #protocol: Protocol;
+  /** All that are open. */
+  readonly #sockets = new Set<net.Socket>();
+  /** Those that speak HTTP/1, as far as that is known. */
+  readonly #http1 = new HttpConnections();
+  readonly #sessions = new Set<http2.ServerHttp2Session>();
+  #attached: Attached | undefined;
+  #begun = 0;
+  #closed: (() => void) | undefined;
+
+  /**
+   * Begins to watch a server.
+   *
+   * @param server The server.
+   */
+  constructor(server: net.Server) {
+    this.#protocol = protocolOf(server);
+    server.on("connection", (socket: net.Socket) => this.#add(socket));
+    if (this.#protocol === "http1") {
+      // A connection for TLS is another one when it is set up.
+      const event = isTls(server) ? "secureConnection" : "connection";
+      server.on(event, (socket: net.Socket) => void this.#http1.add(socket));
+    }
+    server.on("session", (session: http2.ServerHttp2Session) => {
+      this.#sessions.add(session);
+      session.once("close", () => this.#sessions.delete(session));
+    });
+    for (const event of ["request", "checkContinue", "checkExpectation"]) {
+      // A listener changes what the server does with the latter two.
+      if (event !== "request" && server.listenerCount(event) === 0) continue;
+      // Before the program's own, which may answer at once.
+      server.prependListener(event, this.#onRequest);
+    }
+  }
+
+  /**
+   * Tells that it listens.
+   *
+   * @param attached Where, and how to end that.
+   * @param isInherited Whether its sockets were handed over.
+   */
+  attached(attached: Attached, isInherited: boolean): void {
+    this.#attached = attached;
+    this.#isInherited = isInherited;
+  }
+
+  get isInherited(): boolean {
+    return this.#isInherited;
+  }
+
+  get begun(): number {
+    return this.#begun;
+  }
+
+  detach(): void {
+    this.#attached?.detach();
+  }
+
+  announce(): void {
+    this.#http1.announce();
+  }
+
+  connections(): OpenConnections {
+    return { count: this.#sockets.size, hasInput: false };
+  }
+
+  async end(): Promise<void> {
+    // Sends GOAWAY, and ends after the streams that are open.
+    for (const session of this.#sessions) session.close();
+    void this.#http1.end();
+    if (this.#sockets.size === 0) return;
+    await new Promise<void>((resolve) => this.#closed = resolve);
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#attached?.finish();
+  }
+
+  #add(socket: net.Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#closed?.();
+    });
+  }
+
+  readonly #onRequest = (
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+  ): void => {
+    this.#begun++;
+    // HTTP/2 has no such header; its sessions are told when they end.
+    if (request.httpVersionMajor < 2) this.#http1.track(request, response);
+  };
+}
+
+function protocolOf(server: net.Server): Protocol {
+  // Of node:http2, no class is public.
+  if ("updateSettings" in server) return "http2";
+  const { Server } = builtin("node:http");
+  return server instanceof Server ||
+      server instanceof builtin("node:https").Server
+    ? "http1"
+    : "other";
+}
+
+function isTls(server: net.Server): boolean {
+  return server instanceof builtin("node:tls").Server ||
+    server instanceof builtin("node:https").Server;
+}
