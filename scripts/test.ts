@@ -85,14 +85,19 @@ function matrixRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, older versions",
     isMatrix: true,
-    ...endToEnd(tools, "tests/e2e/native.test.ts"),
+    ...endToEnd(
+      tools,
+      "tests/e2e/native.test.ts",
+      "tests/e2e/modes.test.ts",
+      "tests/e2e/drain.test.ts",
+    ),
   };
 }
 
 /** End-to-end tests run on Node 24, and start the runtimes. */
 function endToEnd(
   tools: readonly Tool[],
-  files: string,
+  ...files: string[]
 ): Pick<Run, "tool" | "args"> {
   return {
     tool: tools.find(({ label }) => label === "node 24")!,
@@ -104,7 +109,7 @@ function endToEnd(
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
       `--test-reporter-destination=${report}`,
-      files,
+      ...files,
     ],
   };
 }

@@ -60,13 +60,7 @@ export async function adoptAll<T>(
   maker: Maker<T>,
   doing: string,
 ): Promise<Opened<T>> {
-  const libc = runtime.adopter();
-  if ("reason" in libc) {
-    throw new ActivationError(
-      libc.isDenied ? "permission" : "unsupported",
-      `${doing}: ${libc.reason}`,
-    );
-  }
+  const libc = requireAdopter(runtime, doing);
   const held = descriptors.find((each) => parkedAcceptor(each) !== undefined);
   if (held !== undefined) {
     throw new ActivationError(
@@ -86,6 +80,23 @@ export async function adoptAll<T>(
     for (const { listener } of made) await maker.close(listener);
     throw error;
   }
+}
+
+/**
+ * The C library to adopt with.
+ *
+ * @param runtime The runtime.
+ * @param doing What is being done, to begin an error's message with.
+ * @returns The library.
+ * @throws {ActivationError} If nothing can be adopted here.
+ */
+export function requireAdopter(runtime: Runtime, doing: string): Libc {
+  const libc = runtime.adopter();
+  if (!("reason" in libc)) return libc;
+  throw new ActivationError(
+    libc.isDenied ? "permission" : "unsupported",
+    `${doing}: ${libc.reason}`,
+  );
 }
 
 async function makeOne<T>(

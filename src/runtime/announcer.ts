@@ -9,6 +9,8 @@
 export class Announcer {
   /** How many requests have begun since the start. */
   begun = 0;
+  /** How many of them the handler has not answered yet. */
+  pending = 0;
   #announcing = false;
 
   /** From now on, each answer ends its connection. */
@@ -28,10 +30,20 @@ export class Announcer {
    * @returns The same, with the announcement if there is one.
    */
   pass<T>(answer: T | Promise<T>): T | Promise<T> {
-    return answer instanceof Promise
-      ? answer.then(this.#mark)
-      : this.#mark(answer);
+    if (!(answer instanceof Promise)) return this.#mark(answer);
+    this.pending++;
+    return answer.then(this.#settle, this.#fail);
   }
+
+  readonly #settle = <T>(answer: T): T => {
+    this.pending--;
+    return this.#mark(answer);
+  };
+
+  readonly #fail = (error: unknown): never => {
+    this.pending--;
+    throw error;
+  };
 
   readonly #mark = <T>(answer: T): T =>
     this.#announcing && answer instanceof Response

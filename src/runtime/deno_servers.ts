@@ -78,6 +78,12 @@ function watch(
   }
 }
 
+/** How often to look whether all requests are answered. */
+const TICK_MS = 10;
+
+/** How often at most, where new ones come all the time. */
+const PATIENCE_TICKS = 500;
+
 /** Deno's own servers as one. */
 export class DenoServers implements Drainable {
   readonly isInherited: boolean;
@@ -125,8 +131,26 @@ export class DenoServers implements Drainable {
   }
 
   async end(): Promise<void> {
+    await this.#answered();
+    if (this.#isEnding) return;
     this.#isEnding = true;
     await Promise.all(this.#opened.map(({ shutdown }) => shutdown()));
+  }
+
+  /**
+   * Waits until all requests are answered. After shutdown() nothing can be
+   * aborted any more, so that a handler that never answers would keep the
+   * process for ever; and it cancels the streams of HTTP/2 that are open. But
+   * only it tells clients of HTTP/2 to stop (GOAWAY): if they don't on their own
+   * account, it comes after a while all the same.
+   */
+  async #answered(): Promise<void> {
+    const { begun } = this;
+    for (let tick = 0; this.#announcer.pending > 0; tick++) {
+      if (tick >= PATIENCE_TICKS && this.begun !== begun) return;
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      if (this.#isEnding) return;
+    }
   }
 
   cut(): void {

@@ -12,7 +12,12 @@ import {
   type Fallback,
   listenError,
 } from "./acceptor.ts";
-import { adoptAll, type Maker, type Opened } from "./adoption.ts";
+import {
+  adoptAll,
+  type Maker,
+  type Opened,
+  requireAdopter,
+} from "./adoption.ts";
 import type { Placeholder } from "./placeholder.ts";
 import { requireKinds, type Runtime } from "./runtime.ts";
 import { OWN_SOCKETS } from "./sockets.ts";
@@ -37,8 +42,10 @@ export async function openNative<T>(
   const descriptors = endpoints.flatMap((endpoint) =>
     "descriptor" in endpoint ? [endpoint.descriptor] : []
   );
-  requireKinds(runtime, descriptors, kind, doing);
   if (descriptors.length > 0) {
+    // First: without the C library, an old version may say anything of a kind.
+    requireAdopter(runtime, doing);
+    requireKinds(runtime, descriptors, kind, doing);
     return await adoptAll(runtime, descriptors, maker, doing);
   }
   const listeners = await Promise.all(endpoints.map(async (endpoint) => {

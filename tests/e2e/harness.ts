@@ -49,6 +49,8 @@ export interface Host {
   readonly inspects: boolean;
   /** Whether the runtime's own servers can be put onto descriptors. */
   readonly adopts: boolean;
+  /** Whether `node:net` takes descriptors. */
+  readonly isPortable: boolean;
   /** The command line that runs a script. */
   readonly command: (script: string, ...args: string[]) => string[];
 }
@@ -56,17 +58,29 @@ export interface Host {
 interface Tool {
   readonly label: string;
   readonly runtime: "deno" | "bun" | "node";
+  readonly version: string;
   readonly path: string;
+}
+
+/** The versions from which on `node:net` takes descriptors. */
+const PORTABLE_SINCE = { deno: [2, 8], bun: [1, 4], node: [22, 0] } as const;
+
+function isPortable({ runtime, version }: Tool): boolean {
+  const [major, minor] = version.split(".").map(Number) as [number, number];
+  const [since, sinceMinor] = PORTABLE_SINCE[runtime];
+  return major > since || (major === since && minor >= sinceMinor);
 }
 
 /** All runtimes; Deno twice: with the permissions it needs, and with all. */
 export const HOSTS: readonly Host[] = readTools().flatMap(
-  ({ label, runtime, path }): Host[] => {
+  (tool): Host[] => {
+    const { label, runtime, path } = tool;
     const host = (suffix: string, ...flags: string[]): Host => ({
       label: label + suffix,
       runtime,
       inspects: !flags.includes("--no-prompt"),
       adopts: runtime !== "node" && !flags.includes("--no-prompt"),
+      isPortable: isPortable(tool),
       command: (script, ...args) => [path, ...flags, script, ...args],
     });
     return runtime === "deno"

@@ -128,6 +128,31 @@ test("adoptSocket() can be undone", () => {
   }
 });
 
+test("adoptSocket() lets go of the socket once, and takes it back", () => {
+  const given = machine();
+  const raw = new FakeLibc({
+    ...given,
+    files: {
+      ...given.files,
+      3: { ...given.files![3]!, input: 1 },
+    },
+  });
+  const attachment = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).commit();
+  const before = changes(raw).length;
+  assert.equal(attachment.isWaiting(), true);
+  attachment.attach();
+  attachment.detach();
+  // By then, the number may mean something else.
+  attachment.detach();
+  attachment.attach();
+  attachment.attach();
+  const [added] = changes(raw).filter((call) => /^epoll_ctl 1/.test(call));
+  assert.deepEqual(changes(raw).slice(before), [
+    `epoll_ctl 2 6 [${"0 ".repeat(16).trim()}] 4`,
+    added,
+  ]);
+});
+
 test("adoptSocket() leaves the socket as it was if a step fails", () => {
   const cases: readonly [FakeMachine, string][] = [
     [{ failing: { getsockname: EBADF } }, "placeholder's descriptor was not"],

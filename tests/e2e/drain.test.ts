@@ -1,0 +1,389 @@
+/** Servers that end without losing a request, on each runtime, in each way. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http2 from "node:http2";
+import type net from "node:net";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import type { Way } from "../fixtures/drain_agent.ts";
+import {
+  type Agent,
+  assertListensOnly,
+  type Handed,
+  type Host,
+  HOSTS,
+  makeCertificate,
+  request,
+  ROOT,
+  startAgent,
+  temporaryFolder,
+  tryConnect,
+  untilListensOnly,
+  withInode,
+} from "./harness.ts";
+
+const DRAIN_AGENT = path.join(ROOT, "tests/fixtures/drain_agent.ts");
+
+/** How servers can be made on a host. */
+function waysOf({ runtime, adopts, isPortable }: Host): Way[] {
+  if (runtime === "node") return ["auto", "node"];
+  if (!adopts) return ["auto"];
+  return ["auto", ...(isPortable ? ["portable" as const] : []), runtime];
+}
+
+/** Those that can serve at all. */
+const SERVING = HOSTS.filter(({ adopts, isPortable }) => adopts || isPortable);
+
+interface Started {
+  readonly agent: Agent;
+  /** The process that comes after it, with the same sockets. */
+  readonly next: Agent;
+  readonly sockets: readonly Handed[];
+  readonly target: { readonly host: string; readonly port: number };
+}
+
+/** Starts two processes with the same sockets, of which the first serves. */
+async function start(
+  t: TestContext,
+  host: Host,
+  specs: readonly string[] = ["web=tcp:127.0.0.1:0"],
+): Promise<Started> {
+  return await withSockets(specs.map(parseSocketSpec), (bound) => ({
+    agent: startAgent(t, host, bound, {}, DRAIN_AGENT),
+    next: startAgent(t, host, bound, {}, DRAIN_AGENT),
+    sockets: bound.map(withInode),
+    target: { host: "127.0.0.1", port: bound[0]!.port! },
+  }));
+}
+
+/** A connection on which requests are written by hand. */
+class Client {
+  readonly socket: net.Socket;
+  received = "";
+  ended = false;
+  error: Error | undefined;
+
+  constructor(t: TestContext, socket: net.Socket) {
+    this.socket = socket;
+    socket.setEncoding("latin1").on("data", (text) => this.received += text);
+    socket.once("end", () => this.ended = true);
+    socket.once("error", (error) => this.error = error);
+    t.after(() => socket.destroy());
+  }
+
+  send(path: string, headers: string = ""): void {
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+  }
+
+  async until(agent: Agent, text: string): Promise<void> {
+    await agent.until(
+      `${JSON.stringify(text)} in ${JSON.stringify(this.received)}`,
+      () => {
+        if (this.received.includes(text)) return true;
+        if (this.ended || this.error) {
+          assert.fail(`${this.error ?? "ended"} after ${this.received}`);
+        }
+      },
+    );
+  }
+}
+
+async function connect(
+  t: TestContext,
+  target: Started["target"],
+): Promise<Client> {
+  return new Client(t, (await tryConnect(target))!);
+}
+
+async function untilBegun(agent: Agent, count: number): Promise<void> {
+  await agent.until(
+    `${count} requests`,
+    async () => await agent.call("begun") >= count || undefined,
+  );
+}
+
+const CLOSE = /^connection: close\r$/im;
+
+for (const host of SERVING) {
+  for (const way of waysOf(host)) {
+    const label = `${way} on ${host.label}`;
+
+    test(`draining, ${label}, answers all that was accepted, and leaves the rest to the next`, async (t) => {
+      const { agent, next, sockets, target } = await start(t, host);
+      const { mode, modeReason } = await agent.call("start", way);
+      if (way === "auto") {
+        const isNative = host.adopts || host.runtime === "node";
+        assert.equal(mode, isNative ? "native" : "portable");
+        assert.match(
+          modeReason,
+          host.runtime === "node"
+            ? /^Node's own servers take descriptors$/
+            : isNative
+            ? /own listener was put onto the inherited socket$/
+            : /--allow-ffi/,
+        );
+      }
+      assertListensOnly(agent, sockets);
+      const [held, streaming, uploading, used] = await Promise.all(
+        Array.from({ length: 4 }, () => connect(t, target)),
+      ) as [Client, Client, Client, Client];
+      held.send("/hold");
+      streaming.send("/stream");
+      uploading.socket.write(
+        "POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345",
+      );
+      used.send("/fast");
+      await used.until(agent, "hello\n");
+      assert.doesNotMatch(used.received, CLOSE);
+      await untilBegun(agent, 4);
+      await streaming.until(agent, "\r\n0\n");
+
+      const drained = agent.call("drain");
+      // Calls begin in order.
+      await agent.call("begun");
+      // Idle when draining began, and the request is on its way.
+      used.received = "";
+      used.send("/fast");
+      await used.until(agent, "hello\n");
+      assert.match(used.received, CLOSE);
+      uploading.socket.write("67890");
+      await uploading.until(agent, "10\n");
+      assert.match(uploading.received, CLOSE);
+      await streaming.until(agent, "\n9\n");
+      await agent.call("release");
+      await held.until(agent, "held\n");
+      assert.match(held.received, CLOSE);
+      await drained;
+      await untilListensOnly(agent, []);
+
+      const waiting = request({ host: target.host, port: target.port });
+      await next.call("start", way);
+      assert.equal((await waiting).body, "hello\n");
+      agent.process.stdin!.end();
+      assert.equal(await agent.exited, 0);
+    });
+
+    test(`draining, ${label}, cuts off what takes longer than its limit`, async (t) => {
+      const { agent, target } = await start(t, host);
+      await agent.call("start", way, { timeout: 400 });
+      const [held, silent] = await Promise.all([
+        connect(t, target),
+        connect(t, target),
+      ]);
+      held.send("/hold");
+      await untilBegun(agent, 1);
+      assert.ok(await agent.call("drain") >= 400);
+      for (const { socket } of [held, silent]) {
+        if (!socket.closed) {
+          socket.resume().end();
+          await once(socket, "close");
+        }
+      }
+      assert.equal(held.received, "");
+      await untilListensOnly(agent, []);
+      if (host.runtime === "bun" && !host.isPortable) {
+        // Before 1.4, Bun stays for as long as a handler runs.
+        await agent.call("release");
+      }
+      agent.process.stdin!.end();
+      assert.equal(await agent.exited, 0);
+    });
+
+    test(`draining, ${label}, is not held by a client that goes on sending`, async (t) => {
+      const { agent, target } = await start(t, host);
+      await agent.call("start", way);
+      const client = await connect(t, target);
+      client.socket.on("error", () => {});
+      // Pipelined, and whatever is answered.
+      const sending = setInterval(() => client.send("/fast"), 5);
+      t.after(() => clearInterval(sending));
+      await client.until(agent, "hello\n");
+      await agent.call("drain");
+      await untilListensOnly(agent, []);
+    });
+
+    test(`draining, ${label}, begins with a signal, and the program has it, too`, async (t) => {
+      const { agent, target } = await start(t, host);
+      await agent.call("handle", "SIGTERM");
+      await agent.call("start", way, { signals: ["SIGTERM", "SIGINT"] });
+      const held = await connect(t, target);
+      held.send("/hold");
+      await untilBegun(agent, 1);
+      agent.process.kill("SIGTERM");
+      await agent.until(
+        "the signal",
+        async () => (await agent.call("signals")).length === 1 || undefined,
+      );
+      await agent.call("release");
+      await held.until(agent, "held\n");
+      assert.match(held.received, CLOSE);
+      agent.process.stdin!.end();
+      assert.equal(await agent.exited, 0);
+    });
+  }
+
+  test(`idle servers on ${host.label} end the process, all together`, async (t) => {
+    const { agent, next, sockets, target } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "admin=tcp:127.0.0.1:0",
+    ]);
+    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
+    const drain = { idleTimeout: 250 };
+    // A connection that says nothing is one, too.
+    await agent.call("start", "auto", drain);
+    await agent.call("startAdmin", drain);
+    const idle = await connect(t, admin);
+    idle.send("/fast");
+    await idle.until(agent, "hello\n");
+    agent.process.stdin!.end();
+    const started = performance.now();
+    let requests = 0;
+    while (performance.now() - started < 700) {
+      const { status } = await request(target);
+      assert.equal(status, 200);
+      requests++;
+    }
+    assert.ok(requests > 1);
+    assertListensOnly(agent, sockets);
+    const closed = performance.now();
+    idle.socket.destroy();
+    assert.equal(await agent.exited, 0);
+    assert.ok(performance.now() - closed >= 200);
+
+    const waiting = request(target);
+    await next.call("start", "auto");
+    assert.equal((await waiting).body, "hello\n");
+  });
+
+  test(`idle servers on ${host.label} end a process that something else keeps`, async (t) => {
+    const { agent } = await start(t, host);
+    await agent.call("stay");
+    await agent.call("start", "auto", { idleTimeout: 50 });
+    assert.equal(await agent.exited, 0);
+  });
+
+  test(`idle servers on ${host.label} without a limit keep the process`, async (t) => {
+    const { agent, sockets } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "admin=tcp:127.0.0.1:0",
+    ]);
+    await agent.call("start", "auto", { idleTimeout: 50 });
+    await agent.call("startAdmin", {});
+    const started = performance.now();
+    await agent.until(
+      "a while",
+      () => performance.now() - started > 500 || undefined,
+    );
+    assertListensOnly(agent, sockets);
+  });
+
+  test(`serve() on ${host.label} checks what it is told of draining`, async (t) => {
+    const { agent, sockets } = await start(t, host);
+    for (
+      const [drain, name, part] of [
+        [[], "TypeError", "expected the option drain to be an object"],
+        [{ signals: "SIGTERM" }, "TypeError", "drain.signals to be an array"],
+        [{ signals: [15] }, "TypeError", "the names of signals"],
+        [{ signals: ["SIGKILL"] }, "RangeError", 'found "SIGKILL"'],
+        [{ signals: ["TERM"] }, "RangeError", 'found "TERM"'],
+        [{ timeout: "5s" }, "TypeError", "drain.timeout to be a number"],
+        [{ timeout: -1 }, "RangeError", "drain.timeout to be 0"],
+        [{ idleTimeout: -1 }, "RangeError", "drain.idleTimeout to be 0"],
+        [{ webSockets: 5 }, "TypeError", "drain.webSockets to be a Set"],
+      ] as const
+    ) {
+      const error = await agent.fail("start", "auto", drain);
+      assert.equal(error.name, name, error.message);
+      assert.ok(error.message.includes(part), error.message);
+    }
+    await agent.call("start", "auto");
+    assertListensOnly(agent, sockets);
+  });
+}
+
+for (
+  const host of HOSTS.filter(({ adopts, runtime }) =>
+    adopts || runtime === "node"
+  )
+) {
+  test(`draining on ${host.label} tells WebSockets that the server goes away`, async (t) => {
+    const { agent, target } = await start(t, host);
+    await agent.call("start", host.runtime);
+    const socket = new WebSocket(`ws://${target.host}:${target.port}/`);
+    await once(socket, "open");
+    socket.send("hello");
+    const [{ data }] = await once(socket, "message") as [MessageEvent];
+    assert.equal(data, "hello");
+    const closed = once(socket, "close") as Promise<[CloseEvent]>;
+    await agent.call("drain");
+    const [{ code }] = await closed;
+    assert.equal(code, 1001);
+    agent.process.stdin!.end();
+    assert.equal(await agent.exited, 0);
+  });
+
+  if (host.runtime === "bun") continue;
+  const way = host.runtime === "deno" ? "deno" : "node http2";
+  test(`draining on ${host.label} answers the streams of HTTP/2, and sends GOAWAY`, async (t) => {
+    const certificate = makeCertificate(temporaryFolder(t));
+    if (certificate === undefined) return t.skip("openssl is not installed");
+    const { agent, target } = await start(t, host);
+    await agent.call("start", way, {}, certificate);
+    const session = http2.connect(`https://${target.host}:${target.port}`, {
+      rejectUnauthorized: false,
+    });
+    t.after(() => session.destroy());
+    const goneAway = once(session, "goaway");
+    const stream = session.request({ ":path": "/hold" });
+    let body = "";
+    stream.setEncoding("utf8").on("data", (text) => body += text);
+    const ended = once(stream, "end");
+    await untilBegun(agent, 1);
+    const drained = agent.call("drain");
+    // Answered, or refused: then nobody has begun to handle it.
+    const more = session.request({ ":path": "/fast" }).resume();
+    more.on("error", () => {});
+    await once(more, "close");
+    assert.ok(more.rstCode === 0 || more.rstCode === 7, String(more.rstCode));
+    await agent.call("release");
+    await ended;
+    assert.equal(body, "held\n");
+    await goneAway;
+    await drained;
+  });
+}
+
+for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
+  test(`draining on ${host.label} announces the end with constant routes, too`, async (t) => {
+    const { agent, target } = await start(t, host);
+    await agent.call("start", "bun");
+    const client = await connect(t, target);
+    client.send("/static");
+    await client.until(agent, "static\n");
+    assert.doesNotMatch(client.received, CLOSE);
+    const drained = agent.call("drain");
+    client.received = "";
+    client.send("/static");
+    await client.until(agent, "static\n");
+    assert.match(client.received, CLOSE);
+    await drained;
+  });
+}
+
+for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
+  test(`drain() on ${host.label} waits for connections of node:net`, async (t) => {
+    const { agent, target } = await start(t, host);
+    await agent.call("start", "node net");
+    const client = await connect(t, target);
+    client.socket.write("one");
+    await client.until(agent, "one");
+    const drained = agent.call("drain");
+    await untilListensOnly(agent, []);
+    client.socket.write("two");
+    await client.until(agent, "two");
+    client.socket.end();
+    await drained;
+  });
+}
