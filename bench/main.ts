@@ -1,12 +1,13 @@
 /**
  * Runs the benchmarks, all or those that are named:
  *
- *     deno run -A bench/main.ts [environment] [metadata] [throughput]
+ *     deno run -A bench/main.ts [environment] [metadata] [adoption] [throughput]
  *
  * The exit status tells only whether they could be run, not what they showed.
  */
 
 import { type Tool, toolchain } from "../scripts/toolchain.ts";
+import { benchAdoption } from "./adoption.ts";
 import { benchEnvironment } from "./environment.ts";
 import { benchMetadata } from "./metadata.ts";
 import { NotMeasured } from "./not_measured.ts";
@@ -19,6 +20,7 @@ const BENCHMARKS: ReadonlyMap<
 > = new Map([
   ["environment", benchEnvironment],
   ["metadata", benchMetadata],
+  ["adoption", benchAdoption],
   ["throughput", benchThroughput],
 ]);
 

@@ -43,7 +43,7 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
         "systemd, such as by `apt install systemd`",
     );
   }
-  const ways: readonly Way[] = ["own", "adopted", "portable"];
+  const ways: readonly Way[] = ["own", "adopted", "neutral", "portable"];
   const plan: Plan = {
     // One version of each: what is compared are the ways.
     tools: tools.filter(({ runtime, label }) =>

@@ -26,6 +26,7 @@ const STYLE = `
   .range { stroke: #24292f; }
   .own { fill: #8c959f; }
   .adopted { fill: #0969da; }
+  .neutral { fill: #1a7f37; }
   .portable { fill: #bf8700; }
   .proxy { fill: #cf5a5a; }
   @media (prefers-color-scheme: dark) {
@@ -34,6 +35,7 @@ const STYLE = `
     .range { stroke: #e6edf3; }
     .own { fill: #768390; }
     .adopted { fill: #4493f8; }
+    .neutral { fill: #3fb950; }
     .portable { fill: #d29922; }
     .proxy { fill: #e5726d; }
   }`;

@@ -49,6 +49,7 @@ const COMPARISONS: readonly {
   readonly on?: RegExp;
 }[] = [
   { way: "adopted", to: "own", least: 0.97 },
+  { way: "neutral", to: "own" },
   { way: "portable", to: "own" },
   // The proxy passes on about as many as Node answers: it costs that one less.
   { way: "adopted", to: "proxy", least: 3, on: /^(deno|bun)/ },

@@ -3,7 +3,7 @@
  * benchmark:
  *
  *     node bench/throughput_server.ts own PORT
- *     node bench/throughput_server.ts adopted|portable
+ *     node bench/throughput_server.ts adopted|neutral|portable
  *
  * On a port of its own it has nothing of the library, which is not even loaded:
  * an import that Deno finds in the text, it loads before it begins.
@@ -75,11 +75,11 @@ async function serveAdopted(): Promise<void> {
   }
 }
 
-async function servePortable(): Promise<void> {
+async function serveNeutral(mode: "native" | "portable"): Promise<void> {
   const { serve } = await load("../mod.ts") as {
     serve: typeof import("../mod.ts").serve;
   };
-  await serve(NAME, fetch);
+  await serve(NAME, { mode }, fetch);
 }
 
 switch (way) {
@@ -89,12 +89,15 @@ switch (way) {
   case "adopted":
     await serveAdopted();
     break;
+  case "neutral":
+    await serveNeutral("native");
+    break;
   case "portable":
-    await servePortable();
+    await serveNeutral("portable");
     break;
   default:
     throw new Error(
-      `Choosing a way to serve: expected own, adopted or portable, found ` +
+      `Choosing a way to serve: expected own, adopted, neutral or portable, found ` +
         JSON.stringify(way),
     );
 }

@@ -8,6 +8,7 @@
 export const WAYS = {
   own: "own port",
   adopted: "adopted",
+  neutral: "neutral serve",
   portable: "portable path",
   proxy: "behind the proxy",
 } as const;

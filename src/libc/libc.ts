@@ -80,6 +80,7 @@ const SYS_PIDFD_OPEN = 434;
 const PID_FS_MAGIC = 0x50494446n;
 
 const EBADF = 9;
+const EEXIST = 17;
 
 /** Options of a socket that are read as a number (`socket(7)`). */
 const SOCKET_OPTIONS = {
@@ -186,9 +187,13 @@ export class Libc {
     if (wanted !== flags) this.#fcntl(fd, F_SETFL, wanted);
   }
 
-  /** The lowest number that no descriptor has, from another one on. */
+  /**
+   * The lowest number that no descriptor has: what is opened next gets it.
+   *
+   * @param fd Any descriptor that is open.
+   */
   lowestFree(fd: number): number {
-    const free = this.#fcntl(fd, F_DUPFD_CLOEXEC, fd);
+    const free = this.#fcntl(fd, F_DUPFD_CLOEXEC, 0);
     this.close(free);
     return free;
   }
@@ -201,6 +206,19 @@ export class Libc {
   /** Lets an epoll instance watch a descriptor. */
   watch(epoll: number, fd: number, entry: EpollEntry): void {
     this.#epoll(epoll, EPOLL_CTL_ADD, fd, entry);
+  }
+
+  /**
+   * Whether an epoll instance watches a descriptor: then it can't be told to
+   * again. If it didn't, it does now.
+   */
+  isWatched(epoll: number, fd: number, entry: EpollEntry): boolean {
+    try {
+      this.watch(epoll, fd, entry);
+      return false;
+    } catch (error) {
+      return error instanceof LibcError && error.errno === EEXIST;
+    }
   }
 
   /** Ends that. */
@@ -276,18 +294,22 @@ export class Libc {
 
   /** Reads a file of the kernel's, whole. */
   readFile(path: string): string {
+    return [...this.readParts(path)].join("");
+  }
+
+  /** Reads a file of the kernel's, in parts, as far as they are asked for. */
+  *readParts(path: string): Generator<string> {
     const fd = this.#open(path);
     try {
       const decoder = new TextDecoder();
       const bytes = new Uint8Array(FILE_CHUNK_BYTES);
-      let text = "";
       for (;;) {
         const length = this.#check(
           "read",
           this.#raw.read(fd, bytes, bytes.length),
         );
-        if (length === 0) return text;
-        text += decoder.decode(bytes.subarray(0, length), { stream: true });
+        if (length === 0) return;
+        yield decoder.decode(bytes.subarray(0, length), { stream: true });
       }
     } finally {
       this.close(fd);

@@ -77,8 +77,9 @@ export function adoptSocket(
   try {
     libc.duplicateOnto(fd, number);
     libc.watch(epoll, number, entry);
-    const found = readEntry(libc, epoll, number);
-    if (found?.events !== entry.events || found.data !== entry.data) {
+    // In fdinfo it could be seen, too, but reading that takes the longer the
+    // more is watched.
+    if (!libc.isWatched(epoll, number, entry)) {
       throw new Error(
         `the epoll instance ${epoll} doesn't watch descriptor ${number}`,
       );
@@ -194,9 +195,14 @@ function readEntry(
   epoll: number,
   fd: number,
 ): EpollEntry | undefined {
-  return parseEpollEntry(
-    libc.readFile(`/proc/self/fdinfo/${epoll}`),
-    fd,
-    libc.status(fd).inode,
-  );
+  const { inode } = libc.status(fd);
+  let rest = "";
+  for (const part of libc.readParts(`/proc/self/fdinfo/${epoll}`)) {
+    const text = rest + part;
+    const entry = parseEpollEntry(text, fd, inode);
+    if (entry !== undefined) return entry;
+    // The last line may not be whole.
+    rest = text.slice(text.lastIndexOf("\n") + 1);
+  }
+  return undefined;
 }

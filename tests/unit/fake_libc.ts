@@ -30,6 +30,7 @@ export const ENOENT = 2;
 export const EIO = 5;
 export const EBADF = 9;
 export const EAGAIN = 11;
+export const EEXIST = 17;
 export const EACCES = 13;
 export const ENOTDIR = 20;
 export const EINVAL = 22;
@@ -65,6 +66,8 @@ export interface FakeMachine {
   readonly texts?: Readonly<Record<string, string>>;
   /** Processes by id: the file that a pidfd is open on. */
   readonly processes?: Readonly<Record<number, FakeFile>>;
+  /** Whether an epoll instance forgets what it is to watch. */
+  readonly forgetful?: boolean;
   /** Calls that fail, with their error. */
   readonly failing?: Readonly<Record<string, number>>;
 }
@@ -76,6 +79,7 @@ export class FakeLibc implements RawLibc {
   /** The calls, such as `close 3`. */
   readonly calls: string[] = [];
   readonly #machine: FakeMachine;
+  readonly #watched = new Set<string>();
   /** What is left to read of the file that was opened. */
   #content: Uint8Array = new Uint8Array();
   #errno = 0;
@@ -241,11 +245,14 @@ export class FakeLibc implements RawLibc {
     event: Uint8Array,
   ): number {
     const bytes = [...event].join(" ");
-    return this.#call(
-      `epoll_ctl ${operation} ${fd} [${bytes}]`,
-      epoll,
-      () => 0n,
-    );
+    const call = `epoll_ctl ${operation} ${fd} [${bytes}]`;
+    return this.#call(call, epoll, () => {
+      const watched = `${epoll} ${fd}`;
+      if (operation === 2) return this.#watched.delete(watched) ? 0n : ENOENT;
+      if (this.#watched.has(watched)) return EEXIST;
+      if (!this.#machine.forgetful) this.#watched.add(watched);
+      return 0n;
+    });
   }
 
   poll(descriptors: Uint8Array, count: number, milliseconds: number): number {
