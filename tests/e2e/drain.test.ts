@@ -165,6 +165,17 @@ for (const host of SERVING) {
       assert.equal(await agent.exited, 0);
     });
 
+    test(`unref(), ${label}, lets the process end, and ref() keeps it`, async (t) => {
+      const { agent, next, target } = await start(t, host);
+      for (const each of [agent, next]) await each.call("start", way);
+      await agent.call("unref");
+      await next.call("unref");
+      await next.call("ref");
+      for (const each of [agent, next]) each.process.stdin!.end();
+      assert.equal(await agent.exited, 0);
+      assert.equal((await request(target)).body, "hello\n");
+    });
+
     test(`draining, ${label}, cuts off what takes longer than its limit`, async (t) => {
       const { agent, target } = await start(t, host);
       await agent.call("start", way, { timeout: 400 });

@@ -136,6 +136,18 @@ for (const host of HOSTS.filter(({ adopts }) => adopts)) {
     assert.ok(fs.statSync(file).isSocket());
   });
 
+  test(`native serve on ${host.label} answers on abstract sockets`, async (t) => {
+    const name = `listenfds-${crypto.randomUUID()}`;
+    const { agent, sockets } = await start(t, host, [`web=unix:@${name}`]);
+    const made = await agent.call("serve", "web");
+    if (isDeno) {
+      assert.deepEqual(made.addr, { transport: "unix", path: `\0${name}` });
+    } else assert.equal(made.address, `@${name}`);
+    const { body } = await request({ socketPath: `\0${name}`, path: "/x" });
+    assert.equal(body, "GET /x\n");
+    assertListensOnly(agent, sockets);
+  });
+
   test(`native serve on ${host.label} speaks TLS, and HTTP/2 where the runtime does`, async (t) => {
     const certificate = makeCertificate(temporaryFolder(t));
     if (certificate === undefined) return t.skip("openssl is not installed");
