@@ -1,11 +1,13 @@
 /**
  * Runs the tests on every runtime, and counts them all:
  *
- *     deno run -A scripts/test.ts [unit] [e2e] [matrix]
+ *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [restarts]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
- * own servers older versions, too.
+ * own servers older versions, too. Those in tests/systemd do the same with the
+ * units of a real systemd; `restarts`, which is not run by default, is the long
+ * form of what they measure under load.
  */
 
 import { countReport, type Counts } from "./junit.ts";
@@ -18,15 +20,19 @@ interface Run {
   readonly tool: Tool;
   /** The arguments that run the suite and write a JUnit report. */
   readonly args: (report: string) => string[];
+  /** Variables that the suite reads. */
+  readonly env?: Record<string, string>;
 }
 
 async function main(args: string[]): Promise<boolean> {
-  const suites = args.length > 0 ? args : ["unit", "e2e", "matrix"];
+  const suites = args.length > 0 ? args : ["unit", "e2e", "matrix", "systemd"];
   const tools = await toolchain();
   const runs = [
     ...(suites.includes("unit") ? tools.map(unitRun) : []),
     ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
     ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
+    ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
+    ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -76,7 +82,7 @@ function unitRun(tool: Tool): Run {
 function e2eRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, all runtimes",
-    ...endToEnd(tools, "tests/e2e/*.test.ts"),
+    ...endToEnd(tools, ["tests/e2e/*.test.ts"]),
   };
 }
 
@@ -85,26 +91,44 @@ function matrixRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, older versions",
     isMatrix: true,
-    ...endToEnd(
-      tools,
+    ...endToEnd(tools, [
       "tests/e2e/native.test.ts",
       "tests/e2e/modes.test.ts",
       "tests/e2e/drain.test.ts",
-    ),
+    ]),
+  };
+}
+
+/** Real units; skipped where no systemd can be booted. */
+function systemdRun(tools: readonly Tool[]): Run {
+  return {
+    label: "systemd, all runtimes",
+    ...endToEnd(tools, ["tests/systemd/*.test.ts"], 2),
+  };
+}
+
+/** What restarts lose, measured for long enough to be believed. */
+function restartsRun(tools: readonly Tool[]): Run {
+  return {
+    label: "restarts under load",
+    env: { LISTENFDS_RESTARTS: "100" },
+    // One after another: what is measured is not to disturb what is measured.
+    ...endToEnd(tools, ["tests/systemd/restarts.test.ts"], 1),
   };
 }
 
 /** End-to-end tests run on Node 24, and start the runtimes. */
 function endToEnd(
   tools: readonly Tool[],
-  ...files: string[]
+  files: readonly string[],
+  // More at once than cores: they mostly wait for processes to start.
+  concurrency = 4,
 ): Pick<Run, "tool" | "args"> {
   return {
     tool: tools.find(({ label }) => label === "node 24")!,
     args: (report) => [
       "--test",
-      // More at once than cores: they mostly wait for processes to start.
-      "--test-concurrency=4",
+      `--test-concurrency=${concurrency}`,
       "--test-reporter=spec",
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
@@ -120,7 +144,11 @@ async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
     const { success } = await new Deno.Command(run.tool.path, {
       args: run.args(report),
       cwd: new URL("../", import.meta.url),
-      env: { LISTENFDS_TOOLS: JSON.stringify(tools), NO_COLOR: "1" },
+      env: {
+        LISTENFDS_TOOLS: JSON.stringify(tools),
+        NO_COLOR: "1",
+        ...run.env,
+      },
       stdin: "null",
     }).spawn().status;
     const counts = countReport(await Deno.readTextFile(report));

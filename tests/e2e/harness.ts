@@ -55,7 +55,8 @@ export interface Host {
   readonly command: (script: string, ...args: string[]) => string[];
 }
 
-interface Tool {
+/** A program that runs scripts. */
+export interface Tool {
   readonly label: string;
   readonly runtime: "deno" | "bun" | "node";
   readonly version: string;
@@ -71,8 +72,11 @@ function isPortable({ runtime, version }: Tool): boolean {
   return major > since || (major === since && minor >= sinceMinor);
 }
 
+/** The programs of all runtimes. */
+export const TOOLS: readonly Tool[] = readTools();
+
 /** All runtimes; Deno twice: with the permissions it needs, and with all. */
-export const HOSTS: readonly Host[] = readTools().flatMap(
+export const HOSTS: readonly Host[] = TOOLS.flatMap(
   (tool): Host[] => {
     const { label, runtime, path } = tool;
     const host = (suffix: string, ...flags: string[]): Host => ({

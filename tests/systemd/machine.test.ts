@@ -1,0 +1,174 @@
+/** Nothing is left of a machine, however the tests that booted it end. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { test, type TestContext } from "node:test";
+import { type Program, start } from "../e2e/harness.ts";
+import { Machine, NO_MACHINE, until } from "./machine.ts";
+
+const skip = NO_MACHINE;
+const PROGRAM = path.join(import.meta.dirname!, "boot_and_wait.ts");
+
+/** The namespaces of a process; none once it has ended. */
+function namespaces(pid: number | string): string[] {
+  try {
+    return ["cgroup", "ipc", "mnt", "net", "pid", "uts"].map((kind) =>
+      fs.readlinkSync(`/proc/${pid}/ns/${kind}`)
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** The processes that are in one of the namespaces. */
+function processesIn(wanted: readonly string[]): string[] {
+  return fs.readdirSync("/proc").filter((name) =>
+    namespaces(name).some((each) => wanted.includes(each))
+  );
+}
+
+/** Whether the control group of a keeper is there. */
+function hasGroup(keeper: number): boolean {
+  const script = "mount -t cgroup2 cgroup2 /sys/fs/cgroup; ls /sys/fs/cgroup";
+  const { stdout } = spawnSync("unshare", ["--mount", "sh", "-c", script], {
+    encoding: "utf8",
+  });
+  assert.match(stdout, /^cgroup\.procs$/m);
+  return stdout.split("\n").includes(`listenfds-${keeper}`);
+}
+
+/** What is mounted, what services leave on disks, and what systemd sets. */
+function surroundings(): unknown {
+  const folders = [
+    ...["/dev", "/dev/shm", "/etc", "/etc/systemd/system", "/opt", "/run"],
+    ...["/run/systemd/system", "/tmp", "/usr/local/bin", "/var/cache"],
+    ...["/var/cache/private", "/var/lib", "/var/lib/private", "/var/log"],
+    ...["/var/tmp"],
+  ].filter((folder) => fs.existsSync(folder));
+  return {
+    mounts: fs.readFileSync("/proc/self/mounts", "utf8"),
+    // Others have temporary files there while this runs: only what is ours.
+    traces: folders.flatMap((folder) =>
+      fs.readdirSync(folder).filter((name) =>
+        /^systemd-private|listenfds-trace/.test(name)
+      )
+    ),
+    limits: ["nr_open", "file-max"].map((name) =>
+      fs.readFileSync(`/proc/sys/fs/${name}`, "utf8")
+    ),
+  };
+}
+
+/** A program that has booted a machine, and the processes of that. */
+interface Booted {
+  readonly program: Program;
+  readonly pid: number;
+  readonly keeper: number;
+}
+
+/** Has a machine booted, its program ended, and looks what is left. */
+async function leavesNothing(
+  t: TestContext,
+  end: (booted: Booted) => unknown,
+): Promise<Booted> {
+  const before = surroundings();
+  const program = start(t, [process.execPath, PROGRAM], []);
+  const { pid, keeper } = await program.until("the machine", () => {
+    const { stdout } = program;
+    return stdout.endsWith("\n") ? JSON.parse(stdout) : undefined;
+  });
+  const made = namespaces(pid);
+  const own = namespaces(process.pid);
+  assert.equal(made.length, own.length);
+  assert.deepEqual(made.filter((each) => own.includes(each)), []);
+  // systemd, its journal, the service, and what makes sockets.
+  assert.ok(processesIn(made).length >= 4);
+  assert.ok(hasGroup(keeper));
+  await end({ program, pid, keeper });
+  await until("all processes to end", () => {
+    const isOver = processesIn(made).length === 0 &&
+      namespaces(keeper).length === 0;
+    return isOver || undefined;
+  });
+  assert.deepEqual(surroundings(), before);
+  return { program, pid, keeper };
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+  test(`nothing is left of a machine after ${signal}`, { skip }, async (t) => {
+    const { program, keeper } = await leavesNothing(
+      t,
+      ({ program }) => program.process.kill(signal),
+    );
+    await program.exited;
+    assert.equal(program.process.signalCode, signal);
+    assert.ok(!hasGroup(keeper));
+  });
+}
+
+test("nothing is left of a machine when its program throws", {
+  skip,
+}, async (t) => {
+  const { program, keeper } = await leavesNothing(
+    t,
+    ({ program }) => program.process.stdin!.write("throw"),
+  );
+  assert.equal(await program.exited, 1);
+  assert.match(program.stderr, /thrown on purpose/);
+  assert.ok(!hasGroup(keeper));
+});
+
+/** Kills a process of a machine, and waits until all that it runs has ended. */
+async function kill(victim: number, { program, pid }: Booted): Promise<void> {
+  const [inside] = namespaces(pid).filter((each) => each.startsWith("pid:"));
+  process.kill(victim, "SIGKILL");
+  await until(
+    "the machine to end",
+    () => processesIn([inside!]).length === 0 || undefined,
+  );
+  // It has still a process that makes sockets in the machine's network.
+  program.process.stdin!.write("exit");
+}
+
+test("nothing is left of a machine when its first process is killed", {
+  skip,
+}, async (t) => {
+  const { keeper } = await leavesNothing(
+    t,
+    (booted) => kill(booted.pid, booted),
+  );
+  assert.ok(!hasGroup(keeper));
+});
+
+test(
+  "nothing is left of a machine whose keeper is killed, once another boots",
+  {
+    skip,
+  },
+  async (t) => {
+    const { keeper } = await leavesNothing(
+      t,
+      (booted) => kill(booted.keeper, booted),
+    );
+    await (await Machine.boot()).stop();
+    assert.ok(!hasGroup(keeper));
+  },
+);
+
+test("nothing is left of a machine that is stopped, also of many at once", {
+  skip,
+}, async () => {
+  const before = surroundings();
+  const machines = await Promise.all([1, 2, 3].map(() => Machine.boot()));
+  const made = machines.flatMap(({ pid }) => namespaces(pid));
+  assert.equal(new Set(made).size, made.length);
+  for (const machine of machines) {
+    await machine.stop();
+    assert.ok(!hasGroup(machine.keeperPid));
+  }
+  assert.deepEqual(processesIn(made), []);
+  assert.deepEqual(surroundings(), before);
+});

@@ -1,0 +1,324 @@
+/**
+ * A systemd of the tests' own: it runs real units, and nothing is left of it
+ * afterwards, however the tests end.
+ */
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import type dgram from "node:dgram";
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import type net from "node:net";
+import path from "node:path";
+import process from "node:process";
+import { after, before, type TestContext } from "node:test";
+import { type Reply, ROOT, TOOLS } from "../e2e/harness.ts";
+import type { Dial, Dialed } from "./dialer.ts";
+
+const SCRIPT = path.join(import.meta.dirname!, "machine.sh");
+const DIALER = path.join(import.meta.dirname!, "dialer.ts");
+
+/** How long anything may take that a loaded machine does in a second. */
+const DEADLINE_MS = 30_000;
+
+/** Why no systemd can be booted here, if so. */
+export const NO_MACHINE: string | false = whyNot();
+
+function whyNot(): string | false {
+  if (process.platform !== "linux") return "needs Linux";
+  if (process.getuid!() !== 0) return "needs root, to make namespaces";
+  if (!fs.existsSync("/lib/systemd/systemd")) return "systemd is not installed";
+  const { status, stderr, error } = spawnSync("unshare", [
+    "--mount",
+    ...["sh", SCRIPT, "try"],
+  ], { encoding: "utf8", stdio: ["ignore", "ignore", "pipe"] });
+  if (status === 0) return false;
+  const reason = stderr?.trim().split("\n").at(-1) || error?.message;
+  return `no namespaces for a systemd of its own: ${reason ?? status}`;
+}
+
+/** What a command has printed, and how it ended. */
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The text of units, by their names. */
+export type Units = Readonly<Record<string, string>>;
+
+/** A booted systemd. */
+export class Machine {
+  /** Its first process, as this machine numbers it. */
+  readonly pid: number;
+  readonly #keeper: ChildProcess;
+  readonly #dialing = new Map<
+    number,
+    (answer: Dialed, handle: unknown) => void
+  >();
+  #dialer: Promise<ChildProcess> | undefined;
+  #dials = 0;
+  /** Where the journal ended when units were installed. */
+  #cursor = "";
+
+  private constructor(keeper: ChildProcess, pid: number) {
+    this.#keeper = keeper;
+    this.pid = pid;
+  }
+
+  /** Boots one; the runtimes are in its `/usr/local/bin`. */
+  static async boot(): Promise<Machine> {
+    const keeper = spawn("unshare", [
+      "--mount",
+      ...["sh", SCRIPT, "keep", ROOT],
+      ...programs().map(({ name, file }) => `${name}=${file}`),
+      // A session of its own: the signals of a terminal are for the tests.
+    ], { stdio: ["pipe", "pipe", "pipe"], detached: true });
+    let printed = "";
+    let errors = "";
+    keeper.stdin.on("error", () => {});
+    keeper.stderr.setEncoding("utf8").on("data", (text) => errors += text);
+    keeper.stdout.setEncoding("utf8").on("data", (text) => printed += text);
+    // Without it, a program that is done would wait for what nobody ends.
+    keeper.unref();
+    await until("systemd's process", () => {
+      const { exitCode, signalCode } = keeper;
+      if (exitCode !== null || signalCode !== null) {
+        assert.fail(`Booting: ended with ${exitCode ?? signalCode}: ${errors}`);
+      }
+      return printed.endsWith("\n") || undefined;
+    });
+    const machine = new Machine(keeper, Number(printed));
+    await until("systemd to be up", async () => {
+      const { stdout } = await machine.run(
+        "systemctl",
+        "is-active",
+        "tests.target",
+      );
+      return stdout === "active\n" || undefined;
+    });
+    return machine;
+  }
+
+  /** Ends it and all that runs in it, and waits until that is done. */
+  async stop(): Promise<void> {
+    (await this.#dialer)?.disconnect();
+    const { exitCode, signalCode } = this.#keeper;
+    if (exitCode !== null || signalCode !== null) return;
+    this.#keeper.ref();
+    this.#keeper.stdin!.end();
+    await once(this.#keeper, "close");
+  }
+
+  /** The process that cleans up when this one ends without stopping it. */
+  get keeperPid(): number {
+    return this.#keeper.pid!;
+  }
+
+  /** Its namespaces, for `nsenter`. */
+  enter(...kinds: string[]): string[] {
+    return [
+      "nsenter",
+      `--target=${this.pid}`,
+      ...kinds.map((kind) => `--${kind}`),
+    ];
+  }
+
+  /** Runs a command in it, whatever its status. */
+  async run(...command: string[]): Promise<Ran> {
+    const kinds = ["mount", "pid", "cgroup", "net", "ipc", "uts"];
+    const [program, ...args] = [...this.enter(...kinds), ...command];
+    const child = spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => stdout += text);
+    child.stderr.setEncoding("utf8").on("data", (text) => stderr += text);
+    const [status] = await once(child, "close");
+    return { status, stdout, stderr };
+  }
+
+  /** Runs `systemctl`, which must succeed. */
+  async systemctl(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.run("systemctl", ...args);
+    if (status !== 0) {
+      assert.fail(`systemctl ${args.join(" ")}: ${status}: ${stderr}${stdout}`);
+    }
+    return stdout;
+  }
+
+  /** A property of a unit, as `systemctl show` tells it. */
+  async property(unit: string, name: string): Promise<string> {
+    const args = [unit, `--property=${name}`, "--value"];
+    return (await this.systemctl("show", ...args)).trimEnd();
+  }
+
+  /** Where a path in it is to be found from outside. */
+  file(inside: string): string {
+    return `/proc/${this.pid}/root${inside}`;
+  }
+
+  /**
+   * Installs units. After the test they are stopped and removed, and what they
+   * wrote is shown if the test has failed.
+   */
+  async install(t: TestContext, units: Units): Promise<void> {
+    const names = Object.keys(units);
+    for (const name of names) {
+      fs.writeFileSync(this.file(`/etc/systemd/system/${name}`), units[name]!);
+    }
+    await this.systemctl("daemon-reload");
+    const { stdout } = await this.run(
+      "journalctl",
+      "--lines=0",
+      "--show-cursor",
+    );
+    this.#cursor = /^-- cursor: (.*)$/m.exec(stdout)![1]!;
+    t.after(async () => {
+      const all = names.map((name) => name.replace("@.", "@*."));
+      // Sockets first: they would start the services again.
+      const sockets = all.filter((name) => name.endsWith(".socket"));
+      if (sockets.length > 0) await this.run("systemctl", "stop", ...sockets);
+      await this.run("systemctl", "kill", "--signal=KILL", ...all);
+      await this.run("systemctl", "stop", ...all);
+      await this.run("systemctl", "reset-failed", ...all);
+      if (!(t as { passed?: boolean }).passed) {
+        for (const name of all) {
+          t.diagnostic(`${name}:\n${await this.journal(name)}`);
+        }
+      }
+      for (const name of names) {
+        fs.rmSync(this.file(`/etc/systemd/system/${name}`));
+      }
+      await this.systemctl("daemon-reload");
+    });
+  }
+
+  /** What a unit has written since it was installed, and systemd of it. */
+  async journal(unit: string): Promise<string> {
+    await this.run("journalctl", "--sync");
+    const args = [
+      "--no-pager",
+      "--output=cat",
+      `--after-cursor=${this.#cursor}`,
+      `--unit=${unit}`,
+    ];
+    return (await this.run("journalctl", ...args)).stdout;
+  }
+
+  /** The process of a service; 0 while it doesn't run. */
+  async mainPid(service: string): Promise<number> {
+    return Number(await this.property(service, "MainPID"));
+  }
+
+  /** Connects within it. */
+  async connect(target: net.NetConnectOpts): Promise<net.Socket> {
+    const place = "path" in target && target.path!.startsWith("/")
+      ? { ...target, path: this.file(target.path!) }
+      : target;
+    return await this.#dial(place) as net.Socket;
+  }
+
+  /** Makes a UDP socket within it. */
+  async datagramSocket(t: TestContext): Promise<dgram.Socket> {
+    const socket = await this.#dial(undefined) as dgram.Socket;
+    t.after(() => socket.close());
+    return socket;
+  }
+
+  async #dial(target: net.NetConnectOpts | undefined): Promise<unknown> {
+    const dialer = await (this.#dialer ??= this.#startDialer());
+    const id = this.#dials++;
+    return await new Promise((resolve, reject) => {
+      let made: unknown;
+      this.#dialing.set(id, ({ error, isHandle }, handle) => {
+        if (isHandle) return void (made = handle);
+        this.#dialing.delete(id);
+        if (error === undefined) resolve(made);
+        else reject(Object.assign(new Error(error.message), error));
+      });
+      dialer.send({ id, ...(target && { target }) } satisfies Dial);
+    });
+  }
+
+  async #startDialer(): Promise<ChildProcess> {
+    const [program, ...args] = this.enter("net");
+    const dialer = spawn(program!, [...args, process.execPath, DIALER], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    await once(dialer, "message");
+    dialer.on("message", (answer: Dialed, handle) => {
+      this.#dialing.get(answer.id)!(answer, handle);
+    });
+    dialer.unref();
+    dialer.channel!.unref();
+    return dialer;
+  }
+
+  /** Sends an HTTP request on a connection of its own. */
+  async request(
+    target: net.NetConnectOpts,
+    options: http.RequestOptions = {},
+    body?: string | Uint8Array,
+  ): Promise<Reply> {
+    const socket = await this.connect(target);
+    // The server is to decide when the connection ends.
+    const headers = { connection: "close", ...options.headers };
+    const sent = http.request({
+      ...options,
+      headers,
+      createConnection: () => socket,
+    });
+    sent.end(body);
+    const [response] = await once(sent, "response") as [http.IncomingMessage];
+    let text = "";
+    for await (const chunk of response.setEncoding("latin1")) text += chunk;
+    return {
+      status: response.statusCode!,
+      headers: response.headers,
+      body: text,
+    };
+  }
+
+  /** Sends bytes, ends the sending side, and reads all that comes back. */
+  async exchange(target: net.NetConnectOpts, text: string): Promise<string> {
+    const socket = await this.connect(target);
+    socket.end(text);
+    let answer = "";
+    for await (const chunk of socket.setEncoding("utf8")) answer += chunk;
+    return answer;
+  }
+}
+
+/** The programs that services run on, and what they are called inside. */
+function programs(): { name: string; file: string }[] {
+  return TOOLS.flatMap(({ label, runtime, path: file }) => {
+    const exact = label.replace(" ", "-");
+    const isUsual = runtime !== "node" || label === "node 24";
+    return [exact, ...isUsual ? [runtime] : []].map((name) => ({ name, file }));
+  });
+}
+
+/** Boots one for the tests of a file, if that is possible. */
+export function useMachine(): () => Machine {
+  let machine: Machine | undefined;
+  if (NO_MACHINE === false) {
+    before(async () => void (machine = await Machine.boot()));
+    after(() => machine?.stop());
+  }
+  return () => machine!;
+}
+
+/** Waits until a check gives something. */
+export async function until<T>(
+  what: string,
+  check: () => T | undefined | Promise<T | undefined>,
+): Promise<T> {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await check();
+    if (value !== undefined) return value;
+    if (Date.now() > deadline) assert.fail(`Waiting for ${what}: timed out`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
