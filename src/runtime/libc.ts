@@ -13,8 +13,8 @@ import type { NoAdopter } from "./runtime.ts";
 
 /** What is said where there is no C library. */
 export const NO_LIBC: NoAdopter = {
-  reason: "the C library can't be called here, but on Linux on x86_64 and " +
-    "arm64: use the portable path",
+  reason: "the C library can't be called here: that takes Linux on x86_64 or " +
+    "arm64, and a unit without MemoryDenyWriteExecute=yes: use the portable path",
   isDenied: false,
 };
 

@@ -48,7 +48,10 @@ export interface Place {
 /** A placeholder, and how to find and remove what is made on it. */
 export interface Reserved {
   readonly placeholder: Placeholder;
-  /** Makes what it needs in the file system. */
+  /**
+   * Makes what it needs in the file system; the path is another one afterwards
+   * where it can't be made at the first.
+   */
   prepare(): void;
   /** Where its socket is bound; a port of 0 stands for any. */
   readonly address: Address;
@@ -89,15 +92,44 @@ function inetPlaceholder(kind: "tcp" | "udp"): Reserved {
   };
 }
 
+/**
+ * Where its folder is made: the first where that is possible. `/tmp` is
+ * read-only with `ProtectSystem=strict` and without `PrivateTmp=yes`. Not the
+ * folder of TMPDIR: reading that takes a permission on Deno.
+ */
+const FOLDERS = ["/tmp", "/dev/shm"] as const;
+
 function unixPlaceholder(): Reserved {
-  // Not the folder of TMPDIR: reading that takes a permission on Deno.
-  const folder = `/tmp/listenfds-adopt-${crypto.randomUUID()}`;
-  const path = `${folder}/placeholder`;
+  const name = `listenfds-adopt-${crypto.randomUUID()}`;
+  const path = `${FOLDERS[0]}/${name}/placeholder`;
+  const placeholder = { kind: "unix" as const, path };
+  const address = { ...placeholder };
+  let made: string | undefined;
   return {
-    placeholder: { kind: "unix", path },
-    address: { kind: "unix", path },
-    prepare: () => builtin("node:fs").mkdirSync(folder, { mode: 0o700 }),
-    remove: () =>
-      builtin("node:fs").rmSync(folder, { recursive: true, force: true }),
+    placeholder,
+    address,
+    prepare() {
+      made = makeFolder(name);
+      placeholder.path = address.path = `${made}/placeholder`;
+    },
+    remove() {
+      if (made === undefined) return;
+      builtin("node:fs").rmSync(made, { recursive: true, force: true });
+    },
   };
+}
+
+/** Makes a folder that nobody else can look into. */
+function makeFolder(name: string): string {
+  const failures: unknown[] = [];
+  for (const folder of FOLDERS) {
+    const path = `${folder}/${name}`;
+    try {
+      builtin("node:fs").mkdirSync(path, { mode: 0o700 });
+      return path;
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
 }
