@@ -1,0 +1,129 @@
+/** The units in `examples/`, as they are shipped, with each runtime. */
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { ROOT } from "../e2e/harness.ts";
+import { NO_MACHINE, useMachine } from "./machine.ts";
+
+const machine = useMachine();
+const skip = NO_MACHINE;
+
+const NAMES = ["web", "admin", "echo"] as const;
+const RUNTIMES = ["deno", "bun", "node"] as const;
+type Runtime = typeof RUNTIMES[number];
+
+function read(name: string): string {
+  return fs.readFileSync(path.join(ROOT, "examples", name), "utf8");
+}
+
+/** A service unit with the command line for a runtime that it has. */
+function serviceOn(name: string, runtime: Runtime): string {
+  const text = read(`listenfds-${name}.service`);
+  const lines = text.match(/^#?ExecStart=.*$/gm)!;
+  assert.equal(lines.length, RUNTIMES.length);
+  const wanted = lines.find((line) => line.includes(`/bin/${runtime} `))!;
+  return text.replace(/^#?ExecStart=.*\n/gm, "") +
+    // The last section is that of the service.
+    `${wanted.replace("#", "")}\n`;
+}
+
+/** Asks all that a name listens on, which takes one service. */
+async function askAll(
+  name: typeof NAMES[number],
+  runtime: Runtime,
+): Promise<void> {
+  const expected = `hello from ${runtime} on ${name}\n`;
+  if (name === "echo") {
+    assert.equal(await machine().exchange({ port: 7777 }, "hi\n"), "hi\n");
+    return;
+  }
+  const targets = name === "web"
+    ? [{ port: 8080 }, { port: 8080, host: "::1" }]
+    : [{ path: "/run/listenfds/admin.sock" }];
+  for (const target of targets) {
+    const { status, body } = await machine().request(target);
+    assert.deepEqual([status, body], [200, expected]);
+  }
+}
+
+/** Stops a service as an administrator does. */
+async function stop(unit: string): Promise<void> {
+  await machine().systemctl("stop", unit);
+  const shown = await machine().systemctl("show", unit);
+  assert.match(shown, /^Result=success$/m);
+  assert.match(shown, /^ExecMainStatus=0$/m);
+}
+
+for (const name of NAMES) {
+  for (const runtime of RUNTIMES) {
+    test(`listenfds-${name} runs as it is shipped, on ${runtime}`, {
+      skip,
+    }, async (t) => {
+      const unit = `listenfds-${name}`;
+      await machine().install(t, {
+        [`${unit}.socket`]: read(`${unit}.socket`),
+        [`${unit}.service`]: serviceOn(name, runtime),
+      });
+      await machine().systemctl("enable", "--now", `${unit}.socket`);
+      await askAll(name, runtime);
+      const shown = await machine().systemctl("show", `${unit}.service`);
+      const uid = /^UID=(\d+)$/m.exec(shown)![1];
+      assert.ok(Number(uid) >= 61184, `the user id ${uid} is a dynamic one`);
+      await stop(`${unit}.service`);
+      // The sockets are still there, and start it again.
+      await askAll(name, runtime);
+      await stop(`${unit}.service`);
+      await machine().systemctl("disable", "--now", `${unit}.socket`);
+      const log = await machine().journal(`${unit}.service`);
+      assert.doesNotMatch(log, /unknown key|ignoring|not supported|failed/i);
+    });
+  }
+}
+
+/** The blocks of examples/README.md under a heading. */
+function blocks(heading: string, language: string): string[] {
+  const section = read("README.md").split(`\n## ${heading}\n`)[1]!
+    .split("\n## ")[0]!;
+  return section.split(`\n\`\`\`${language}\n`).slice(1)
+    .map((text) => text.split("\n```")[0]! + "\n");
+}
+
+async function installOne(t: TestContext): Promise<void> {
+  const [service, dropIn] = blocks("One service, three sockets", "ini");
+  const units: Record<string, string> = { "listenfds.service": service! };
+  for (const name of NAMES) {
+    const socket = `listenfds-${name}.socket`;
+    units[socket] = read(socket);
+    const folder = machine().file(`/etc/systemd/system/${socket}.d`);
+    fs.mkdirSync(folder);
+    t.after(() => fs.rmSync(folder, { recursive: true }));
+    fs.writeFileSync(path.join(folder, "service.conf"), dropIn!);
+  }
+  await machine().install(t, units);
+}
+
+test("one service serves three sockets as examples/README.md says", {
+  skip,
+}, async (t) => {
+  await installOne(t);
+  await machine().systemctl(
+    "start",
+    ...NAMES.map((name) => `listenfds-${name}.socket`),
+  );
+  for (const name of NAMES) await askAll(name, "node");
+  const pid = await machine().mainPid("listenfds.service");
+  assert.notEqual(pid, 0);
+  await stop("listenfds.service");
+  await askAll("echo", "node");
+  assert.notEqual(await machine().mainPid("listenfds.service"), pid);
+});
+
+test("one service that is started by hand gets all three sockets", {
+  skip,
+}, async (t) => {
+  await installOne(t);
+  await machine().systemctl("start", "listenfds.service");
+  for (const name of NAMES) await askAll(name, "node");
+});

@@ -1,0 +1,168 @@
+/**
+ * The table "What hardening does" of README.md: each setting alone, on each
+ * runtime, as it is measured. A setting that is not in effect here, since the
+ * kernel or systemd can't, would prove nothing, and is said to be that.
+ */
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { ROOT } from "../e2e/harness.ts";
+import { NO_MACHINE, type Units, until, useMachine } from "./machine.ts";
+import {
+  MAIN_HOSTS,
+  serviceUnit,
+  type Settings,
+  socketUnit,
+  type UnitHost,
+} from "./units.ts";
+
+const machine = useMachine();
+const skip = NO_MACHINE;
+
+const FOLDER = "/opt/listenfds/tests/systemd";
+
+/** The columns of the table, in order. */
+const COLUMNS: readonly UnitHost[] = [
+  "deno 2.9 -A",
+  "deno 2.9",
+  "bun 1.4",
+  "node 24",
+].map((label) => MAIN_HOSTS.find((host) => host.label === label)!);
+
+/** A row of the table. */
+interface Row {
+  /** The settings, as they are written. */
+  readonly lines: readonly string[];
+  readonly cells: readonly string[];
+}
+
+/** Reads the table of README.md. */
+function readTable(): Row[] {
+  const text = fs.readFileSync(path.join(ROOT, "README.md"), "utf8");
+  const [, section] = text.split("\n### What hardening does\n");
+  return section!.split("\n### ")[0]!.split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) => {
+      const [, setting, ...cells] = line.split("|").map((cell) => cell.trim());
+      const lines = [...setting!.matchAll(/`([^`]+)`/g)];
+      return {
+        lines: lines.map(([, each]) => each!),
+        cells: cells.slice(0, 4),
+      };
+    });
+}
+
+function settingsOf(lines: readonly string[]): Settings {
+  return Object.fromEntries(
+    lines.map((line) => /^([^=]+)=(.*)$/.exec(line)!.slice(1)),
+  );
+}
+
+/** The units that try a row: on each runtime, and by what it forbids. */
+function unitsOf({ lines: [first, ...rest] }: Row): Units {
+  const settings = settingsOf([first!, ...rest]);
+  const units: Record<string, string> = {
+    "probe.service": serviceUnit(COLUMNS[3]!, "", {
+      ...settings,
+      Type: "oneshot",
+      ExecStart: `/usr/local/bin/node ${FOLDER}/probe.ts "${first}"`,
+    }),
+  };
+  for (const [at, host] of COLUMNS.entries()) {
+    const name = `hard${at}`;
+    const service = { Service: `${name}.service` };
+    units[`${name}web.socket`] = socketUnit({
+      ...service,
+      FileDescriptorName: "web",
+      ListenStream: `127.0.0.${at + 1}:80`,
+    });
+    units[`${name}admin.socket`] = socketUnit({
+      ...service,
+      FileDescriptorName: "admin",
+      ListenStream: `/run/${name}.sock`,
+    });
+    units[`${name}.service`] = serviceUnit(host, "", {
+      ...settings,
+      Sockets: `${name}web.socket ${name}admin.socket`,
+      ExecStart: [...host.command, `${FOLDER}/hardened.ts`].join(" "),
+      CacheDirectory: name,
+      Environment: `DENO_DIR=%C/${name}`,
+    });
+  }
+  return units;
+}
+
+/** Whether the settings are in effect for a program that tries them. */
+async function isInEffect({ lines: [first] }: Row): Promise<boolean> {
+  // No program of Node's could tell: that it doesn't start is what shows it.
+  if (first === "MemoryDenyWriteExecute=yes") return true;
+  for (const folder of ["/tmp", "/dev"]) {
+    fs.writeFileSync(machine().file(`${folder}/probe-marker`), "");
+  }
+  await machine().systemctl("start", "probe.service");
+  const found = await until("the probe", async () => {
+    const text = await machine().journal("probe.service");
+    return /^probe: (.*)$/m.exec(text)?.[1];
+  });
+  return found === "in effect";
+}
+
+/** What `hardened.ts` tells of a socket. */
+interface Served {
+  readonly kind: string;
+  readonly mode?: string;
+  readonly modeReason?: string;
+  readonly error?: string;
+}
+
+/** Puts into words what a service does on a runtime. */
+async function describe(
+  host: UnitHost,
+  name: string,
+  at: number,
+): Promise<string> {
+  const ready = await until(`${host.label} to start, or not`, async () => {
+    const text = await machine().journal(`${name}.service`);
+    if (/Failed with result/.test(text)) return null;
+    return /^ready (.*)$/m.exec(text)?.[1];
+  });
+  if (ready === null) return "doesn't start";
+  const served: Record<string, Served> = JSON.parse(ready);
+  const targets = {
+    web: { host: `127.0.0.${at + 1}`, port: 80 },
+    admin: { path: `/run/${name}.sock` },
+  };
+  const modes = [];
+  for (const [name, target] of Object.entries(targets)) {
+    const { error, mode, modeReason } = served[name]!;
+    assert.equal(error, undefined, host.label);
+    assert.ok(modeReason);
+    assert.equal((await machine().request(target)).status, 200);
+    modes.push(mode);
+  }
+  const shown = modes[0] === modes[1]
+    ? modes[0]!
+    : `TCP ${modes[0]}, Unix ${modes[1]}`;
+  const isBlind = host.inspects && served["web"]!.kind !== "stream-listener";
+  return isBlind ? `${shown}, kinds unknown` : shown;
+}
+
+for (const row of readTable()) {
+  const title = row.lines.join(", ");
+  test(`${title} does what README.md says`, { skip }, async (t) => {
+    await machine().install(t, unitsOf(row));
+    const names = COLUMNS.map((_, at) => `hard${at}`);
+    const [isShown, ...found] = await Promise.all([
+      isInEffect(row),
+      ...COLUMNS.map(async (host, at) => {
+        // That it fails to start is a result, too.
+        await machine().run("systemctl", "start", `${names[at]}.service`);
+        return await describe(host, names[at]!, at);
+      }),
+    ]);
+    if (!isShown) return t.skip(`${title} is not in effect here`);
+    assert.deepEqual(found, row.cells);
+  });
+}
