@@ -9,7 +9,7 @@ import type dgram from "node:dgram";
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
-import type net from "node:net";
+import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { after, before, type TestContext } from "node:test";
@@ -59,8 +59,8 @@ export class Machine {
   >();
   #dialer: Promise<ChildProcess> | undefined;
   #dials = 0;
-  /** Where the journal ended when units were installed. */
-  #cursor = "";
+  /** Where the journal ended when a unit was installed. */
+  readonly #cursors = new Map<string, string>();
 
   private constructor(keeper: ChildProcess, pid: number) {
     this.#keeper = keeper;
@@ -173,7 +173,8 @@ export class Machine {
       "--lines=0",
       "--show-cursor",
     );
-    this.#cursor = /^-- cursor: (.*)$/m.exec(stdout)![1]!;
+    const cursor = /^-- cursor: (.*)$/m.exec(stdout)![1]!;
+    for (const name of names) this.#cursors.set(name, cursor);
     t.after(async () => {
       const all = names.map((name) => name.replace("@.", "@*."));
       // Sockets first: they would start the services again.
@@ -183,7 +184,7 @@ export class Machine {
       await this.run("systemctl", "stop", ...all);
       await this.run("systemctl", "reset-failed", ...all);
       if (!(t as { passed?: boolean }).passed) {
-        for (const name of all) {
+        for (const name of names) {
           t.diagnostic(`${name}:\n${await this.journal(name)}`);
         }
       }
@@ -195,13 +196,13 @@ export class Machine {
   }
 
   /** What a unit has written since it was installed, and systemd of it. */
-  async journal(unit: string): Promise<string> {
+  async journal(name: string): Promise<string> {
     await this.run("journalctl", "--sync");
     const args = [
       "--no-pager",
       "--output=cat",
-      `--after-cursor=${this.#cursor}`,
-      `--unit=${unit}`,
+      `--after-cursor=${this.#cursors.get(name)}`,
+      `--unit=${name.replace("@.", "@*.")}`,
     ];
     return (await this.run("journalctl", ...args)).stdout;
   }
@@ -255,13 +256,15 @@ export class Machine {
     return dialer;
   }
 
-  /** Sends an HTTP request on a connection of its own. */
+  /** Sends an HTTP request on a connection, which the answer ends. */
   async request(
-    target: net.NetConnectOpts,
+    target: net.NetConnectOpts | net.Socket,
     options: http.RequestOptions = {},
     body?: string | Uint8Array,
   ): Promise<Reply> {
-    const socket = await this.connect(target);
+    const socket = target instanceof net.Socket
+      ? target
+      : await this.connect(target);
     // The server is to decide when the connection ends.
     const headers = { connection: "close", ...options.headers };
     const sent = http.request({

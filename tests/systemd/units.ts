@@ -52,6 +52,11 @@ export const MAIN_HOSTS: readonly UnitHost[] = UNIT_HOSTS.filter(({ label }) =>
   label !== "node 22" && label !== "node 26"
 );
 
+/** The runtimes' own servers, on the versions that are used most. */
+export const NATIVE_HOSTS: readonly UnitHost[] = MAIN_HOSTS.filter(({ http }) =>
+  http === "native" || http === "http"
+);
+
 /** Where the service of the tests is in a machine. */
 export const SERVICE = "/opt/listenfds/tests/systemd/service.ts";
 

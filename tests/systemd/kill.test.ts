@@ -1,0 +1,95 @@
+/** A service that is killed loses what it had accepted, and nothing else. */
+
+import assert from "node:assert/strict";
+import type http from "node:http";
+import { test } from "node:test";
+import { NO_MACHINE, until, useMachine } from "./machine.ts";
+import { answered, installLoaded, lost, RunningLoad } from "./under_load.ts";
+import { NATIVE_HOSTS } from "./units.ts";
+
+const machine = useMachine();
+const skip = NO_MACHINE;
+
+/** How often it is killed under load. */
+const ROUNDS = 5;
+
+/** How many connections a process has accepted; those that wait have none. */
+async function accepted(pid: number): Promise<number> {
+  const { stdout } = await machine().run(
+    ...["ss", "-Htnp", "state", "all", "sport = :8080"],
+  );
+  return stdout.split("\n").filter((line) =>
+    !line.startsWith("LISTEN") && line.includes(`pid=${pid},`)
+  ).length;
+}
+
+function kill(signal: string): Promise<string> {
+  const args = ["kill", `--signal=${signal}`, "loaded.service"];
+  return machine().systemctl(...args);
+}
+
+for (const host of NATIVE_HOSTS) {
+  test(`killing ${host.label} loses exactly what it had accepted`, {
+    skip,
+  }, async (t) => {
+    await installLoaded(t, machine(), host, "drain");
+    const ask = (options: http.RequestOptions) =>
+      machine().request({ port: 8080 }, options);
+    const before = Number((await ask({ path: "/pid" })).body);
+    const taken = Array.from(
+      { length: 10 },
+      () =>
+        ask({ path: "/work?ms=60000" }).then(() => "answered", () => "lost"),
+    );
+    await until(
+      "ten connections to be accepted",
+      async () => await accepted(before) === 10 || undefined,
+    );
+    // From here on it accepts nothing: what comes waits in the kernel.
+    await kill("STOP");
+    const waiting = Array.from({ length: 40 }, () => ask({ path: "/pid" }));
+    await until("forty connections to wait", async () => {
+      const args = ["ss", "-Hltn", "sport = :8080"];
+      const { stdout } = await machine().run(...args);
+      return Number(stdout.split(/\s+/)[1]) === 40 || undefined;
+    });
+    assert.equal(await accepted(before), 10);
+    await kill("KILL");
+    const answers = await Promise.all(waiting);
+    const pids = new Set(answers.map(({ body }) => body));
+    assert.equal(pids.size, 1);
+    assert.ok(!pids.has(String(before)));
+    assert.deepEqual(await Promise.all(taken), Array(10).fill("lost"));
+  });
+
+  test(`killing ${host.label} under load loses no more than it had accepted`, {
+    skip,
+  }, async (t) => {
+    await installLoaded(t, machine(), host, "drain");
+    const common = { clients: 16, handlerMs: 0, pauseMs: 10 };
+    const load = RunningLoad.start(t, machine(), [
+      { ...common, name: "new connections", keepAlive: false },
+      { ...common, name: "keep-alive", keepAlive: true },
+      { ...common, name: "slow", keepAlive: false, handlerMs: 100 },
+    ]);
+    let sum = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      await load.progress(16);
+      const pid = await machine().mainPid("loaded.service");
+      await kill("STOP");
+      // It can't accept any more meanwhile, nor close what it has.
+      sum += await accepted(pid);
+      await kill("KILL");
+    }
+    await load.progress(16);
+    const report = await load.stop();
+    const failures = lost(report).reduce((a, b) => a + b);
+    const message = `${sum} accepted: ${JSON.stringify(report)}`;
+    assert.ok(failures > 0, message);
+    assert.ok(failures <= sum, message);
+    assert.ok(answered(report) > ROUNDS * 3 * 16, message);
+    for (const counts of Object.values(report)) {
+      assert.equal(counts.refused + counts.wrong + counts.timeout, 0, message);
+    }
+  });
+}

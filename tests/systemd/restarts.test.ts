@@ -1,0 +1,71 @@
+/**
+ * What ends under load lose: nothing, where the server drains. The short form is
+ * for every run of the tests; with `LISTENFDS_RESTARTS` it takes longer, and
+ * prints a table of it beside what the runtimes' own ends lose.
+ */
+
+import assert from "node:assert/strict";
+import process from "node:process";
+import { after, test } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine.ts";
+import { answered, lost, measureRestarts, type Stop } from "./under_load.ts";
+import { NATIVE_HOSTS } from "./units.ts";
+
+const machine = useMachine();
+const skip = NO_MACHINE;
+
+const LONG = process.env["LISTENFDS_RESTARTS"];
+const RESTARTS = Number(LONG ?? 10);
+
+/** The rows of the table: what was measured, by what and how it was stopped. */
+const table = new Map<string, Map<Stop, string>>();
+
+for (const host of NATIVE_HOSTS) {
+  for (const keepAlive of [false, true]) {
+    const connections = keepAlive ? "keep-alive" : "new connections";
+    const row = `${host.label.replace(" -A", "")} | ${connections}`;
+    const cells = new Map<Stop, string>();
+    table.set(row, cells);
+    const restart = (stop: Stop, restarts: number, what: string) =>
+      test(
+        `${restarts} restarts of ${host.label} with ${connections} ${what}`,
+        {
+          skip,
+        },
+        async (t) => {
+          const report = await measureRestarts(
+            t,
+            machine(),
+            host,
+            stop,
+            keepAlive,
+            restarts,
+          );
+          const failures = lost(report);
+          const sum = failures.reduce((a, b) => a + b);
+          const answers = answered(report);
+          cells.set(stop, `${failures.join(" / ")} of ${answers + sum}`);
+          const message = JSON.stringify(report);
+          // Three groups of clients, each several times for each process.
+          assert.ok(answers > restarts * 3 * 8, message);
+          if (stop === "drain") assert.equal(sum, 0, message);
+          if (stop === "exit") assert.ok(sum > restarts, message);
+        },
+      );
+    if (LONG !== undefined) restart("naive", RESTARTS, "without draining");
+    // Who sees nothing lost here would see nothing lost anywhere.
+    if (!keepAlive) restart("exit", 2, "that just end lose requests");
+    restart("drain", RESTARTS, "lose nothing");
+  }
+}
+
+after(() => {
+  if (LONG === undefined || skip) return;
+  console.log(
+    `\nRequests lost in ${RESTARTS} restarts: fast / 200 ms / uploads\n\n` +
+      "| server | clients | its own shutdown | drain |\n|---|---|---|---|",
+  );
+  for (const [row, cells] of table) {
+    console.log(`| ${row} | ${cells.get("naive")} | ${cells.get("drain")} |`);
+  }
+});
