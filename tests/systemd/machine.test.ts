@@ -97,6 +97,30 @@ async function leavesNothing(
   return { program, pid, keeper };
 }
 
+/** What is said of a machine by a program that is started in this way. */
+function reasonOf(...command: string[]): string {
+  const module = JSON.stringify(import.meta.resolve("./machine.ts"));
+  const code = `console.log((await import(${module})).NO_MACHINE)`;
+  const [program, ...args] = [...command, process.execPath, "-e", code];
+  return spawnSync(program!, args, { encoding: "utf8" }).stdout.trim();
+}
+
+test("where no machine can be booted, it is said why", { skip }, () => {
+  assert.equal(reasonOf("env"), "false");
+  // Root, but without what root may do: as in many containers.
+  assert.match(
+    reasonOf("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"),
+    /^no namespaces for a systemd of its own: .*not permitted/,
+  );
+  assert.match(
+    reasonOf("env", "PATH=/nowhere"),
+    /^no namespaces for a systemd of its own: .*ENOENT/,
+  );
+  const capabilities = ["--reuid=65534", "--clear-groups", "--inh-caps=-all"];
+  // Nothing, where that user may not even read the tests.
+  assert.match(reasonOf("setpriv", ...capabilities), /^(needs root.*|)$/);
+});
+
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
   test(`nothing is left of a machine after ${signal}`, { skip }, async (t) => {
     const { program, keeper } = await leavesNothing(
