@@ -23,13 +23,15 @@ const skip = NO_MACHINE;
 
 const FOLDER = "/opt/listenfds/tests/systemd";
 
-/** The columns of the table, in order. */
+/** The columns of the table, in order: runtimes, and how they serve. */
 const COLUMNS: readonly UnitHost[] = [
-  "deno 2.9 -A",
-  "deno 2.9",
-  "bun 1.4",
-  "node 24",
-].map((label) => MAIN_HOSTS.find((host) => host.label === label)!);
+  "deno native",
+  "deno serve",
+  "bun native",
+  "node http",
+].map((wanted) =>
+  MAIN_HOSTS.find(({ runtime, http }) => `${runtime} ${http}` === wanted)!
+);
 
 /** A row of the table. */
 interface Row {
