@@ -71,7 +71,6 @@ export {
   type UnknownInfo,
   type VsockAddress,
 } from "./src/core/mod.ts";
-export type { Fallback, ListenTarget } from "./src/endpoints.ts";
 export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
 export type { Placeholder } from "./src/runtime/placeholder.ts";
 export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
@@ -79,6 +78,8 @@ export type {
   ClosableWebSocket,
   Connection,
   DrainOptions,
+  Fallback,
+  ListenTarget,
   Made,
   Mode,
   ServeErrorHandler,

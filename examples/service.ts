@@ -3,8 +3,8 @@
  * HTTP on `web` and `admin`, a line echo on `echo`. It serves whichever of them
  * it was handed, and ends on SIGTERM.
  *
- * In a project of your own, import from `jsr:@listenfds/listenfds`, or from
- * `listenfds` as npm package.
+ * In a project of your own, import from `jsr:@listenfds/listenfds`, or from the
+ * npm package `@listenfds/listenfds`.
  */
 
 import process from "node:process";

@@ -18,8 +18,6 @@
 
 import {
   describeTarget,
-  type Fallback,
-  type ListenTarget,
   openTarget,
   requireOne,
   useTarget,
@@ -45,10 +43,10 @@ import type {
 import { requireRuntime } from "./runtime/current.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { openNative } from "./runtime/native.ts";
-import type { DrainOptions } from "./types.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
-export type { Fallback, ListenTarget } from "./endpoints.ts";
+export type { Fallback, ListenTarget } from "./types.ts";
 export type {
   BunAddress,
   BunListener,
@@ -66,15 +64,26 @@ export type { ClosableWebSocket, DrainOptions } from "./types.ts";
 export type BunTypes = typeof globalThis extends { Bun: infer Types } ? Types
   : BunServers;
 
-/** The options of a function of Bun's. */
-export type OptionsOf<Call> = Call extends (options: infer Options) => unknown
-  ? Options
+/**
+ * The options of a function of Bun's. Of several forms it is the first, which in
+ * Bun's types is that for a port.
+ */
+export type OptionsOf<Call> = Call extends
+  { (options: infer First): unknown; (options: infer Last): unknown }
+  ? unknown extends First ? Last : First
   : BunOptions;
 
-/** What a function of Bun's gives, waited for. */
-export type ResultOf<Call> = Call extends (...args: never[]) => infer Result
-  ? Awaited<Result>
+/** What a function of Bun's gives in its first form, waited for. */
+export type ResultOf<Call> = Call extends
+  { (options: never): infer First; (options: never): infer Last }
+  ? Awaited<unknown extends First ? Last : First>
   : unknown;
+
+/** Options without an address, where one is required. */
+export type WithoutAddress<Options> = Omit<
+  Options,
+  "hostname" | "port" | "unix"
+>;
 
 /** Where to listen when a process is not activated. */
 export interface FallbackOptions {
@@ -101,7 +110,8 @@ export type Listener = BunTypes extends { listen: infer Call } ? ResultOf<Call>
 
 /** The options of `Bun.listen`; an address among them is not used. */
 export type ListenOptions =
-  & (BunTypes extends { listen: infer Call } ? OptionsOf<Call> : BunOptions)
+  & (BunTypes extends { listen: infer Call } ? WithoutAddress<OptionsOf<Call>>
+    : BunOptions)
   & FallbackOptions;
 
 /** The socket of `Bun.udpSocket`. */

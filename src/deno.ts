@@ -22,8 +22,6 @@
 import { ActivationError } from "./core/errors.ts";
 import {
   describeTarget,
-  type Fallback,
-  type ListenTarget,
   openTarget,
   requireOne,
   useTarget,
@@ -42,10 +40,10 @@ import {
 import { DenoServers, serverMaker } from "./runtime/deno_servers.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { openNative } from "./runtime/native.ts";
-import type { DrainOptions } from "./types.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
-export type { Fallback, ListenTarget } from "./endpoints.ts";
+export type { Fallback, ListenTarget } from "./types.ts";
 export type { DatagramConn, DenoServeOptions } from "./runtime/deno_native.ts";
 export type { ClosableWebSocket, DrainOptions } from "./types.ts";
 

@@ -24,22 +24,7 @@ import type { Maker, Opened } from "./runtime/adoption.ts";
 import { currentRuntime, requireRuntime } from "./runtime/current.ts";
 import { openNative } from "./runtime/native.ts";
 import { requireUsable, type Runtime } from "./runtime/runtime.ts";
-
-/**
- * Where to listen when, and only when, the process is not activated: a TCP port
- * (of one address, or of all), or a Unix socket's path, `@` in front for an
- * abstract name. The path is removed again on close.
- */
-export type Fallback =
-  | { readonly port: number; readonly hostname?: string }
-  | { readonly path: string };
-
-/**
- * What to listen on: a name, the text of an address such as `systemd:web`,
- * `fd:3`, `tcp:127.0.0.1:8080` or `unix:/run/x.sock`, or such an address parsed.
- * Text with a colon is an address, since no name holds one.
- */
-export type ListenTarget = string | ListenAddress;
+import type { Fallback, ListenTarget } from "./types.ts";
 
 /** Endpoints to be used, with the way to give them back. */
 interface Claim {

@@ -5,16 +5,17 @@
  */
 
 import type { Address } from "./core/address.ts";
-import {
-  describeTarget,
-  type Fallback,
-  type ListenTarget,
-  useTarget,
-} from "./endpoints.ts";
+import { describeTarget, useTarget } from "./endpoints.ts";
 import type { StreamBackend } from "./runtime/backend.ts";
 import { openBest, readMode } from "./runtime/choose_backend.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import type { Connection, Made, Mode } from "./types.ts";
+import type {
+  Connection,
+  Fallback,
+  ListenTarget,
+  Made,
+  Mode,
+} from "./types.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {

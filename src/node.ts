@@ -20,13 +20,7 @@ import type * as net from "node:net";
 import { type Address, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
 import { ActivationError, quote } from "./core/errors.ts";
-import {
-  describeTarget,
-  type Fallback,
-  type ListenTarget,
-  useDescriptor,
-  useTarget,
-} from "./endpoints.ts";
+import { describeTarget, useDescriptor, useTarget } from "./endpoints.ts";
 import { addressMismatch, listenError } from "./runtime/acceptor.ts";
 import { attach } from "./runtime/attach.ts";
 import { builtin } from "./runtime/builtin.ts";
@@ -35,9 +29,9 @@ import { readDrainOptions } from "./runtime/drain_options.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { DrainableNodeServer } from "./runtime/node_servers.ts";
 import { inetAddress } from "./runtime/socket_address.ts";
-import type { DrainOptions } from "./types.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
 
-export type { Fallback, ListenTarget } from "./endpoints.ts";
+export type { Fallback, ListenTarget } from "./types.ts";
 export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
 export type { ListenAddress } from "./core/listen_address.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";

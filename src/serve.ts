@@ -5,18 +5,15 @@
  */
 
 import type { Address } from "./core/address.ts";
-import {
-  describeTarget,
-  type Fallback,
-  type ListenTarget,
-  useTarget,
-} from "./endpoints.ts";
+import { describeTarget, useTarget } from "./endpoints.ts";
 import { openBest, readMode } from "./runtime/choose_backend.ts";
 import { currentRuntime } from "./runtime/current.ts";
 import { readDrainOptions } from "./runtime/drain_options.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import type {
   DrainOptions,
+  Fallback,
+  ListenTarget,
   Made,
   Mode,
   ServeErrorHandler,

@@ -59,19 +59,31 @@ export class Descriptor {
    * ```
    */
   static inspectAll(descriptors: readonly Descriptor[]): DescriptorInfo[] {
+    const infos = new Map<Descriptor, DescriptorInfo>();
     const open = new Map<Inspector, Descriptor[]>();
     for (const one of descriptors) {
+      if (!Descriptor.#isOwn(one)) {
+        infos.set(one, one.info);
+        continue;
+      }
       if (one.#closed) continue;
       const others = open.get(one.inspector);
       if (others === undefined) open.set(one.inspector, [one]);
       else others.push(one);
     }
-    const infos = new Map<Descriptor, DescriptorInfo>();
     for (const [inspector, group] of open) {
       const read = inspector.inspect(group.map(({ fd }) => fd));
       group.forEach((one, at) => infos.set(one, read[at]!));
     }
     return descriptors.map((one) => infos.get(one) ?? { kind: "closed" });
+  }
+
+  /**
+   * Whether this class made it. A program can hold this library twice, as ES
+   * module and as CommonJS, and share the activation between them.
+   */
+  static #isOwn(one: Descriptor): boolean {
+    return #closed in one;
   }
 
   /** Notes that the descriptor is closed and its number no longer ours. */

@@ -63,3 +63,15 @@ test("Descriptor.inspectAll() gives as much as it is asked for", () => {
   const one = descriptor(3, "web", PIPE);
   assert.deepEqual(Descriptor.inspectAll([one, one]), [PIPE, PIPE]);
 });
+
+test("Descriptor.inspectAll() takes descriptors of another copy of the library", () => {
+  const source = recording({ 3: PIPE });
+  const own = new Descriptor(3, "web", source);
+  // Only the other copy's class can read its private fields.
+  const other = { fd: 4, name: "web", inspector: source, info: FILE };
+  assert.deepEqual(
+    Descriptor.inspectAll([other as unknown as Descriptor, own]),
+    [FILE, PIPE],
+  );
+  assert.deepEqual(source.asked, [[3]]);
+});
