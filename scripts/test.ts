@@ -1,38 +1,80 @@
 /**
  * Runs the tests on every runtime, and counts them all:
  *
- *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [restarts]
+ *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [package] [restarts]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
  * own servers older versions, too. Those in tests/systemd do the same with the
  * units of a real systemd; `restarts`, which is not run by default, is the long
- * form of what they measure under load.
+ * form of what they measure under load. The tests of the package install it into
+ * empty projects: a tarball or a folder that `--package=PATH` names, or what
+ * `deno pack` makes.
  */
 
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { countReport, type Counts } from "./junit.ts";
-import { olderToolchain, type Tool, toolchain } from "./toolchain.ts";
+import { denoPack, npmPack } from "./pack.ts";
+import {
+  olderToolchain,
+  packageToolchain,
+  type Tool,
+  toolchain,
+} from "./toolchain.ts";
 
 interface Run {
   readonly label: string;
   /** Whether it starts the older versions. */
   readonly isMatrix?: boolean;
   readonly tool: Tool;
+  /** What else it finds in its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The arguments that run the suite and write a JUnit report. */
   readonly args: (report: string) => string[];
-  /** Variables that the suite reads. */
-  readonly env?: Record<string, string>;
+}
+
+/** The package to test. */
+interface Tested {
+  /** A tarball or a folder; by default, what `deno pack` makes. */
+  readonly path: string | undefined;
+  /** A folder to pack it into. */
+  readonly output: string;
 }
 
 async function main(args: string[]): Promise<boolean> {
-  const suites = args.length > 0 ? args : ["unit", "e2e", "matrix", "systemd"];
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { package: { type: "string" } },
+  });
+  const suites = positionals.length > 0
+    ? positionals
+    : ["unit", "e2e", "matrix", "systemd", "package"];
   const tools = await toolchain();
+  const packed = await Deno.makeTempDir({ prefix: "listenfds-packed-" });
+  try {
+    return await runSuites(suites, tools, {
+      output: packed,
+      path: values.package,
+    });
+  } finally {
+    await Deno.remove(packed, { recursive: true });
+  }
+}
+
+async function runSuites(
+  suites: readonly string[],
+  tools: readonly Tool[],
+  tested: Tested,
+): Promise<boolean> {
   const runs = [
     ...(suites.includes("unit") ? tools.map(unitRun) : []),
     ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
     ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
     ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
+    ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -114,6 +156,30 @@ function restartsRun(tools: readonly Tool[]): Run {
     env: { LISTENFDS_RESTARTS: "100" },
     // One after another: what is measured is not to disturb what is measured.
     ...endToEnd(tools, ["tests/systemd/restarts.test.ts"], 1),
+  };
+}
+
+/** What has to work where the package is installed. */
+async function packageRun(
+  tools: readonly Tool[],
+  { path, output }: Tested,
+): Promise<Run> {
+  const folder = await packageToolchain();
+  const run = endToEnd(tools, ["tests/package/*.test.ts"]);
+  const pack = async () => {
+    if (path === undefined) return await denoPack(output, run.tool, folder);
+    const { isDirectory } = await Deno.stat(path);
+    return isDirectory
+      ? await npmPack(resolve(path), output, run.tool, folder)
+      : resolve(path);
+  };
+  return {
+    label: "package, installed",
+    ...run,
+    env: {
+      LISTENFDS_PACKAGE: await pack(),
+      LISTENFDS_PACKAGE_TOOLS: folder,
+    },
   };
 }
 

