@@ -2,7 +2,8 @@
  * Builds the npm package with dnt into `npm/package/`: ES modules and CommonJS,
  * each with declarations.
  *
- *     deno run -A --no-lock scripts/build_npm.ts
+ * dnt makes the ES modules and their declarations. Its CommonJS would be a second
+ * copy of all code; `npm_files.ts` tells what there is in its place, and why.
  *
  * dnt is on JSR only, which not every machine reaches: so it is imported when
  * this is run, and is neither in `deno.json` nor in `deno.lock`.
@@ -10,14 +11,14 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { trimPackage } from "./npm_files.ts";
+import { finishPackage } from "./npm_files.ts";
 import {
   COMMAND,
   CONFIG,
   type NpmMetadata,
   npmMetadata,
 } from "./npm_metadata.ts";
-import { packageToolchain } from "./toolchain.ts";
+import { packageToolchain, type Tool } from "./toolchain.ts";
 
 /** What is used of dnt's options; it has more. */
 interface BuildOptions {
@@ -55,9 +56,10 @@ const ROOT = new URL("../", import.meta.url);
 /**
  * Builds the package.
  *
+ * @param node The Node to run esbuild on.
  * @returns The folder that it is in.
  */
-export async function buildNpm(): Promise<string> {
+export async function buildNpm(node: Tool): Promise<string> {
   const { build, emptyDir }: Dnt = await import(DNT);
   const outDir = fileURLToPath(new URL("npm/package", ROOT));
   await emptyDir(outDir);
@@ -77,7 +79,7 @@ export async function buildNpm(): Promise<string> {
     shims: {},
     package: { ...npmMetadata(), type: "module" },
     declaration: "inline",
-    scriptModule: "cjs",
+    scriptModule: false,
     // The sources are checked by `deno check`, the declarations by programs
     // that use them: here neither Deno's nor Bun's types are known.
     typeCheck: false,
@@ -93,8 +95,7 @@ export async function buildNpm(): Promise<string> {
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     await Deno.copyFile(new URL(name, ROOT), join(outDir, name));
   }
-  await trimPackage(outDir, await packageToolchain());
+  const tools = await packageToolchain();
+  await finishPackage(outDir, { node: node.path, tools });
   return outDir;
 }
-
-if (import.meta.main) await buildNpm();

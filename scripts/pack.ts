@@ -7,7 +7,7 @@
  */
 
 import { join } from "node:path";
-import { toPlainCode, trimPackage } from "./npm_files.ts";
+import { finishPackage } from "./npm_files.ts";
 import { COMMAND, npmMetadata } from "./npm_metadata.ts";
 import { packageToolchain, type Tool, toolchain } from "./toolchain.ts";
 
@@ -17,8 +17,8 @@ const ROOT = new URL("../", import.meta.url);
  * Packs with `deno pack`.
  *
  * @param output The folder to put the tarball into.
- * @param node The Node to run npm on.
- * @param tools The folder that npm and TypeScript are in.
+ * @param node The Node to run npm and esbuild on.
+ * @param tools The folder that they are in.
  * @returns The path of the tarball.
  */
 export async function denoPack(
@@ -34,8 +34,8 @@ export async function denoPack(
     await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
     await run("tar", "tar", ["-xzf", raw], folder);
     const built = join(folder, "package");
-    await addMetadata(built, tools);
-    await trimPackage(built, tools);
+    await addMetadata(built);
+    await finishPackage(built, { node: node.path, tools });
     return await npmPack(built, output, node, tools);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -43,16 +43,17 @@ export async function denoPack(
 }
 
 /** Adds the command, and what `package.json` says of the package. */
-async function addMetadata(folder: string, tools: string): Promise<void> {
+async function addMetadata(folder: string): Promise<void> {
   const file = join(folder, "package.json");
   const packed: object = JSON.parse(await Deno.readTextFile(file));
   const script = COMMAND.path.replace(/\.ts$/, ".js");
   const bin = { [COMMAND.name]: script };
   const all = { ...npmMetadata(), ...packed, bin };
   await Deno.writeTextFile(file, JSON.stringify(all, null, 2));
-  // No entry point leads to it, so `deno pack` has left it out.
+  // No entry point leads to it, so `deno pack` has left it as it is: without
+  // types it is code, but for the names of the files that it imports.
   const source = await Deno.readTextFile(new URL(COMMAND.path, ROOT));
-  const code = toPlainCode(source.replace(/^#!.*\n/, ""), tools);
+  const code = source.replace(/^#!.*\n/, "").replace(/\.ts(["'])/g, ".js$1");
   const shebang = "#!/usr/bin/env node\n";
   await Deno.writeTextFile(join(folder, script), shebang + code);
 }

@@ -25,8 +25,8 @@ async function main(): Promise<number> {
     console.error(`release:check: nothing was checked: ${problem}`);
     return NOT_CHECKED;
   }
-  const folder = await buildNpm();
   const node = (await toolchain()).find(({ label }) => label === "node 24")!;
+  const folder = await buildNpm(node);
   const output = fileURLToPath(new URL("npm", ROOT));
   const tarball = await npmPack(folder, output, node, await packageToolchain());
   console.log(`Built ${tarball}`);

@@ -48,6 +48,7 @@ const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
   "@types/bun": "1.4.5",
   "@types/deno": "2.7.0",
   "@types/node": "26.6.6",
+  "esbuild": "0.28.2",
   "npm": "12.2.0",
   "publint": "0.3.25",
   "typescript": "5.9.3",

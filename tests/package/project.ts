@@ -49,7 +49,7 @@ export interface Manifest {
   readonly bin: Readonly<Record<string, string>>;
   readonly engines: Readonly<Record<string, string>>;
   readonly exports: Readonly<
-    Record<string, { readonly require?: string; readonly import: string }>
+    Record<string, Readonly<Record<"import" | "require", unknown>>>
   >;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly [field: string]: unknown;
@@ -60,14 +60,6 @@ export const MANIFEST: Manifest = JSON.parse(
     encoding: "utf8",
   }),
 );
-
-/**
- * Whether the package has CommonJS beside ES modules, as dnt builds it. What
- * `deno pack` makes has not: then `require()` loads the ES modules, which
- * TypeScript doesn't know under `module: node16`.
- */
-export const HAS_COMMONJS: boolean =
-  MANIFEST.exports["."]!.require !== undefined;
 
 /** The Node that npm and the checkers run on. */
 export const NODE: string = TOOLS.find(({ label }) => label === "node 24")!

@@ -95,7 +95,7 @@ Deno.test("a program that is not activated serves on its fallback", async () => 
     `--allow-env=${variables}`,
   );
   assertEquals(success, true, output);
-  const address = { kind: "inet", family: "ipv4", hostname: "127.0.0.1", port };
+  const address = { kind: "ipv4", hostname: "127.0.0.1", port };
   const [shown, text] = output.trimEnd().split(" ");
   assertEquals([JSON.parse(shown!), text], [[address], "hi"]);
 });
