@@ -1,7 +1,8 @@
 /**
  * Runs the benchmarks, all or those that are named:
  *
- *     deno run -A bench/main.ts [environment] [metadata] [adoption] [throughput]
+ *     deno run -A bench/main.ts [environment] [metadata] [startup] [adoption]
+ *         [throughput]
  *
  * The exit status tells only whether they could be run, not what they showed.
  */
@@ -11,6 +12,7 @@ import { benchAdoption } from "./adoption.ts";
 import { benchEnvironment } from "./environment.ts";
 import { benchMetadata } from "./metadata.ts";
 import { NotMeasured } from "./not_measured.ts";
+import { benchStartup } from "./startup.ts";
 import { benchThroughput } from "./throughput.ts";
 
 /** Each prints what it measured. */
@@ -20,6 +22,7 @@ const BENCHMARKS: ReadonlyMap<
 > = new Map([
   ["environment", benchEnvironment],
   ["metadata", benchMetadata],
+  ["startup", benchStartup],
   ["adoption", benchAdoption],
   ["throughput", benchThroughput],
 ]);

@@ -4,7 +4,7 @@
  * every day.
  *
  * - Its many modules are joined to few. On Node, importing the package costs a
- *   tenth then of what it does with a file for each module (`bench/README.md`
+ *   third then of what it does with a file for each module (`bench/README.md`
  *   has the figures), and no file is opened that a runtime has no use for.
  *   Comments are gone then; what they document is in the declarations, too.
  * - CommonJS is added: declarations, and code that requires the ES modules. All

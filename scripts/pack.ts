@@ -28,18 +28,29 @@ export async function denoPack(
 ): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "listenfds-pack-" });
   try {
-    const raw = join(folder, "raw.tgz");
-    // Without source maps: they hold the sources, and are twice as large.
-    const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
-    await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
-    await run("tar", "tar", ["-xzf", raw], folder);
-    const built = join(folder, "package");
-    await addMetadata(built);
+    const built = await denoBuild(folder);
     await finishPackage(built, { node: node.path, tools });
     return await npmPack(built, output, node, tools);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/**
+ * Builds with `deno pack`: a file for each module.
+ *
+ * @param folder An empty folder to build in.
+ * @returns The folder of the package, which is not finished.
+ */
+export async function denoBuild(folder: string): Promise<string> {
+  const raw = join(folder, "raw.tgz");
+  // Without source maps: they hold the sources, and are twice as large.
+  const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
+  await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
+  await run("tar", "tar", ["-xzf", raw], folder);
+  const built = join(folder, "package");
+  await addMetadata(built);
+  return built;
 }
 
 /** Adds the command, and what `package.json` says of the package. */

@@ -1,7 +1,8 @@
 /**
  * Runs the tests on every runtime, and counts them all:
  *
- *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [package] [restarts]
+ *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [package]
+ *         [restarts] [fallback]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
@@ -9,7 +10,8 @@
  * units of a real systemd; `restarts`, which is not run by default, is the long
  * form of what they measure under load. The tests of the package install it into
  * empty projects: a tarball or a folder that `--package=PATH` names, or what
- * `deno pack` makes.
+ * `deno pack` makes. That of the fallback alone, which is one of the portable
+ * suite, is for systems other than Linux.
  */
 
 import { resolve } from "node:path";
@@ -69,7 +71,8 @@ async function runSuites(
   tested: Tested,
 ): Promise<boolean> {
   const runs = [
-    ...(suites.includes("unit") ? tools.map(unitRun) : []),
+    ...(suites.includes("unit") ? tools.map((each) => unitRun(each)) : []),
+    ...(suites.includes("fallback") ? tools.map(fallbackRun) : []),
     ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
     ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
     ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
@@ -97,17 +100,25 @@ function describe({ passed, failed, skipped }: Counts): string {
     (skipped > 0 ? `, ${skipped} skipped` : "");
 }
 
-function unitRun(tool: Tool): Run {
+/** Only what has to work where nothing is activated. */
+function fallbackRun(tool: Tool): Run {
+  return {
+    ...unitRun(tool, "fallback.test.ts"),
+    label: `fallback, ${tool.label}`,
+  };
+}
+
+function unitRun(tool: Tool, file: string = ""): Run {
   const args = {
     deno: (report: string) => [
       ..."test -A --quiet --no-check --reporter=dot".split(" "),
       `--junit-path=${report}`,
-      "tests/unit/",
+      `tests/unit/${file}`,
     ],
     bun: (report: string) => [
       ..."test --reporter=junit --dots".split(" "),
       `--reporter-outfile=${report}`,
-      "./tests/unit/",
+      `./tests/unit/${file}`,
     ],
     node: (report: string) => [
       "--test",
@@ -115,7 +126,7 @@ function unitRun(tool: Tool): Run {
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
       `--test-reporter-destination=${report}`,
-      "tests/unit/*.test.ts",
+      `tests/unit/${file || "*.test.ts"}`,
     ],
   }[tool.runtime];
   return { label: `unit, ${tool.label}`, tool, args };

@@ -1,0 +1,135 @@
+/**
+ * How long a program takes that imports the npm package and ends, beside one that
+ * is empty.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { finishPackage } from "../scripts/npm_files.ts";
+import { denoBuild } from "../scripts/pack.ts";
+import { formatTable } from "../scripts/table.ts";
+import { packageToolchain, type Tool } from "../scripts/toolchain.ts";
+
+/** The programs, and what they do. */
+const PROGRAMS = {
+  empty: "",
+  /** The package as it is shipped. */
+  package: 'import "listenfds-package";\n',
+  /** The same code before its modules are joined. */
+  modules: 'import "listenfds-modules";\n',
+};
+
+type Name = keyof typeof PROGRAMS;
+
+const NAMES = Object.keys(PROGRAMS) as Name[];
+const ROUNDS = 25;
+const WARMUP_ROUNDS = 3;
+
+/**
+ * Measures on every runtime, and prints the times.
+ *
+ * @param tools The runtimes.
+ */
+export async function benchStartup(tools: readonly Tool[]): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "listenfds-startup-" });
+  try {
+    await prepare(folder, tools);
+    const results: { tool: Tool; times: Record<Name, number> }[] = [];
+    for (const tool of tools) {
+      results.push({ tool, times: await measure(tool, folder) });
+    }
+    console.log(`Programs that end at once, medians of ${ROUNDS}:`);
+    console.log(formatTable(
+      [
+        "runtime",
+        "empty ms",
+        "package ms",
+        "/ empty",
+        "a file for each module ms",
+        "/ empty",
+      ],
+      results.map(({ tool, times }) => [
+        tool.label,
+        times.empty.toFixed(1),
+        times.package.toFixed(1),
+        (times.package / times.empty).toFixed(2),
+        times.modules.toFixed(1),
+        (times.modules / times.empty).toFixed(2),
+      ]),
+    ));
+    const shares = results.map((
+      { times: { empty, package: joined, modules } },
+    ) => (joined - empty) / (modules - empty)).sort((a, b) => a - b);
+    const worst = shares.at(-1)!;
+    console.log(
+      `\nJoining the modules pays: ${worst < 0.75 ? "yes" : "NO"}: importing ` +
+        `the package takes ${shares[0]!.toFixed(2)} to ${
+          worst.toFixed(2)
+        } of ` +
+        `the time that it takes with a file for each module`,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Makes a project with the package, finished and not. */
+async function prepare(folder: string, tools: readonly Tool[]): Promise<void> {
+  const modules = join(folder, "node_modules");
+  await Deno.mkdir(modules);
+  const bundler = {
+    node: tools.find(({ label }) => label === "node 24")!.path,
+    tools: await packageToolchain(),
+  };
+  for (const name of ["listenfds-modules", "listenfds-package"]) {
+    const building = await Deno.makeTempDir({ dir: folder });
+    const built = await denoBuild(building);
+    if (name === "listenfds-package") await finishPackage(built, bundler);
+    await Deno.rename(built, join(modules, name));
+  }
+  await Deno.writeTextFile(join(folder, "package.json"), "{}");
+  for (const [name, code] of Object.entries(PROGRAMS)) {
+    await Deno.writeTextFile(join(folder, `${name}.mjs`), code);
+  }
+}
+
+/** The median time of each program; they take turns. */
+async function measure(
+  tool: Tool,
+  folder: string,
+): Promise<Record<Name, number>> {
+  const times: Record<Name, number[]> = { empty: [], package: [], modules: [] };
+  for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
+    for (const name of NAMES) {
+      const time = await timeOf(tool, folder, `${name}.mjs`);
+      if (round >= 0) times[name].push(time);
+    }
+  }
+  const median = (name: Name) =>
+    times[name].sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!;
+  return {
+    empty: median("empty"),
+    package: median("package"),
+    modules: median("modules"),
+  };
+}
+
+async function timeOf(
+  { runtime, path, label }: Tool,
+  folder: string,
+  script: string,
+): Promise<number> {
+  const flags = runtime === "deno" ? ["run", "--no-lock"] : [];
+  const start = performance.now();
+  const { success } = await new Deno.Command(path, {
+    args: [...flags, script],
+    cwd: folder,
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).output();
+  const time = performance.now() - start;
+  if (!success) throw new Error(`Starting ${script} on ${label} failed`);
+  return time;
+}
