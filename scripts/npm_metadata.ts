@@ -66,7 +66,7 @@ export function npmMetadata(
     ...(server && repository && {
       repository: { type: "git", url: `git+${server}/${repository}.git` },
     }),
-    engines: { node: ">=22", bun: ">=1.2", deno: ">=2.3" },
+    engines: { node: ">=22.12", bun: ">=1.2", deno: ">=2.3" },
     sideEffects: ["**/src/cli/*.js"],
   };
 }

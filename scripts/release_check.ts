@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   console.log(`Built ${tarball}`);
   const checks = [
     ["run", "-A", "scripts/test.ts", "package", `--package=${tarball}`],
-    ["test", "-A", "--no-lock", "--no-check", "tests/release/"],
+    ["test", "-A", "--no-config", "--no-lock", "--no-check", "tests/release/"],
   ];
   for (const args of checks) if (!await deno(args)) return 1;
   return 0;
