@@ -18,12 +18,7 @@ import {
   once,
 } from "./node.ts";
 import type { Connection } from "../types.ts";
-import { bunBackends } from "./bun_backend.ts";
-import {
-  type BunSocket,
-  type BunSocketHandlers,
-  BunStreams,
-} from "./bun_connection.ts";
+import type { BunSocket, BunSocketHandlers } from "./bun_connection.ts";
 import type { BunServers } from "./bun_types.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -60,7 +55,7 @@ export function bunRuntime(bun: BunGlobal): Runtime {
     close: (fd) => closeFile(fd, inspector),
     prepareRequest: pauseSocket,
     connect: (fd) => connectBun(bun, fd),
-    native: bunBackends(bun),
+    native: async () => (await import("./bun_backend.ts")).bunBackends(bun),
   };
 }
 
@@ -83,6 +78,7 @@ function pauseSocket(request: http.IncomingMessage): void {
 
 /** Takes over a connected stream socket through `Bun.connect`. */
 async function connectBun(bun: BunGlobal, fd: number): Promise<Connection> {
+  const { BunStreams } = await import("./bun_connection.ts");
   const streams = new BunStreams();
   try {
     const socket = await bun.connect({

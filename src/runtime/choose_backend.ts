@@ -68,7 +68,7 @@ export async function openBest<T>(
   if (mode !== "portable") {
     try {
       return {
-        opened: await open(native),
+        opened: await open(await native()),
         mode: "native",
         modeReason: isInherited
           ? `${title}'s own listener was put onto the inherited socket`

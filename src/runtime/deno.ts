@@ -11,7 +11,6 @@ import { ActivationError } from "../core/errors.ts";
 import type { DenoFfi } from "../libc/deno.ts";
 import { firstKnown } from "../linux/first_known.ts";
 import { builtin, processGlobal } from "./builtin.ts";
-import { denoBackends } from "./deno_backend.ts";
 import { denoLibc, NO_LIBC } from "./libc.ts";
 import {
   closing,
@@ -104,7 +103,7 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
     tellsByListening: true,
     refuses: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
     keepRefused,
-    native: denoBackends,
+    native: async () => (await import("./deno_backend.ts")).denoBackends,
   };
 }
 

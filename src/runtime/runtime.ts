@@ -76,8 +76,11 @@ export interface Runtime {
   adopter(): Libc | NoAdopter;
   /** Which permission is missing to bind a placeholder, if that is known. */
   missingPermission?(placeholder: Placeholder): string | undefined;
-  /** The runtime's own servers, where they differ from the portable path. */
-  readonly native?: Backends;
+  /**
+   * The runtime's own servers, where they differ from the portable path: loaded
+   * when they are needed.
+   */
+  readonly native?: () => Promise<Backends>;
   /** Takes over a connected stream socket. */
   connect(fd: number): Promise<Connection>;
   /**
