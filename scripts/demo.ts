@@ -1,8 +1,9 @@
 /**
  * Shows the library at work: starts `examples/service.ts` by socket activation
- * on Deno, Bun and each Node, and asks every socket for an answer.
+ * on Deno, Bun and each Node, and asks every socket for an answer. The activator
+ * is `listenfds run` on the same runtime, or `systemd-socket-activate`.
  *
- *     deno task demo [--own-activator]
+ *     deno task demo [--systemd]
  *
  * The exit status is 0 only if every answer was right.
  */
@@ -24,8 +25,14 @@ interface DemoSocket {
   readonly address: string;
 }
 
-/** Makes the command line that starts a command with sockets. */
-type Activator = (sockets: DemoSocket[], command: string[]) => string[];
+/** What starts a command with sockets. */
+interface Activator {
+  readonly title: string;
+  /** What becomes of the path of a Unix socket at the end. */
+  readonly path: "kept" | "removed";
+  /** Makes the command line. */
+  command(sockets: DemoSocket[], command: string[], tool: Tool): string[];
+}
 
 const ROOT = new URL("../", import.meta.url);
 const HEADINGS = "runtime version name fd kind address answer ok".split(" ");
@@ -39,7 +46,7 @@ const interruption = new AbortController();
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { "own-activator": { type: "boolean" } },
+    options: { systemd: { type: "boolean" } },
   });
   const tools = await toolchain();
   // Only now: before, Ctrl-C ends everything by itself.
@@ -48,10 +55,8 @@ async function main(): Promise<number> {
       interruption.abort(new Error(`interrupted by ${signal}`));
     });
   }
-  const systemd = !values["own-activator"] && await hasSystemdActivator();
-  const activator = systemd ? systemdActivator : ownActivator(tools);
-  const title = systemd ? "systemd-socket-activate" : "src/cli/main.ts on Node";
-  console.log(`Activator: ${title}`);
+  const activator = values.systemd ? systemdActivator : ownActivator;
+  console.log(`Activator: ${activator.title}`);
   const ipv6 = hasIpv6();
   if (!ipv6) console.log("No IPv6 loopback here: web has its IPv4 socket only");
 
@@ -112,7 +117,9 @@ async function tryService(
     const [a, b] = [expected, found].map((text) => JSON.stringify(text));
     problems.push(`${cells.join(" ").trim()}: expected ${a}, found ${b}`);
   };
-  const service = start(activator(sockets, serviceCommand(tool)));
+  const service = start(
+    activator.command(sockets, serviceCommand(tool), tool),
+  );
   try {
     const signal = AbortSignal.any([service.exited, deadline()]);
     for (const [index, { name, kind, address }] of sockets.entries()) {
@@ -129,7 +136,8 @@ async function tryService(
     const { address } = sockets.find(({ kind }) => kind === "Unix")!;
     const path = await Deno.lstat(address).then(() => "kept", () => "removed");
     const found = `${status}, path ${path}`;
-    add(["", "", "SIGTERM", ""], "exit status 0, path kept", found);
+    const expected = `exit status 0, path ${activator.path}`;
+    add(["", "", "SIGTERM", ""], expected, found);
     return { rows, problems, output: service.output() };
   } finally {
     await service.kill();
@@ -180,8 +188,12 @@ function start([program, ...args]: string[]) {
     },
     /** Ends what is left if something went wrong. */
     async kill(): Promise<void> {
-      send(-child.pid, "SIGKILL");
+      // The second of them lets an activator kill its service.
+      send(child.pid, "SIGTERM");
+      send(child.pid, "SIGINT");
+      const timer = setTimeout(() => send(-child.pid, "SIGKILL"), 2000);
       await ended;
+      clearTimeout(timer);
     },
   };
 }
@@ -244,28 +256,29 @@ function serviceCommand({ runtime, path }: Tool): string[] {
   return [path, ...runtime === "deno" ? deno : [], "examples/service.ts"];
 }
 
-function hasSystemdActivator(): Promise<boolean> {
-  const args = ["--version"];
-  return new Deno.Command("systemd-socket-activate", { args }).output()
-    .then(({ success }) => success, () => false);
-}
-
-const systemdActivator: Activator = (sockets, command) => {
-  const addresses = sockets.flatMap(({ address }) => ["-l", address]);
-  const names = sockets.map(({ name }) => name).join(":");
-  const binding = [...addresses, `--fdname=${names}`];
-  return ["systemd-socket-activate", ...binding, "--", ...command];
+const systemdActivator: Activator = {
+  title: "systemd-socket-activate",
+  path: "kept",
+  command(sockets, command) {
+    const addresses = sockets.flatMap(({ address }) => ["-l", address]);
+    const names = sockets.map(({ name }) => name).join(":");
+    const binding = [...addresses, `--fdname=${names}`];
+    return ["systemd-socket-activate", ...binding, "--", ...command];
+  },
 };
 
-function ownActivator(tools: Tool[]): Activator {
-  const { path } = tools.find(({ label }) => label === "node 24")!;
-  return (sockets, command) => {
+/** As its users start it, on the runtime that the service runs on. */
+const ownActivator: Activator = {
+  title: "listenfds run",
+  path: "removed",
+  command(sockets, command, { runtime, path }) {
+    const program = [path, ...runtime === "deno" ? ["run", "-A"] : []];
     const binding = sockets.map(({ name, kind, address }) =>
-      `--socket=${name}=${kind === "Unix" ? "unix" : "tcp"}:${address}`
+      `--socket=${name}=${kind === "Unix" ? "unix:" : ""}${address}`
     );
-    return [path, "src/cli/main.ts", ...binding, "--", ...command];
-  };
-}
+    return [...program, "src/cli/bin.ts", "run", ...binding, "--", ...command];
+  },
+};
 
 /** Both sockets of `web` have one port. */
 function chooseSockets(path: string, ipv6: boolean): DemoSocket[] {

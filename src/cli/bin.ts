@@ -1,7 +1,12 @@
+#!/usr/bin/env node
 /**
- * The command as npm's `bin`.
+ * The program `listenfds`, for npm's `bin`:
+ *
+ *     node src/cli/bin.ts run --socket web=127.0.0.1:8080 -- COMMAND ARGS…
  *
  * @module
  */
 
-import "./mod.ts";
+import { start } from "./start.ts";
+
+start();

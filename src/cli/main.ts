@@ -1,46 +1,101 @@
 /**
- * The activator as a command:
- *
- *     node src/cli/main.ts --socket web=tcp:127.0.0.1:8080 -- COMMAND ARGS…
+ * The command `listenfds`, as a function: which verb is meant, and what becomes
+ * of its errors.
  *
  * @module
  */
 
-import process from "node:process";
-import { parseArgs } from "node:util";
-import { constants } from "node:os";
-import { parseSocketSpec, spawnActivated, withSockets } from "./activator.ts";
+import { runVerb } from "./run.ts";
+import { type Io, UsageError, type Verb } from "./verb.ts";
+import { VERSION } from "./version.ts";
 
-const USAGE = "usage: main.ts --socket NAME=ADDRESS … -- COMMAND ARGS…";
+/** All verbs, in the order in which `--help` lists them. */
+const VERBS: readonly Verb[] = [
+  runVerb,
+];
 
-async function main(args: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { socket: { type: "string", multiple: true } },
-  });
-  if (values.socket === undefined || positionals.length === 0) {
-    throw new SyntaxError(USAGE);
+/** The exit statuses, for `--help`. */
+const STATUSES = `Exit status:
+  0  it worked
+  1  it failed
+  2  the arguments are wrong, or what they ask for can't be done; nothing was
+     left behind`;
+
+/**
+ * Runs the command.
+ *
+ * @param args The arguments, without the program's own.
+ * @param io The world around it.
+ * @returns The exit status.
+ *
+ * @example
+ * ```ts ignore
+ * import { main } from "@listenfds/listenfds/cli";
+ *
+ * let text = "";
+ * const output = { write: (part: string) => text += part, isTerminal: false };
+ * const io = { stdout: output, stderr: output, env: {}, cwd: "/" };
+ * await main(["--version"], io);
+ * ```
+ */
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === "--version" || first === "-V") {
+    io.stdout.write(`listenfds ${VERSION}\n`);
+    return 0;
   }
-  const child = await withSockets(
-    values.socket.map(parseSocketSpec),
-    (sockets) => spawnActivated(positionals, sockets),
-  );
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => child.kill(signal));
+  if (first === "--help" || first === "-h") {
+    io.stdout.write(help());
+    return 0;
   }
-  return await new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code, signal) => {
-      resolve(code ?? 128 + constants.signals[signal!]);
-    });
-  });
+  const verb = VERBS.find(({ name }) => name === first);
+  if (verb === undefined) {
+    const names = VERBS.map(({ name }) => name).join(", ");
+    io.stderr.write(
+      `listenfds: expected a verb (${names}), found ` +
+        `${first === undefined ? "none" : JSON.stringify(first)}: see ` +
+        `listenfds --help\n`,
+    );
+    return 2;
+  }
+  if (asksForHelp(rest)) {
+    io.stdout.write(`${verb.help.trimEnd()}\n`);
+    return 0;
+  }
+  try {
+    return await verb.run(rest, io);
+  } catch (error) {
+    const isUsage = error instanceof UsageError ||
+      error instanceof SyntaxError || error instanceof RangeError;
+    const message = error instanceof Error ? error.message : String(error);
+    // One line, whatever the message quotes.
+    io.stderr.write(
+      `listenfds ${verb.name}: ${message.replace(/\s*\n\s*/g, " ")}\n`,
+    );
+    return isUsage ? 2 : 1;
+  }
 }
 
-main(process.argv.slice(2)).then(
-  (status) => process.exit(status),
-  (error) => {
-    console.error(`listenfds: ${(error as Error).message}`);
-    process.exit(2);
-  },
-);
+/** Whether `--help` is among the arguments, and not those of a command. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  return own.includes("--help") || own.includes("-h");
+}
+
+function help(): string {
+  const width = Math.max(...VERBS.map(({ name }) => name.length));
+  const verbs = VERBS.map(({ name, summary }) =>
+    `  ${name.padEnd(width)}  ${summary}\n`
+  );
+  return `Socket activation with named descriptors: an activator for development.
+
+Usage: listenfds VERB …
+       listenfds VERB --help
+       listenfds --version
+
+Verbs:
+${verbs.join("")}
+${STATUSES}
+`;
+}

@@ -1,9 +1,17 @@
 /**
- * The command. Importing this module runs it:
+ * The command `listenfds`: an activator for development.
  *
  *     deno run -A jsr:@listenfds/listenfds/cli --help
+ *
+ * As a program it runs; as a module it gives {@linkcode main}, with all that the
+ * command reads and writes as an argument.
  *
  * @module
  */
 
-import "./main.ts";
+import { start } from "./start.ts";
+
+export { main } from "./main.ts";
+export type { Io, Output } from "./verb.ts";
+
+if (import.meta.main) start();

@@ -77,7 +77,7 @@ export function parseListenAddress(text: string): ListenAddress {
       return { kind: "fd", fd };
     }
     case "tcp":
-      return parseTcp(text, rest);
+      return { kind: "tcp", ...parseHostPort(text, rest, FORMS) };
     case "unix":
       if (rest === "" || rest === "@" || rest.includes("\0")) {
         throw invalid(text);
@@ -88,35 +88,85 @@ export function parseListenAddress(text: string): ListenAddress {
   }
 }
 
-function invalid(text: string): SyntaxError {
-  return new SyntaxError(`Parsing the address ${quote(text)}: ${FORMS}`);
+const BIND_FORMS = `expected "HOST:PORT", "[IPV6]:PORT", "tcp:…" or "udp:…" ` +
+  `with one of these, "unix:PATH" or "unix:@NAME"`;
+
+/** An address for an activator to bind. */
+export type BindAddress =
+  | {
+    /** Stream connections, or packets. */
+    readonly kind: "tcp" | "udp";
+    /** A numeric address without brackets, or a host name. */
+    readonly hostname: string;
+    /** The port; 0 lets the operating system choose. */
+    readonly port: number;
+  }
+  | (ListenAddress & { readonly kind: "unix" });
+
+/**
+ * Parses an address that an activator is to bind: what
+ * {@linkcode parseListenAddress} reads as `tcp:…` and `unix:…`, `udp:HOST:PORT`,
+ * and `HOST:PORT` alone, which is TCP.
+ *
+ * @param text The text.
+ * @returns The address.
+ * @throws {SyntaxError} If the text has none of these forms.
+ * @throws {RangeError} If the port is out of range.
+ */
+export function parseBindAddress(text: string): BindAddress {
+  if (text.startsWith("unix:")) {
+    const path = text.slice("unix:".length);
+    if (path === "" || path === "@" || path.includes("\0")) {
+      throw invalid(text, BIND_FORMS);
+    }
+    return { kind: "unix", path };
+  }
+  // What is handed over can't be bound; these are no hosts.
+  if (/^(?:systemd|fd):/.test(text)) throw invalid(text, BIND_FORMS);
+  const [, scheme, rest] = /^(?:(tcp|udp):)?(.*)$/s.exec(text)!;
+  return {
+    kind: scheme === "udp" ? "udp" : "tcp",
+    ...parseHostPort(text, rest!, BIND_FORMS),
+  };
 }
 
-function parseNumber(text: string, digits: string): number {
-  if (!/^(?:0|[1-9][0-9]*)$/.test(digits)) throw invalid(text);
+function invalid(text: string, forms: string = FORMS): SyntaxError {
+  return new SyntaxError(`Parsing the address ${quote(text)}: ${forms}`);
+}
+
+function parseNumber(
+  text: string,
+  digits: string,
+  forms: string = FORMS,
+): number {
+  if (!/^(?:0|[1-9][0-9]*)$/.test(digits)) throw invalid(text, forms);
   // Rounded if it is long, but out of every range then.
   return Number(digits);
 }
 
-function parseTcp(text: string, rest: string): ListenAddress {
+function parseHostPort(
+  text: string,
+  rest: string,
+  forms: string,
+): { hostname: string; port: number } {
   const match =
     // An IPv6 address, with a scope id if it is link-local, or what may be a host.
     // deno-lint-ignore no-control-regex
     /^(?:\[([^\][%]*)(%[\w.-]+)?\]|([^:[\]/\s\x00-\x1f\x7f]+)):([^:]*)$/
       .exec(rest);
-  if (match === null) throw invalid(text);
+  if (match === null) throw invalid(text, forms);
   const [, ipv6, scope = "", host, digits] = match;
-  const port = parseNumber(text, digits!);
+  const port = parseNumber(text, digits!, forms);
   if (port > 65535) {
     throw new RangeError(
       `Parsing the address ${quote(text)}: expected a port from 0 to 65535, ` +
         `found ${quote(digits!)}`,
     );
   }
-  if (ipv6 === undefined) return { kind: "tcp", hostname: host!, port };
+  if (ipv6 === undefined) return { hostname: host!, port };
   try {
-    return { kind: "tcp", hostname: canonicalIpv6(ipv6) + scope, port };
+    return { hostname: canonicalIpv6(ipv6) + scope, port };
   } catch {
-    throw invalid(text);
+    throw invalid(text, forms);
   }
 }

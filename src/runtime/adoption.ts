@@ -10,7 +10,7 @@ import { ActivationError } from "../core/errors.ts";
 import { describeInfo } from "../core/kinds.ts";
 import { type Adopted, adoptSocket } from "../linux/adopt.ts";
 import type { Libc } from "../libc/libc.ts";
-import { AdoptedSockets, type Sockets } from "./sockets.ts";
+import { AdoptedSockets, type Sockets } from "./adopted_sockets.ts";
 import { listenError, parkedAcceptor } from "./acceptor.ts";
 import {
   type Place,

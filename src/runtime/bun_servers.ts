@@ -10,7 +10,7 @@ import type { Opened } from "./adoption.ts";
 import { type Announcer, endingConnection } from "./announcer.ts";
 import type { BunServer } from "./bun_types.ts";
 import type { Drainable } from "./drain.ts";
-import type { Sockets } from "./sockets.ts";
+import type { Sockets } from "./adopted_sockets.ts";
 
 /** What this uses of the options of `Bun.serve`. */
 interface ServeOptions {

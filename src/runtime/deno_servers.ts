@@ -10,7 +10,7 @@ import type { Announcer } from "./announcer.ts";
 import { type DenoServeOptions, serveAt } from "./deno_native.ts";
 import type { Drainable } from "./drain.ts";
 import type { Place } from "./placeholder.ts";
-import type { Sockets } from "./sockets.ts";
+import type { Sockets } from "./adopted_sockets.ts";
 
 /** A server, and how to end it at once. */
 export interface AbortableServer {

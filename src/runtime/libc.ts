@@ -40,7 +40,7 @@ export function nodeLibc(): Libc | undefined {
  * once: nobody who reads it chose to use that module, and what it is used for
  * here is tested with each version of Node.
  */
-function quietly<T>(load: () => T): T {
+export function quietly<T>(load: () => T): T {
   const global = processGlobal()!;
   const { emitWarning } = global;
   global.emitWarning = (warning, ...options) => {

@@ -20,7 +20,7 @@ import {
 } from "./adoption.ts";
 import type { Placeholder } from "./placeholder.ts";
 import { requireKinds, type Runtime } from "./runtime.ts";
-import { OWN_SOCKETS } from "./sockets.ts";
+import { OWN_SOCKETS } from "./adopted_sockets.ts";
 
 /**
  * Makes the runtime's own listeners at all endpoints, or none.

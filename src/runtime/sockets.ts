@@ -1,95 +1,117 @@
 /**
- * The sockets under the runtime's own listeners, and what can be done to them
- * that the runtime gives no way for.
+ * The calls that make sockets on whichever runtime this is, where that lets
+ * programs call the C library.
  *
  * @module
  */
 
-import type { Address } from "../core/address.ts";
-import type { Libc } from "../libc/libc.ts";
-import type { Attachment } from "../linux/adopt.ts";
+import type { BunFfi } from "../libc/bun.ts";
+import type { DenoFfi } from "../libc/deno.ts";
+import type { NodeFfi } from "../libc/node.ts";
 import {
-  endConnections,
-  type OpenConnections,
-  openConnections,
-} from "../linux/connections.ts";
+  type ForeignFunctions,
+  openSockets,
+  Sockets,
+} from "../libc/sockets.ts";
+import { optionalBuiltin, processGlobal } from "./builtin.ts";
+import { quietly } from "./libc.ts";
 
-/** The sockets of one or more listeners that end together. */
-export interface Sockets {
-  /** The addresses of those that were handed over, in order. */
-  readonly inherited: readonly (Address | undefined)[];
-  /** Whether they were handed over. */
-  readonly areInherited: boolean;
-  /** Accepts nothing more; what comes waits for whoever listens next. */
-  detach(): void;
-  /** Accepts again. */
-  attach(): void;
-  /** Whether a connection waits to be accepted. */
-  isWaiting(): boolean;
-  /** What is known of the connections that were accepted; often nothing. */
-  connections(): OpenConnections | undefined;
-  /** Ends the connections that were accepted, where they are known. */
-  endConnections(): void;
-}
+const ERRNO = "__errno_location";
 
-/** Sockets that were handed over. */
-export class AdoptedSockets implements Sockets {
-  readonly areInherited = true;
-  readonly inherited: readonly (Address | undefined)[];
-  readonly #libc: Libc;
-  readonly #attachments: readonly Attachment[];
-
-  /**
-   * @param libc The C library.
-   * @param attachments How the listeners hold on to their sockets.
-   * @param inherited Their addresses.
-   */
-  constructor(
-    libc: Libc,
-    attachments: readonly Attachment[],
-    inherited: readonly (Address | undefined)[],
-  ) {
-    this.#libc = libc;
-    this.#attachments = attachments;
-    this.inherited = inherited;
+/**
+ * Opens the calls.
+ *
+ * @returns The calls; `undefined` where there are none: on systems other than
+ * Linux on x86_64 and arm64, on Node before 26, and on Deno without permission.
+ */
+export function openSocketCalls(): Sockets | undefined {
+  const { platform, arch } = processGlobal()!;
+  if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) {
+    return undefined;
   }
-
-  get #known(): Address[] {
-    return this.inherited.flatMap((each) => each ?? []);
-  }
-
-  detach(): void {
-    for (const each of this.#attachments) each.detach();
-  }
-
-  attach(): void {
-    for (const each of this.#attachments) each.attach();
-  }
-
-  isWaiting(): boolean {
-    return this.#attachments.some((each) => each.isWaiting());
-  }
-
-  connections(): OpenConnections | undefined {
-    return openConnections(this.#libc, this.#known);
-  }
-
-  endConnections(): void {
-    try {
-      endConnections(this.#libc, this.#known);
-    } catch {
-      // They can't be found: they end with the process.
-    }
+  try {
+    const foreign = foreignFunctions();
+    return foreign && new Sockets(openSockets(foreign));
+  } catch {
+    // None that can be opened: too old a C library, or no permission.
+    return undefined;
   }
 }
 
-/** Sockets that the runtime has bound itself, to fall back to. */
-export const OWN_SOCKETS: Sockets = {
-  inherited: [],
-  areInherited: false,
-  detach() {},
-  attach() {},
-  isWaiting: () => false,
-  connections: () => undefined,
-  endConnections() {},
-};
+function foreignFunctions(): ForeignFunctions | undefined {
+  const { Deno } = globalThis as { Deno?: DenoFfi };
+  // Deno and Bun look like Node, too: they come first.
+  if (Deno?.dlopen !== undefined) return denoFunctions(Deno);
+  const bun = optionalBuiltin("bun:ffi");
+  if (bun !== undefined) return bunFunctions(bun as BunFfi);
+  const node = quietly(() => optionalBuiltin("node:ffi"));
+  return node === undefined ? undefined : nodeFunctions(node as NodeFfi);
+}
+
+function denoFunctions(deno: DenoFfi): ForeignFunctions {
+  const types = {
+    number: "i32",
+    unsigned: "u32",
+    bytes: "buffer",
+    length: "usize",
+  };
+  return {
+    open: (library, signatures) =>
+      deno.dlopen(library, {
+        ...mapValues(signatures, (kinds) => ({
+          parameters: kinds.map((kind) => types[kind]),
+          result: "i32",
+        })),
+        [ERRNO]: { parameters: [], result: "pointer" },
+      }).symbols,
+    errno: (location) =>
+      new deno.UnsafePointerView(location as object).getInt32(),
+    takesBigints: false,
+  };
+}
+
+function bunFunctions(ffi: BunFfi): ForeignFunctions {
+  const types = { number: "i32", unsigned: "u32", bytes: "ptr", length: "u64" };
+  return {
+    open: (library, signatures) =>
+      ffi.dlopen(library, {
+        ...mapValues(signatures, (kinds) => ({
+          args: kinds.map((kind) => types[kind]),
+          returns: "i32",
+        })),
+        [ERRNO]: { args: [], returns: "ptr" },
+      }).symbols,
+    errno: (location) => ffi.read.i32(location, 0),
+    takesBigints: false,
+  };
+}
+
+function nodeFunctions(ffi: NodeFfi): ForeignFunctions {
+  const types = {
+    number: "int32",
+    unsigned: "uint32",
+    bytes: "pointer",
+    length: "uint64",
+  };
+  return {
+    open: (library, signatures) =>
+      ffi.dlopen(library, {
+        ...mapValues(signatures, (kinds) => ({
+          arguments: kinds.map((kind) => types[kind]),
+          return: "int32",
+        })),
+        [ERRNO]: { arguments: [], return: "pointer" },
+      }).functions,
+    errno: (location) => ffi.getInt32(location, 0),
+    takesBigints: true,
+  };
+}
+
+function mapValues<T, U>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T) => U,
+): Record<string, U> {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, map(value)]),
+  );
+}

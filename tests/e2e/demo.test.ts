@@ -7,15 +7,15 @@ import { HOSTS, Program, ROOT, SYSTEMD_ACTIVATE } from "./harness.ts";
 
 const [deno] = HOSTS.find(({ label }) => label.endsWith(" -A"))!.command("");
 
-for (const own of [false, true]) {
-  const name = own ? "the project's own activator" : "systemd-socket-activate";
-  const skip = !own && SYSTEMD_ACTIVATE === undefined &&
+for (const systemd of [false, true]) {
+  const name = systemd ? "systemd-socket-activate" : "listenfds run";
+  const skip = systemd && SYSTEMD_ACTIVATE === undefined &&
     "systemd-socket-activate is not installed";
   test(`the demo gets every answer with ${name}`, { skip }, async (t) => {
     const args = ["run", "-A", "scripts/demo.ts"];
     const demo = new Program(
       t,
-      spawn(deno!, own ? [...args, "--own-activator"] : args, {
+      spawn(deno!, systemd ? [...args, "--systemd"] : args, {
         cwd: ROOT,
         stdio: ["pipe", "pipe", "pipe"],
       }),
@@ -23,7 +23,7 @@ for (const own of [false, true]) {
     assert.equal(await demo.exited, 0, demo.stdout + demo.stderr);
     // Five rows for each of Deno, Bun and three times Node.
     assert.equal(demo.stdout.match(/ yes$/gm)?.length, 25, demo.stdout);
-    assert.match(demo.stdout, own ? /main\.ts on Node/ : /systemd-socket-act/);
+    assert.ok(demo.stdout.startsWith(`Activator: ${name}\n`), demo.stdout);
     assert.match(demo.stdout, /^Every answer is right$/m);
   });
 }

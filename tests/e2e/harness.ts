@@ -96,6 +96,14 @@ export const HOSTS: readonly Host[] = TOOLS.flatMap(
   },
 );
 
+/** The hosts that the command runs on: Deno needs all permissions for it. */
+export const ACTIVATORS: readonly Host[] = HOSTS.filter(({ runtime, label }) =>
+  runtime !== "deno" || label.endsWith(" -A")
+);
+
+/** The command `listenfds`. */
+export const COMMAND: string = path.join(ROOT, "src/cli/bin.ts");
+
 function readTools(): Tool[] {
   const text = process.env["LISTENFDS_TOOLS"];
   if (text === undefined) {

@@ -1,0 +1,119 @@
+/**
+ * The arguments of `run`.
+ *
+ * @module
+ */
+
+import path from "node:path";
+import { quote } from "../core/errors.ts";
+import { parseOptions } from "./options.ts";
+import {
+  parseSocketSpec,
+  requireDistinct,
+  type SocketSpec,
+} from "./socket_spec.ts";
+import { UsageError } from "./verb.ts";
+
+/** What `run` is to do. */
+export interface RunOptions {
+  /** The sockets, in order. */
+  readonly specs: readonly SocketSpec[];
+  /** The globs to watch, maybe none; `undefined` if nothing is watched. */
+  readonly watch: readonly string[] | undefined;
+  /** Whether to wait for a client first. */
+  readonly lazy: boolean;
+  /** Whether to start a command for each connection. */
+  readonly accept: boolean;
+  /** How many connections there may be at once then. */
+  readonly maxConnections: number;
+  /** The absolute paths of files with variables. */
+  readonly envFiles: readonly string[];
+  /** How long the command has to end, in milliseconds. */
+  readonly stopTimeout: number;
+  /** The command. */
+  readonly command: readonly string[];
+  /** What a person has to know, such as what has no effect. */
+  readonly notes: readonly string[];
+}
+
+const KINDS = {
+  "socket": "list",
+  "from-unit": "list",
+  "watch": "optional-list",
+  "lazy": "flag",
+  "accept": "flag",
+  "env-file": "list",
+  "stop-timeout": "value",
+} as const;
+
+const DEFAULT_STOP_SECONDS = 10;
+const MAX_STOP_SECONDS = 24 * 60 * 60;
+
+/**
+ * Reads the arguments.
+ *
+ * @param args The arguments.
+ * @param cwd The folder that relative paths are taken from.
+ * @throws {UsageError | SyntaxError | RangeError} If they are wrong.
+ */
+export function readRunOptions(
+  args: readonly string[],
+  cwd: string,
+): RunOptions {
+  const { given, command } = parseOptions("run", KINDS, args);
+  if (command === undefined || command.length === 0) {
+    throw fail('expected "--" and a command behind it');
+  }
+  const specs = (given.get("socket") ?? []).map(parseSocketSpec);
+  if (specs.length === 0) {
+    throw fail('expected "--socket NAME=ADDRESS" or "--from-unit FILE.socket"');
+  }
+  requireDistinct(specs, (file) => path.resolve(cwd, file));
+  const accept = given.has("accept");
+  for (const other of ["watch", "lazy"] as const) {
+    if (accept && given.has(other)) {
+      throw fail(
+        `"--${other}" has no use with "--accept", which starts a new command ` +
+          `for each connection`,
+      );
+    }
+  }
+  for (const { name, address } of accept ? specs : []) {
+    if (!["tcp", "unix", "seqpacket"].includes(address.kind)) {
+      throw new UsageError(
+        `Accepting connections on ${quote(name)}: expected a socket that has ` +
+          `connections, found ${address.kind}: leave out "--accept"`,
+      );
+    }
+  }
+  return {
+    specs,
+    watch: given.get("watch"),
+    lazy: given.has("lazy"),
+    accept,
+    maxConnections: Infinity,
+    envFiles: (given.get("env-file") ?? [])
+      .map((file) => path.resolve(cwd, file)),
+    stopTimeout: 1000 * readSeconds(given.get("stop-timeout")?.[0]),
+    command,
+    notes: [],
+  };
+}
+
+function readSeconds(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_STOP_SECONDS;
+  const seconds = Number(text);
+  if (!/^[0-9]+(?:\.[0-9]+)?$/.test(text) || seconds > MAX_STOP_SECONDS) {
+    throw fail(
+      `"--stop-timeout" needs a number of seconds, at most ` +
+        `${MAX_STOP_SECONDS}, found ${quote(text)}`,
+    );
+  }
+  return seconds;
+}
+
+function fail(text: string): UsageError {
+  return new UsageError(
+    `Reading the arguments: ${text}: see listenfds run --help`,
+  );
+}
