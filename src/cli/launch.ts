@@ -37,6 +37,8 @@ export interface SpawnOptions {
 
 /** The shell that becomes the program. */
 const SHELL = "/bin/sh";
+/** What Deno tells programs of the descriptors: a Deno would take them. */
+const FORGET = "unset DENO_EXTRA_STDIO_FDS; ";
 
 /**
  * Starts a program with descriptors from 3 on, and the variables that name
@@ -54,7 +56,7 @@ export function spawnActivated(
 ): ChildProcess {
   // LISTEN_PID must be the program's own id, which only the process itself
   // knows before the program starts: a shell sets it and becomes the program.
-  const script = 'LISTEN_PID=$$; export LISTEN_PID; exec "$@"';
+  const script = `${FORGET}LISTEN_PID=$$; export LISTEN_PID; exec "$@"`;
   const { stdio = ["inherit", "inherit", "inherit"], cwd, detached } = options;
   return spawn(SHELL, ["-c", script, "sh", ...command], {
     stdio: [...stdio, ...descriptors.map(({ fd }) => fd)] as StdioOptions,

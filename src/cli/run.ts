@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import { quote } from "../core/errors.ts";
 import { openSocketCalls } from "../runtime/sockets.ts";
 import { bindSockets, type HeldSockets } from "./bind.ts";
@@ -15,7 +16,7 @@ import { hideInherited } from "./inherited.ts";
 import { spawnActivated, whyNotExecutable } from "./launch.ts";
 import { readRunOptions, type RunOptions } from "./run_options.ts";
 import { RUN_HELP } from "./run_help.ts";
-import { RunningCommand } from "./running_command.ts";
+import { killRunning, RunningCommand } from "./running_command.ts";
 import { Signals } from "./signals.ts";
 import { formatSpecAddress } from "./socket_spec.ts";
 import { supervise } from "./supervisor.ts";
@@ -48,6 +49,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     }
   }
   const signals = new Signals();
+  process.on("exit", killRunning);
   try {
     const held = await bindSockets(options.specs, {
       cwd: io.cwd,
@@ -64,6 +66,8 @@ async function run(args: readonly string[], io: Io): Promise<number> {
       await held.close();
     }
   } finally {
+    killRunning();
+    process.off("exit", killRunning);
     signals.close();
   }
 }

@@ -19,6 +19,14 @@ export interface Ending {
 /** How often it is looked whether a process group is empty. */
 const GROUP_MILLISECONDS = 20;
 
+/** Those that haven't ended. */
+const running = new Set<RunningCommand>();
+
+/** Kills all that is running: for an end that nobody foresaw. */
+export function killRunning(): void {
+  for (const command of running) command.signal("SIGKILL");
+}
+
 /** A command, which leads a process group of its own. */
 export class RunningCommand {
   readonly #child: ChildProcess;
@@ -30,8 +38,12 @@ export class RunningCommand {
     this.#child = child;
     this.exited = new Promise((resolve, reject) => {
       child.once("error", reject);
-      child.once("exit", (code, signal) => resolve({ code, signal }));
+      child.once("exit", (code, signal) => {
+        running.delete(this);
+        resolve({ code, signal });
+      });
     });
+    running.add(this);
     // Awaited late, or never if something else fails first.
     this.exited.catch(() => {});
   }

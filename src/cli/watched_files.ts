@@ -10,6 +10,8 @@ import { globRoot, globToRegExp } from "./glob.ts";
 
 /** Files to watch. */
 export interface WatchedFiles {
+  /** The folder that paths are shown from. */
+  readonly cwd: string;
   /** The absolute paths of folders, with all below, and of files. */
   readonly roots: readonly string[];
   /** Whether a file below them counts. */
@@ -40,6 +42,7 @@ export function watchedFiles(
       regExp: undefined,
     }));
   return {
+    cwd,
     roots: [...new Set([...patterns.map(({ root }) => root), ...others])],
     matches: (file) =>
       others.includes(file) ||

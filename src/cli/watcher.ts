@@ -123,7 +123,7 @@ export class Watcher implements Changes {
     );
     if (changed === undefined) return;
     this.#hasChanged = true;
-    this.#change.resolve(path.relative("", changed));
+    this.#change.resolve(path.relative(this.#watched.cwd, changed));
   }
 
   #takeSnapshot(): Snapshot {
@@ -131,7 +131,7 @@ export class Watcher implements Changes {
     const files = new Map<string, string>();
     const addFile = (file: string) => {
       if (!this.#watched.matches(file)) return;
-      const stat = fs.statSync(file, { throwIfNoEntry: false });
+      const stat = statOf(file);
       if (!stat?.isFile()) return;
       files.set(file, `${stat.ino} ${stat.size} ${stat.mtimeMs}`);
     };
@@ -164,5 +164,14 @@ export class Watcher implements Changes {
 }
 
 function isFolder(file: string): boolean {
-  return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+  return statOf(file)?.isDirectory() === true;
+}
+
+/** What a path leads to; `undefined` if nothing, or if that can't be told. */
+function statOf(file: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(file);
+  } catch {
+    return undefined;
+  }
 }

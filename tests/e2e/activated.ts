@@ -52,6 +52,19 @@ export class Run extends Program {
   constructor(t: TestContext, child: ChildProcess) {
     // Before it is killed itself: nobody would end the command then.
     t.after(async () => {
+      try {
+        await end();
+      } finally {
+        for (const { pid } of this.generations) {
+          try {
+            process.kill(-pid, "SIGKILL");
+          } catch {
+            // It has ended, as it should.
+          }
+        }
+      }
+    });
+    const end = async () => {
       const gone = () => child.exitCode !== null || child.signalCode !== null;
       if (gone()) return;
       for (let tries = 0; tries < 1000 && !gone(); tries++) {
@@ -59,7 +72,7 @@ export class Run extends Program {
         if (tries % 20 === 0) child.kill("SIGTERM");
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-    });
+    };
     super(t, child);
   }
 

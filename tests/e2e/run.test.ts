@@ -119,6 +119,7 @@ for (const host of ACTIVATORS) {
         ["./admin.sock", abstract.replace("@", "\0")],
       );
       assert.equal(command.env["LISTEN_PIDFDID"], undefined);
+      assert.equal(command.env["DENO_EXTRA_STDIO_FDS"], undefined);
       assert.equal(command.env["EXTRA"], "kept");
       assert.equal(fs.realpathSync(command.cwd), fs.realpathSync(cwd));
       // No signal is ignored or blocked, as after a login.
