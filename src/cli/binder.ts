@@ -6,7 +6,11 @@
  * @module
  */
 
-import type { SocketSpec } from "./socket_spec.ts";
+import type {
+  SocketAddress,
+  SocketOptions,
+  SocketSpec,
+} from "./socket_spec.ts";
 
 /** Sockets that are bound. */
 export interface Bound {
@@ -48,8 +52,10 @@ export interface AcceptedConnection {
 
 /** Binds sockets. */
 export interface Binder {
-  /** What it can't do for a socket; empty if it can do everything. */
-  unsupported(spec: SocketSpec): string[];
+  /** Whether it can make such sockets. */
+  canBind(kind: SocketAddress["kind"]): boolean;
+  /** The options that it can't set. */
+  ignoredOptions(options: SocketOptions): string[];
   /**
    * Binds sockets in order, all or none.
    *

@@ -48,7 +48,8 @@ const TYPE_OF = {
 /** Makes the binder. */
 export function libcBinder(calls: Sockets): Binder {
   return {
-    unsupported: () => [],
+    canBind: () => true,
+    ignoredOptions: () => [],
     bind(specs) {
       const made: Made[] = [];
       const from = Math.max(LOWEST, 3 + specs.length);

@@ -27,16 +27,11 @@ import type { SocketSpec } from "./socket_spec.ts";
 
 /** Makes the binder. */
 export function parkedBinder(): Binder {
-  return { unsupported, bind };
-}
-
-function unsupported({ address, options = {} }: SocketSpec): string[] {
-  const { kind } = address;
-  return [
-    ...(["unixgram", "seqpacket", "fifo"].includes(kind) ? [kind] : []),
-    ...Object.keys(options.numbers ?? {}),
-    ...(options.pipeSize === undefined ? [] : ["pipeSize"]),
-  ];
+  return {
+    canBind: (kind) => ["tcp", "udp", "unix"].includes(kind),
+    ignoredOptions: ({ numbers = {} }) => Object.keys(numbers),
+    bind,
+  };
 }
 
 /** What the thread is to open. */

@@ -33,18 +33,25 @@ export const runVerb: Verb = {
 };
 
 async function run(args: readonly string[], io: Io): Promise<number> {
-  const options = readRunOptions(args, io.cwd);
+  const options = readRunOptions(args, io.cwd, io.env);
   const report = (text: string) => io.stderr.write(`listenfds: ${text}\n`);
   const calls = openSocketCalls();
   const binder = calls === undefined ? parkedBinder() : libcBinder(calls);
   const environment = () => environmentOf(options, io);
   requireCommand(options.command[0]!, environment()["PATH"], io.cwd);
   for (const note of options.notes) report(note);
-  for (const spec of options.specs) {
-    for (const what of binder.unsupported(spec)) {
+  for (const { name, address, options: setup } of options.specs) {
+    if (!binder.canBind(address.kind)) {
       throw new UsageError(
-        `Binding ${quote(spec.name)}: ${what} is not supported by this ` +
-          `runtime: use Node 26, Bun or Deno, on Linux`,
+        `Binding ${quote(name)}: this runtime can't make a ${address.kind} ` +
+          `socket: use Node 26, Bun or Deno, on Linux`,
+      );
+    }
+    for (const what of binder.ignoredOptions(setup ?? {})) {
+      report(
+        `${
+          quote(name)
+        }: the option ${what} can't be set by this runtime, and has no effect`,
       );
     }
   }

@@ -12,6 +12,8 @@ import {
   requireDistinct,
   type SocketSpec,
 } from "./socket_spec.ts";
+import type { SocketUnit } from "./socket_unit.ts";
+import { readSocketUnits } from "./unit_sockets.ts";
 import { UsageError } from "./verb.ts";
 
 /** What `run` is to do. */
@@ -54,27 +56,34 @@ const MAX_STOP_SECONDS = 24 * 60 * 60;
  *
  * @param args The arguments.
  * @param cwd The folder that relative paths are taken from.
+ * @param env The environment.
  * @throws {UsageError | SyntaxError | RangeError} If they are wrong.
  */
 export function readRunOptions(
   args: readonly string[],
   cwd: string,
+  env: Readonly<Record<string, string | undefined>>,
 ): RunOptions {
   const { given, command } = parseOptions("run", KINDS, args);
   if (command === undefined || command.length === 0) {
     throw fail('expected "--" and a command behind it');
   }
-  const specs = (given.get("socket") ?? []).map(parseSocketSpec);
+  const units = readSocketUnits(given.get("from-unit") ?? [], cwd, env);
+  const specs = [
+    ...(given.get("socket") ?? []).map(parseSocketSpec),
+    ...units.flatMap((unit) => unit.specs),
+  ];
   if (specs.length === 0) {
     throw fail('expected "--socket NAME=ADDRESS" or "--from-unit FILE.socket"');
   }
   requireDistinct(specs, (file) => path.resolve(cwd, file));
-  const accept = given.has("accept");
+  const accept = given.has("accept") ||
+    areAccepting(units, given.has("socket"));
   for (const other of ["watch", "lazy"] as const) {
     if (accept && given.has(other)) {
       throw fail(
-        `"--${other}" has no use with "--accept", which starts a new command ` +
-          `for each connection`,
+        `"--${other}" has no use with "--accept" or Accept=yes, which start a ` +
+          `new command for each connection`,
       );
     }
   }
@@ -82,7 +91,7 @@ export function readRunOptions(
     if (!["tcp", "unix", "seqpacket"].includes(address.kind)) {
       throw new UsageError(
         `Accepting connections on ${quote(name)}: expected a socket that has ` +
-          `connections, found ${address.kind}: leave out "--accept"`,
+          `connections, found ${address.kind}: leave out "--accept", or set Accept=no`,
       );
     }
   }
@@ -91,13 +100,32 @@ export function readRunOptions(
     watch: given.get("watch"),
     lazy: given.has("lazy"),
     accept,
-    maxConnections: Infinity,
+    maxConnections: Math.min(
+      Infinity,
+      ...units.map(({ maxConnections }) => maxConnections),
+    ),
     envFiles: (given.get("env-file") ?? [])
       .map((file) => path.resolve(cwd, file)),
     stopTimeout: 1000 * readSeconds(given.get("stop-timeout")?.[0]),
     command,
-    notes: [],
+    notes: units.flatMap(({ notes }) => notes),
   };
+}
+
+/** What the units say of it, which is one command's, and so all the same. */
+function areAccepting(
+  units: readonly SocketUnit[],
+  hasOthers: boolean,
+): boolean {
+  const some = units.some(({ accept }) => accept);
+  if (some && (hasOthers || !units.every(({ accept }) => accept))) {
+    throw new UsageError(
+      `Reading the units: expected Accept= to be the same for all sockets of ` +
+        `a command, found Accept=yes for some: give "--accept" for all, or ` +
+        `run two commands`,
+    );
+  }
+  return some;
 }
 
 function readSeconds(text: string | undefined): number {

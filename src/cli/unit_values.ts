@@ -1,0 +1,89 @@
+/**
+ * The values of settings in unit files (`systemd.syntax(7)`,
+ * `systemd.time(7)`).
+ *
+ * @module
+ */
+
+const YES = ["1", "yes", "y", "true", "t", "on"];
+const NO = ["0", "no", "n", "false", "f", "off"];
+
+/** Reads a boolean; `undefined` if it is none. */
+export function parseBoolean(value: string): boolean | undefined {
+  const word = value.toLowerCase();
+  return YES.includes(word) ? true : NO.includes(word) ? false : undefined;
+}
+
+/** Reads a whole number that fits 31 bits; `undefined` if it is none. */
+export function parseInteger(value: string): number | undefined {
+  const number = /^[0-9]+$/.test(value) ? Number(value) : NaN;
+  return number < 2 ** 31 ? number : undefined;
+}
+
+/** Reads permissions, in octal; `undefined` if there are none. */
+export function parseMode(value: string): number | undefined {
+  return /^[0-7]{1,5}$/.test(value) && parseInt(value, 8) <= 0o7777
+    ? parseInt(value, 8)
+    : undefined;
+}
+
+/** Reads a size in bytes, with K, M, G or T behind; `undefined` if it is none. */
+export function parseSize(value: string): number | undefined {
+  const [, digits, unit] =
+    /^([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?$/.exec(value) ??
+      [];
+  if (digits === undefined) return undefined;
+  const bytes = Number(digits) * 1024 ** " KMGT".indexOf(unit || " ");
+  return bytes < 2 ** 31 ? Math.floor(bytes) : undefined;
+}
+
+const SECONDS: Readonly<Record<string, number>> = {
+  "": 1,
+  us: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  sec: 1,
+  second: 1,
+  seconds: 1,
+  m: 60,
+  min: 60,
+  minute: 60,
+  minutes: 60,
+  h: 3600,
+  hr: 3600,
+  hour: 3600,
+  hours: 3600,
+  d: 86400,
+  day: 86400,
+  days: 86400,
+};
+
+/** Reads a time in seconds, such as `1min 30s`; `undefined` if it is none. */
+export function parseSeconds(value: string): number | undefined {
+  const part = /([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*/y;
+  let seconds = 0;
+  if (value === "") return undefined;
+  while (part.lastIndex < value.length) {
+    const [, digits, unit] = part.exec(value) ?? [];
+    if (digits === undefined || !Object.hasOwn(SECONDS, unit!)) {
+      return undefined;
+    }
+    seconds += Number(digits) * SECONDS[unit!]!;
+  }
+  return seconds < 2 ** 31 ? seconds : undefined;
+}
+
+/** The words for `IPTOS=`. */
+const TYPES_OF_SERVICE: Readonly<Record<string, number>> = {
+  "low-delay": 0x10,
+  "throughput": 0x08,
+  "reliability": 0x04,
+  "low-cost": 0x02,
+};
+
+/** Reads a type of service; `undefined` if it is none. */
+export function parseTypeOfService(value: string): number | undefined {
+  return Object.hasOwn(TYPES_OF_SERVICE, value)
+    ? TYPES_OF_SERVICE[value]
+    : parseInteger(value);
+}
