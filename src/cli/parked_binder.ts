@@ -67,12 +67,19 @@ async function bind(
     eval: true,
     workerData: { orders, word },
   });
+  const ended = new Promise<void>((resolve) => {
+    thread.once("exit", () => resolve());
+  });
   const answer = await new Promise<Answer>((resolve, reject) => {
     thread.once("message", resolve);
     thread.once("error", reject);
-    thread.once("exit", () => reject(new Error("Binding: the thread ended")));
+    ended.then(() => reject(new Error("Binding: the thread ended")));
   });
-  if ("failed" in answer) throw new BindFailure(answer.failed, answer.code);
+  if ("failed" in answer) {
+    // Then the paths that it made are gone, too.
+    await ended;
+    throw new BindFailure(answer.failed, answer.code);
+  }
   // Otherwise it keeps the process running.
   thread.unref();
   const { fds, ports } = answer;
@@ -86,7 +93,6 @@ async function bind(
       throw new TypeError("Accepting connections: not bound for it");
     },
     async close() {
-      const ended = new Promise((resolve) => thread.once("exit", resolve));
       thread.ref();
       Atomics.store(word, 0, 1);
       Atomics.notify(word, 0);
