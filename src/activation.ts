@@ -149,7 +149,7 @@ function readOutcome(runtime: Runtime, options: ActivationOptions): Outcome {
         kind: "activated",
         activation: makeActivation(runtime, environment, options),
       }
-      : { kind: "inactive", reason: explain(runtime, environment) };
+      : { kind: "inactive", reason: explainInactive(runtime, environment) };
   } catch (error) {
     return { kind: "failed", error };
   }
@@ -176,7 +176,7 @@ function readEnvironment(
  * More than this many descriptors no process can hold: `fs.nr_open` of Linux,
  * unless raised by hand. It bounds the work for a number that can't be true.
  */
-const MAX_COUNT = 1024 * 1024;
+export const MAX_COUNT: number = 1024 * 1024;
 
 function makeActivation(
   runtime: Runtime,
@@ -212,8 +212,15 @@ function makeActivation(
   });
 }
 
-function explain(
-  runtime: Runtime,
+/**
+ * Tells why a process has no activation.
+ *
+ * @param runtime Who the process is, and what it can read of another one.
+ * @param environment What its variables say.
+ * @returns The reason.
+ */
+export function explainInactive(
+  runtime: Pick<Runtime, "pid" | "commandLine">,
   environment: Exclude<ListenEnvironment, { kind: "activated" }>,
 ): InactiveReason {
   const { pid } = runtime;

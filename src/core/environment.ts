@@ -80,12 +80,31 @@ export type ListenEnvironment =
 const INT_MAX = 2 ** 31 - 1;
 const UINT64_MAX = 2n ** 64n - 1n;
 
-/** Reads a decimal number as a service manager writes it: digits, no more. */
-function parseDecimal(
-  variable: ListenVariable,
+/** The name of a variable that is a number. */
+export type ListenNumber = Exclude<ListenVariable, "LISTEN_FDNAMES">;
+
+/** The largest that each number can be. */
+const MAXIMA: Readonly<Record<ListenNumber, bigint>> = {
+  LISTEN_PID: BigInt(INT_MAX),
+  LISTEN_PIDFDID: UINT64_MAX,
+  LISTEN_FDS: BigInt(INT_MAX - LISTEN_FDS_START),
+};
+
+/**
+ * Reads a variable that is a number as a service manager writes it: decimal
+ * digits, no more.
+ *
+ * @param variable The variable.
+ * @param text Its value.
+ * @returns The number, at least 1.
+ * @throws {SyntaxError} If it isn't a plain decimal number.
+ * @throws {RangeError} If it is out of range.
+ */
+export function parseListenNumber(
+  variable: ListenNumber,
   text: string,
-  max: bigint,
 ): bigint {
+  const max = MAXIMA[variable];
   if (!/^(?:0|[1-9][0-9]*)$/.test(text)) {
     throw new SyntaxError(
       `Parsing ${variable}: expected a plain decimal number, found ${
@@ -140,16 +159,14 @@ export function parseListenEnvironment(
     return { kind: "absent", missing: "LISTEN_FDS" };
   }
 
-  const listenPid = Number(
-    parseDecimal("LISTEN_PID", LISTEN_PID, BigInt(INT_MAX)),
-  );
+  const listenPid = Number(parseListenNumber("LISTEN_PID", LISTEN_PID));
   // A child that inherited the variables must still start: not for us is no
   // error, and what is not for us is not judged any further.
   if (listenPid !== self.pid) {
     return { kind: "foreign", listenPid, pid: self.pid };
   }
   if (LISTEN_PIDFDID !== undefined) {
-    const pidfdId = parseDecimal("LISTEN_PIDFDID", LISTEN_PIDFDID, UINT64_MAX);
+    const pidfdId = parseListenNumber("LISTEN_PIDFDID", LISTEN_PIDFDID);
     const own = self.pidfdId;
     if (own !== undefined && pidfdId !== own) {
       return {
@@ -161,9 +178,7 @@ export function parseListenEnvironment(
     }
   }
 
-  const count = Number(
-    parseDecimal("LISTEN_FDS", LISTEN_FDS, BigInt(INT_MAX - LISTEN_FDS_START)),
-  );
+  const count = Number(parseListenNumber("LISTEN_FDS", LISTEN_FDS));
   if (LISTEN_FDNAMES === undefined) {
     return { kind: "activated", count, names: undefined };
   }

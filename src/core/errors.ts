@@ -95,7 +95,21 @@ const QUOTE_LIMIT = 80;
  */
 export function quote(text: string): string {
   const shown = text.length > QUOTE_LIMIT ? text.slice(0, QUOTE_LIMIT) : text;
-  const escaped = JSON.stringify(shown).replace(
+  const escaped = escapeUnprintable(JSON.stringify(shown));
+  return text.length > QUOTE_LIMIT
+    ? `${escaped}… (${text.length} characters)`
+    : escaped;
+}
+
+/**
+ * Escapes in JSON what JSON doesn't: the remaining control characters, and the
+ * invisible ones that reorder text.
+ *
+ * @param json Any JSON.
+ * @returns JSON that means the same.
+ */
+export function escapeUnprintable(json: string): string {
+  return json.replace(
     /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\udb40[\udc00-\udc7f]/g,
     (found) =>
       Array.from(
@@ -103,9 +117,6 @@ export function quote(text: string): string {
         (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, "0")}`,
       ).join(""),
   );
-  return text.length > QUOTE_LIMIT
-    ? `${escaped}… (${text.length} characters)`
-    : escaped;
 }
 
 /**

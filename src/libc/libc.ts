@@ -57,6 +57,9 @@ export const LIBC_NAME = "libc.so.6";
 
 /** Numbers of Linux, the same on x86_64 and arm64. */
 const SOL_SOCKET = 1;
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+const TCP_LISTEN = 10;
 const F_GETFD = 1;
 const F_SETFD = 2;
 const F_GETFL = 3;
@@ -119,6 +122,14 @@ export interface EpollEntry {
   readonly data: bigint;
 }
 
+/** The connections of a listening socket that nobody has accepted yet. */
+export interface AcceptQueue {
+  /** How many there are. */
+  readonly waiting: number;
+  /** How many there may be: the backlog that `listen(2)` was given. */
+  readonly limit: number;
+}
+
 /** A failed call. */
 export class LibcError extends Error {
   /** The number of the error, such as 9 for `EBADF`. */
@@ -163,6 +174,35 @@ export class Libc {
       ),
     );
     return value[0]!;
+  }
+
+  /**
+   * The queue of a listening TCP socket, from `TCP_INFO` of `tcp(7)`, where two
+   * fields have another meaning while a socket listens.
+   *
+   * @returns The queue; `undefined` if the socket doesn't listen.
+   */
+  acceptQueue(fd: number): AcceptQueue | undefined {
+    // As much of struct tcp_info as is needed: the kernel gives no more then.
+    const value = new Uint8Array(32);
+    const length = new Uint32Array([value.byteLength]);
+    this.#check(
+      "getsockopt",
+      this.#raw.getsockopt(
+        fd,
+        IPPROTO_TCP,
+        TCP_INFO,
+        value,
+        new Uint8Array(length.buffer),
+      ),
+    );
+    if (value[0] !== TCP_LISTEN) return undefined;
+    const view = new DataView(value.buffer);
+    // tcpi_unacked and tcpi_sacked.
+    return {
+      waiting: view.getUint32(24, true),
+      limit: view.getUint32(28, true),
+    };
   }
 
   /** Reads the address that a socket is bound to: a `struct sockaddr`. */

@@ -17,6 +17,7 @@ import type * as net from "node:net";
 import type * as os from "node:os";
 import type * as timers from "node:timers";
 import type * as tls from "node:tls";
+import type * as util from "node:util";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
@@ -29,6 +30,7 @@ interface Builtins {
   "node:os": typeof os;
   "node:timers": typeof timers;
   "node:tls": typeof tls;
+  "node:util": typeof util;
 }
 
 /** What this library uses of the global `process`. */

@@ -21,6 +21,7 @@ import type { Connection } from "../types.ts";
 import type { BunSocket, BunSocketHandlers } from "./bun_connection.ts";
 import type { BunServers } from "./bun_types.ts";
 import type { Runtime } from "./runtime.ts";
+import { PORTABLE_SINCE } from "./support.ts";
 
 /** What this shim uses of the global `Bun`. */
 export interface BunGlobal extends BunServers {
@@ -42,13 +43,10 @@ export function bunRuntime(bun: BunGlobal): Runtime {
     name: "bun",
     title: "Bun",
     version: bun.version,
-    since: {
-      "stream-listener": "1.4",
-      "stream-connection": "1.2",
-      "datagram": "1.4",
-    },
+    since: PORTABLE_SINCE.bun,
     httpServerTakesDescriptors: false,
     inspector,
+    libc,
     pidfdId: () => libc()?.pidfdId(pid),
     adopter: () => libc() ?? NO_LIBC,
     receive: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),

@@ -23,6 +23,7 @@ import {
 import type { Placeholder } from "./placeholder.ts";
 import { readCommandLine } from "./proc_reader.ts";
 import type { Runtime } from "./runtime.ts";
+import { PORTABLE_SINCE } from "./support.ts";
 
 /** A permission of Deno's that this shim asks for. */
 type DenoPermission =
@@ -57,11 +58,7 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
     title: "Deno",
     version: deno.version.deno,
     pid,
-    since: {
-      "stream-listener": "2.8",
-      "stream-connection": "2.7",
-      "datagram": undefined,
-    },
+    since: PORTABLE_SINCE.deno,
     httpServerTakesDescriptors: true,
     readVariables: () =>
       withPermission(() => readVariables((name) => deno.env.get(name))),
@@ -76,6 +73,8 @@ export function denoRuntime(deno: DenoGlobal): Runtime {
     },
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     inspector,
+    libc,
+    marksInherited: false,
     pidfdId: () => libc()?.pidfdId(pid),
     adopter: () =>
       libc() ?? (mayCallLibc(deno) ? NO_LIBC : {

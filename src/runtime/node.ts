@@ -9,6 +9,7 @@ import type { DescriptorInfo, Inspector } from "../core/descriptor_info.ts";
 import { ActivationError } from "../core/errors.ts";
 import type { Connection } from "../types.ts";
 import type { Runtime } from "./runtime.ts";
+import { PORTABLE_SINCE } from "./support.ts";
 import { LISTEN_VARIABLES, type ListenVariables } from "../core/environment.ts";
 import type { Libc } from "../libc/libc.ts";
 import { firstKnown } from "../linux/first_known.ts";
@@ -29,11 +30,7 @@ export function nodeRuntime(): Runtime {
     title: "Node",
     version: versions.node!,
     pid,
-    since: {
-      "stream-listener": "22.0",
-      "stream-connection": "22.0",
-      "datagram": "22.0",
-    },
+    since: PORTABLE_SINCE.node,
     httpServerTakesDescriptors: true,
     readVariables: () => readVariables((name) => env[name]),
     clearVariables() {
@@ -41,6 +38,8 @@ export function nodeRuntime(): Runtime {
     },
     commandLine: readCommandLine,
     inspector,
+    libc,
+    marksInherited: true,
     pidfdId: () => libc()?.pidfdId(pid),
     adopter: () => ({
       reason: "Node has nothing to adopt: its own servers take descriptors",

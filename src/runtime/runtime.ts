@@ -17,9 +17,7 @@ import type { Libc } from "../libc/libc.ts";
 import type { Connection } from "../types.ts";
 import type { Backends } from "./backend.ts";
 import type { Placeholder } from "./placeholder.ts";
-
-/** The first version of a runtime that can use descriptors of a kind. */
-export type Support = { readonly [kind in UsableKind]: string | undefined };
+import type { Support } from "./support.ts";
 
 /** Why no listener can be adopted. */
 export interface NoAdopter {
@@ -54,6 +52,13 @@ export interface Runtime {
   commandLine(pid: number): string[] | undefined;
   /** Reads what descriptors are, in the best way that there is here. */
   readonly inspector: Inspector;
+  /** The C library, if it can be called here. */
+  libc(): Libc | undefined;
+  /**
+   * Whether the runtime makes some of what it inherits close-on-exec when it
+   * starts. Where it doesn't, the flag tells what the runtime opened itself.
+   */
+  readonly marksInherited: boolean;
   /**
    * The inode id of this process's pidfd (`LISTEN_PIDFDID`), where the runtime
    * and the kernel can tell it.

@@ -7,6 +7,7 @@ import {
   EBADF,
   EIO,
   ENOENT,
+  ENOPROTOOPT,
   ENOTCONN,
   ENOTSOCK,
   FakeLibc,
@@ -42,6 +43,27 @@ test("Libc.socketOption() reads each option as a number", () => {
   assert.equal(opened.socketOption(3, "acceptConn"), 0);
   assert.equal(opened.socketOption(3, "protocol"), 132);
   assert.equal(opened.socketOption(3, "domain"), 70000);
+});
+
+test("Libc.acceptQueue() reads the queue of a socket that listens", () => {
+  /** A `struct tcp_info`: the state, and all fields of 32 bits before `end`. */
+  const queueOf = (state: number, fields: readonly number[]) => {
+    const raw = new FakeLibc({ files: { 3: { mode: SOCKET } } });
+    raw.getsockopt = (_fd, level, option, value, length) => {
+      assert.deepEqual([level, option], [6, 11]);
+      assert.ok(new DataView(length.buffer).getUint32(0, true) >= 32);
+      value[0] = state;
+      const view = new DataView(value.buffer, value.byteOffset);
+      fields.forEach((each, at) => view.setUint32(8 + 4 * at, each, true));
+      return 0;
+    };
+    return new Libc(raw).acceptQueue(3);
+  };
+  const fields = [1, 2, 3, 4, 5, 4096];
+  assert.deepEqual(queueOf(10, fields), { waiting: 5, limit: 4096 });
+  assert.equal(queueOf(1, fields), undefined, "a connection");
+  const opened = libc({ files: { 3: { mode: SOCKET } } });
+  assertFails(() => opened.acceptQueue(3), "getsockopt", ENOPROTOOPT);
 });
 
 test("Libc throws the kernel's error, with the call", () => {
