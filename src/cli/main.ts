@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inspect } from "./inspect.ts";
 import { runVerb } from "./run.ts";
 import { type Io, UsageError, type Verb } from "./verb.ts";
 import { VERSION } from "./version.ts";
@@ -12,6 +13,7 @@ import { VERSION } from "./version.ts";
 /** All verbs, in the order in which `--help` lists them. */
 const VERBS: readonly Verb[] = [
   runVerb,
+  inspect,
 ];
 
 /** The exit statuses, for `--help`. */

@@ -13,7 +13,10 @@ export function processIo(): Io {
     stdout: outputTo(process.stdout),
     stderr: outputTo(process.stderr),
     env: process.env,
-    cwd: process.cwd(),
+    // When it is needed: Deno asks for a permission.
+    get cwd() {
+      return process.cwd();
+    },
   };
 }
 
