@@ -7,6 +7,7 @@
 
 import { inspect } from "./inspect.ts";
 import { runVerb } from "./run.ts";
+import { unit } from "./unit.ts";
 import { type Io, UsageError, type Verb } from "./verb.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,6 +15,7 @@ import { VERSION } from "./version.ts";
 const VERBS: readonly Verb[] = [
   runVerb,
   inspect,
+  unit,
 ];
 
 /** The exit statuses, for `--help`. */

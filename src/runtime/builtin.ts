@@ -15,6 +15,7 @@ import type * as http from "node:http";
 import type * as https from "node:https";
 import type * as net from "node:net";
 import type * as os from "node:os";
+import type * as path from "node:path";
 import type * as timers from "node:timers";
 import type * as tls from "node:tls";
 import type * as util from "node:util";
@@ -28,6 +29,7 @@ interface Builtins {
   "node:https": typeof https;
   "node:net": typeof net;
   "node:os": typeof os;
+  "node:path": typeof path;
   "node:timers": typeof timers;
   "node:tls": typeof tls;
   "node:util": typeof util;
