@@ -16,7 +16,7 @@ export interface BunSocket {
   readonly localPort?: number;
   readonly remoteAddress?: string;
   readonly remotePort?: number;
-  write(data: Uint8Array, offset: number): number;
+  write(data: Uint8Array): number;
   shutdown(): void;
   end(): void;
   terminate(): void;
@@ -86,7 +86,8 @@ export class BunStreams {
    */
   open(socket: BunSocket, local: Address | undefined): Connection {
     this.#socket = socket;
-    const close = () => socket.terminate();
+    // Not terminate(), which drops what the kernel has not sent yet.
+    const close = () => socket.end();
     return {
       readable: this.#readable,
       writable: this.#writable(socket),
@@ -103,7 +104,7 @@ export class BunStreams {
       write: async (chunk) => {
         for (let offset = 0; offset < chunk.length;) {
           if (this.#closed !== undefined) throw this.#closed;
-          const written = socket.write(chunk, offset);
+          const written = socket.write(chunk.subarray(offset));
           if (written < 0) {
             throw this.#closed ?? new Error("The connection is closed");
           }

@@ -11,6 +11,7 @@ import {
   type Host,
   HOSTS,
   request,
+  tryConnect,
 } from "./harness.ts";
 
 const SOCKETS = ["web=tcp:127.0.0.1:0"];
@@ -82,6 +83,24 @@ for (const host of HOSTS) {
         /expected the option mode to be "auto", "native" or "portable", found "fast"$/,
       );
       assert.deepEqual((await agent.call("activation")).unclaimed, [3]);
+    });
+  }
+}
+
+for (
+  const host of HOSTS.filter(({ adopts, isPortable }) => adopts || isPortable)
+) {
+  for (const how of ["end", "close"]) {
+    test(`listen() on ${host.label} sends more than fits at once before ${how}`, async (t) => {
+      const { agent, sockets } = await activateAgent(t, host, SOCKETS);
+      const length = 16 * 1024 * 1024;
+      await agent.call("listenAndSend", "web", length, how);
+      const port = sockets[0]!.port!;
+      const socket = (await tryConnect({ host: "127.0.0.1", port }))!;
+      t.after(() => socket.destroy());
+      let received = 0;
+      for await (const chunk of socket) received += chunk.length;
+      assert.equal(received, length);
     });
   }
 }
