@@ -48,7 +48,11 @@ export interface FetchServer extends Made {
    * (a Unix socket on Deno without `--allow-ffi`).
    */
   readonly addresses: readonly (Address | undefined)[];
-  /** Resolves when the server is shut down or closed, and nothing is left. */
+  /**
+   * Resolves when the server is shut down or closed, and nothing is left.
+   * Rejects if it fails, as that of `Deno.serve` does where no more files can be
+   * opened.
+   */
   readonly finished: Promise<void>;
   /**
    * Drains: stops accepting, answers the requests that were accepted, and tells
@@ -157,12 +161,13 @@ export async function serve(
           doing,
         )),
   );
-  const { server, addresses, webSockets } = opened;
-  const lifetime = new Lifetime(server, settings, { webSockets });
+  const { server, addresses, webSockets, ended } = opened;
+  const lifetime = new Lifetime(server, settings, { webSockets, ended });
   const shutdown = () => lifetime.drain();
   if (signal?.aborted) shutdown();
   else signal?.addEventListener("abort", shutdown);
-  lifetime.finished.then(() => signal?.removeEventListener("abort", shutdown));
+  const forget = () => signal?.removeEventListener("abort", shutdown);
+  lifetime.finished.then(forget, forget);
   return {
     ...made,
     addresses,

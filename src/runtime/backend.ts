@@ -32,6 +32,8 @@ export interface FetchBackend extends Refs {
   readonly addresses: readonly (Address | undefined)[];
   /** The WebSockets that it knows. */
   readonly webSockets?: Iterable<ClosableWebSocket>;
+  /** Settles when the server has ended, or failed, on its own account. */
+  readonly ended?: Promise<unknown>;
 }
 
 /** A listener for stream connections at one endpoint. */

@@ -50,6 +50,7 @@ export const denoBackends: Backends = {
     return {
       server: new DenoServers(opened, announcer),
       addresses: servers.map(({ addr }) => toAddress(addr)),
+      ended: Promise.all(servers.map(({ finished }) => finished)),
       ref: () => servers.forEach((each) => each.ref()),
       unref: () => servers.forEach((each) => each.unref()),
     };

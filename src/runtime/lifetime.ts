@@ -27,6 +27,7 @@ export class Lifetime {
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #onSignal: () => void;
   #isDraining = false;
+  #hasEnded = false;
   #begun = 0;
   #lastActive = performance.now();
 
@@ -52,10 +53,10 @@ export class Lifetime {
     }
     living.add(this);
     if (this.idleTimeout !== undefined) watchIdleness();
-    ended?.then(() => this.#end(), () => this.#end());
+    ended?.then(() => this.#end(), (error) => this.#fail(error));
   }
 
-  /** Resolves when the server has ended. */
+  /** Resolves when the server has ended; rejects if it failed. */
   get finished(): Promise<void> {
     return this.#finish.promise;
   }
@@ -66,18 +67,22 @@ export class Lifetime {
    * @param changes What is other than it was said at the start.
    */
   drain(changes: Partial<Drain> = {}): Promise<void> {
-    if (!this.#isDraining) {
-      const { timeout, webSockets = [] } = { ...this.#settings, ...changes };
+    if (!this.#isDraining && !this.#hasEnded) {
+      const { timeout = this.#settings.timeout } = changes;
+      const { webSockets = this.#settings.webSockets ?? [] } = changes;
       this.#isDraining = true;
       this.#leave();
       const open = [...webSockets, ...this.#webSockets];
-      drain(this.#server, timeout, open).then(() => this.#end());
+      drain(this.#server, timeout, open)
+        .then(() => this.#end(), (error) => this.#fail(error));
     }
     return this.finished;
   }
 
   /** Ends the server at once. */
   close(): void {
+    // The numbers of its sockets may mean something else by now.
+    if (this.#hasEnded) return;
     this.#leave();
     this.#server.detach();
     this.#server.cut();
@@ -130,8 +135,16 @@ export class Lifetime {
   }
 
   #end(): void {
+    this.#hasEnded = true;
     this.#leave();
     this.#finish.resolve();
+  }
+
+  /** The program learns of it as of an error of the runtime's own server. */
+  #fail(error: unknown): void {
+    this.#hasEnded = true;
+    this.#leave();
+    this.#finish.reject(error);
   }
 }
 

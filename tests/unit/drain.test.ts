@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Announcer, endingConnection } from "../../src/runtime/announcer.ts";
 import { drain, type Drainable } from "../../src/runtime/drain.ts";
+import { Lifetime } from "../../src/runtime/lifetime.ts";
 import { closeWebSockets } from "../../src/runtime/web_sockets.ts";
 
 /** A server that does nothing but note what is done to it. */
@@ -106,6 +107,44 @@ test("drain() tells WebSockets, and waits for them to close", async () => {
   await drain(server, 10_000, [socket]);
   assert.deepEqual(codes, [1001]);
   assert.equal(socket.readyState, 3);
+});
+
+const SETTINGS = { signals: [], timeout: 10_000 };
+
+test("Lifetime fails with its server, and leaves the sockets alone then", async () => {
+  const server = new FakeServer();
+  const error = new Error("too many open files");
+  const lifetime = new Lifetime(server, SETTINGS, {
+    ended: Promise.reject(error),
+  });
+  await assert.rejects(lifetime.finished, error);
+  await assert.rejects(lifetime.drain(), error);
+  lifetime.close();
+  // Their numbers may mean something else by now.
+  assert.deepEqual(server.done, []);
+});
+
+test("Lifetime.drain() fails with what its server throws", async () => {
+  const server = new FakeServer();
+  const error = new Error("on purpose");
+  server.announce = () => {
+    throw error;
+  };
+  await assert.rejects(new Lifetime(server, SETTINGS).drain(), error);
+});
+
+test("Lifetime.drain() takes undefined for what was said at the start", async () => {
+  const server = new FakeServer();
+  server.count = 0;
+  let answer = () => {};
+  server.ended = new Promise((resolve) => answer = resolve);
+  const drained = new Lifetime(server, SETTINGS).drain(
+    { timeout: undefined } as never,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(server.done, ["detach", "announce", "end"]);
+  answer();
+  await drained;
 });
 
 test("closeWebSockets() goes on after one that can't be closed", async () => {
