@@ -9,7 +9,10 @@
 export class Announcer {
   /** How many requests have begun since the start. */
   begun = 0;
-  /** How many of them the handler has not answered yet. */
+  /**
+   * How many of them the handler has not answered yet, and of how many it is
+   * watched whether the answer is sent.
+   */
   pending = 0;
   #announcing = false;
 
@@ -30,9 +33,22 @@ export class Announcer {
    * @returns The same, with the announcement if there is one.
    */
   pass<T>(answer: T | Promise<T>): T | Promise<T> {
-    if (!(answer instanceof Promise)) return this.#mark(answer);
+    if (!isPromise(answer)) return this.#mark(answer);
     this.pending++;
-    return answer.then(this.#settle, this.#fail);
+    return Promise.resolve(answer).then(this.#settle, this.#fail);
+  }
+
+  /**
+   * Watches whether an answer is sent.
+   *
+   * @param sent Settles when it is, or can't be.
+   */
+  watch(sent: Promise<void>): void {
+    this.pending++;
+    const settle = () => {
+      this.pending--;
+    };
+    sent.then(settle, settle);
   }
 
   readonly #settle = <T>(answer: T): T => {
@@ -49,6 +65,13 @@ export class Announcer {
     this.#announcing && answer instanceof Response
       ? endingConnection(answer) as T
       : answer;
+}
+
+function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
+  // Fast for what most handlers return; the runtimes wait for any thenable.
+  return answer instanceof Promise ||
+    !(answer instanceof Response) &&
+      typeof (answer as { then?: unknown } | undefined)?.then === "function";
 }
 
 /**

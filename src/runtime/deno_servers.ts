@@ -9,6 +9,7 @@ import type { Maker, Opened } from "./adoption.ts";
 import type { Announcer } from "./announcer.ts";
 import { type DenoServeOptions, serveAt } from "./deno_native.ts";
 import type { Drainable } from "./drain.ts";
+import { defaultOnError } from "./fetch_handler.ts";
 import type { Place } from "./placeholder.ts";
 import type { Sockets } from "./adopted_sockets.ts";
 
@@ -35,12 +36,22 @@ export function serverMaker(
   handlerAt: (place: Place) => Deno.ServeHandler<Deno.Addr>,
   announcer: Announcer,
 ): Maker<AbortableServer> {
+  // What Deno does with an error that nobody handles.
+  const { onError = defaultOnError } = options;
+  const isTls = options.cert !== undefined;
+  const watched: DenoServeOptions = {
+    ...options,
+    onError: (error) => announcer.pass(onError(error)),
+  };
   return {
     bind(place) {
       const controller = new AbortController();
       const { signal } = controller;
-      const handler = watch(handlerAt(place), announcer);
-      const server = serveAt(place, { ...options, signal }, handler);
+      const given = handlerAt(place);
+      const handler = isTls
+        ? watchSending(given, announcer)
+        : watch(given, announcer);
+      const server = serveAt(place, { ...watched, signal }, handler);
       const shutdown = server.shutdown.bind(server);
       return { server, shutdown, abort: () => controller.abort() };
     },
@@ -76,6 +87,21 @@ function watch(
         return announcer.pass(call(request, info));
       };
   }
+}
+
+/**
+ * The same for TLS, where clients may speak HTTP/2: Deno cancels the answers that
+ * are being sent on it when it shuts down, so that these are waited for, too.
+ */
+function watchSending(
+  handler: Deno.ServeHandler<Deno.Addr>,
+  announcer: Announcer,
+): Deno.ServeHandler<Deno.Addr> {
+  return (request, info) => {
+    announcer.begun++;
+    announcer.watch(info.completed);
+    return announcer.pass(handler(request, info));
+  };
 }
 
 /** How often to look whether all requests are answered. */
@@ -138,9 +164,10 @@ export class DenoServers implements Drainable {
   }
 
   /**
-   * Waits until all requests are answered. After shutdown() nothing can be
-   * aborted any more, so that a handler that never answers would keep the
-   * process for ever; and it cancels the streams of HTTP/2 that are open. But
+   * Waits until all requests are answered, and over TLS until the answers are
+   * sent. After shutdown() nothing can be aborted any more, so that a handler that
+   * never answers would keep the process for ever; and it cancels the streams of
+   * HTTP/2 that are open. But
    * only it tells clients of HTTP/2 to stop (GOAWAY): if they don't on their own
    * account, it comes after a while all the same.
    */

@@ -11,7 +11,7 @@ import type { ServeErrorHandler, ServeHandler, ServeInfo } from "../types.ts";
  * What `Deno.serve` and `Bun.serve` do with an error that nobody handles: the
  * client learns that there was one, the operator which.
  */
-const defaultOnError: ServeErrorHandler = (error) => {
+export const defaultOnError: ServeErrorHandler = (error) => {
   console.error(error);
   return new Response("Internal Server Error", { status: 500 });
 };

@@ -215,6 +215,25 @@ for (const host of SERVING) {
       await untilListensOnly(agent, []);
     });
 
+    // Bun's own page for errors has no headers of ours.
+    if (way !== "node" && way !== "bun") {
+      test(`draining, ${label}, tells clients of a handler that throws, too`, async (t) => {
+        const { agent, target } = await start(t, host);
+        await agent.call("start", way);
+        const client = await connect(t, target);
+        client.send("/throw");
+        await client.until(agent, "Internal Server Error");
+        assert.doesNotMatch(client.received, CLOSE);
+        client.received = "";
+        const drained = agent.call("drain");
+        await agent.call("begun");
+        client.send("/throw");
+        await client.until(agent, "Internal Server Error");
+        assert.match(client.received, CLOSE);
+        await drained;
+      });
+    }
+
     test(`draining, ${label}, begins with a signal, and the program has it, too`, async (t) => {
       const { agent, target } = await start(t, host);
       await agent.call("handle", "SIGTERM");
@@ -352,6 +371,11 @@ for (
     stream.setEncoding("utf8").on("data", (text) => body += text);
     const ended = once(stream, "end");
     await untilBegun(agent, 1);
+    const streaming = session.request({ ":path": "/stream" });
+    let streamed = "";
+    streaming.setEncoding("utf8").on("data", (text) => streamed += text);
+    const allStreamed = once(streaming, "end");
+    await once(streaming, "data");
     const drained = agent.call("drain");
     // Answered, or refused: then nobody has begun to handle it.
     const more = session.request({ ":path": "/fast" }).resume();
@@ -361,6 +385,9 @@ for (
     await agent.call("release");
     await ended;
     assert.equal(body, "held\n");
+    // Longer than it takes until idle connections are closed.
+    await allStreamed;
+    assert.equal(streamed, "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
     await goneAway;
     await drained;
   });

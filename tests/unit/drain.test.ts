@@ -179,6 +179,27 @@ test("Announcer.pass() passes on what it gets until it announces", async () => {
   assert.equal(announcer.pass(undefined), undefined);
 });
 
+test("Announcer.pass() waits for thenables, too", async () => {
+  const announcer = new Announcer();
+  announcer.announce();
+  const response = new Response("x");
+  const thenable = { then: (use: (value: Response) => void) => use(response) };
+  const answer = await announcer.pass<unknown>(thenable);
+  assert.equal((answer as Response).headers.get("connection"), "close");
+  assert.equal(announcer.pending, 0);
+});
+
+test("Announcer.watch() counts what is being sent", async () => {
+  const announcer = new Announcer();
+  const sent = Promise.withResolvers<void>();
+  announcer.watch(sent.promise);
+  announcer.watch(Promise.reject(new Error("the client is gone")));
+  assert.equal(announcer.pending, 2);
+  sent.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(announcer.pending, 0);
+});
+
 test("Announcer.pass() passes on errors", async () => {
   const announcer = new Announcer();
   const error = new Error("on purpose");
