@@ -28,7 +28,7 @@ export class WatchedOptions {
   readonly webSockets: Set<ClosableWebSocket> = new Set();
   readonly #announcer: Announcer;
   #given: ServeOptions = {};
-  /** Responses among the routes, marked as the last on a connection. */
+  /** Responses and files among the routes, marked as the last on a connection. */
   #ending: ReadonlyMap<unknown, Response> = new Map();
 
   /** @param announcer What the handlers' calls are given to. */
@@ -43,9 +43,11 @@ export class WatchedOptions {
     const { routes } = options;
     if (routes !== undefined) {
       this.#ending = new Map(
-        responsesOf(routes).map((each) => [
+        constantsOf(routes).map((each) => [
           each,
-          endingConnection(each.clone()),
+          endingConnection(
+            each instanceof Response ? each.clone() : new Response(each),
+          ),
         ]),
       );
     }
@@ -138,9 +140,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** One that was written as `{ GET: … }`, and nothing that Bun itself has made. */
+/**
+ * One that was written as `{ GET: … }`, or a module that exports `GET`, and
+ * nothing that Bun itself has made.
+ */
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return isObject(value) && Object.getPrototypeOf(value) === Object.prototype;
+  if (!isObject(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // Bun gives modules a prototype of their own.
+  return prototype === Object.prototype || prototype === null ||
+    Object.prototype.toString.call(value) === "[object Module]";
 }
 
 function mapValues(
@@ -152,11 +161,11 @@ function mapValues(
   );
 }
 
-function responsesOf(routes: unknown): Response[] {
+function constantsOf(routes: unknown): (Response | Blob)[] {
   if (!isObject(routes)) return [];
   return Object.values(routes)
     .flatMap((route) => isPlainObject(route) ? Object.values(route) : [route])
-    .filter((each) => each instanceof Response);
+    .filter((each) => each instanceof Response || each instanceof Blob);
 }
 
 /** The methods of a server that end it, as they were. */
