@@ -86,7 +86,9 @@ function* accepted(
 function isAcceptedAt(address: Address, listener: Address): boolean {
   if (!("hostname" in listener)) return sameAddress(address, listener);
   if (!("hostname" in address) || address.port !== listener.port) return false;
-  // A listener on all addresses accepts at each, IPv4 at :: too.
+  // A listener on all addresses accepts at each, but only of its own family: what
+  // it accepts over IPv4 at :: has an address of IPv6.
+  if (address.kind !== listener.kind) return false;
   return listener.hostname === "0.0.0.0" || listener.hostname === "::" ||
     sameAddress(address, listener);
 }
