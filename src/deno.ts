@@ -141,7 +141,9 @@ export async function serve(
   const ended = Promise.all(servers.map(({ finished }) => finished));
   const drainable = new DenoServers(opened, announcer);
   const lifetime = new Lifetime(drainable, settings, { ended });
-  signal?.addEventListener("abort", () => lifetime.close(), { once: true });
+  const close = () => lifetime.close();
+  if (signal?.aborted) close();
+  else signal?.addEventListener("abort", close, { once: true });
   return mergeServers(servers, lifetime);
 }
 

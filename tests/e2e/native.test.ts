@@ -342,3 +342,10 @@ test("Deno's serve stops with its signal", async (t) => {
   await agent.call("abort", "web");
   await untilListensOnly(agent, []);
 });
+
+test("Deno's serve stops with its signal, also while it starts", async (t) => {
+  const host = HOSTS.find((one) => one.runtime === "deno" && one.adopts)!;
+  const { agent } = await start(t, host, ["web=tcp:127.0.0.1:0"]);
+  await agent.call("abort", "web", "early");
+  await untilListensOnly(agent, []);
+});
