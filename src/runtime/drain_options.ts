@@ -5,7 +5,7 @@
  */
 
 import { describeValue, quote } from "../core/errors.ts";
-import { builtin } from "./builtin.ts";
+import { builtin, processGlobal } from "./builtin.ts";
 import type { DrainOptions } from "../types.ts";
 
 /** The options, with what they are by default. */
@@ -76,12 +76,24 @@ function checkSignal(signal: unknown, doing: string): void {
   const { signals } = builtin("node:os").constants;
   if (
     !Object.hasOwn(signals, signal) || signal === "SIGKILL" ||
-    signal === "SIGSTOP"
+    signal === "SIGSTOP" || !canBeHandled(signal)
   ) {
     throw new RangeError(
       `${doing}: expected signals that can be handled in drain.signals, such ` +
         `as "SIGTERM", found ${quote(signal)}`,
     );
+  }
+}
+
+/** Deno refuses some, and would do so when the sockets are in use already. */
+function canBeHandled(signal: string): boolean {
+  const ignore = () => {};
+  try {
+    processGlobal()!.on(signal, ignore);
+    processGlobal()!.off(signal, ignore);
+    return true;
+  } catch {
+    return false;
   }
 }
 
