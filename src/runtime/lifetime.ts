@@ -106,6 +106,13 @@ export class Lifetime {
     return now - this.#lastActive;
   }
 
+  /** Whether nothing has been going on for as long as it takes to end. */
+  isIdle(): boolean {
+    const time = this.idleFor();
+    // Not at all while something is going on, however short that time is.
+    return time > 0 && time >= (this.idleTimeout ?? Infinity);
+  }
+
   /**
    * Stops accepting, if nothing waits to be accepted.
    *
@@ -175,9 +182,7 @@ function watchIdleness(): void {
       return;
     }
     // All are looked at, also when the first is busy: each notes the time.
-    const idle = servers.filter((each) =>
-      each.idleFor() >= (each.idleTimeout ?? Infinity)
-    );
+    const idle = servers.filter((each) => each.isIdle());
     if (idle.length === servers.length && await detachAll(servers)) {
       watching = false;
       await Promise.all(servers.map((each) => each.drain()));
@@ -200,9 +205,11 @@ function later(call: () => void, milliseconds: number): void {
 async function detachAll(servers: readonly Lifetime[]): Promise<boolean> {
   // What waits in the backlog is accepted in the next turn of the event loop.
   await new Promise((resolve) => builtin("node:timers").setImmediate(resolve));
+  // One that has ended meanwhile has nothing to detach from any more.
+  if (servers.some((each) => !living.has(each))) return false;
   const detached: Lifetime[] = [];
   for (const each of servers) {
-    if (!each.detachIfQuiet() || each.idleFor() < each.idleTimeout!) {
+    if (!each.detachIfQuiet() || !each.isIdle()) {
       for (const one of [...detached, each]) one.attach();
       return false;
     }
