@@ -87,9 +87,17 @@ export class DrainableNodeServer implements Drainable {
   }
 
   async end(): Promise<void> {
-    // Sends GOAWAY, and ends after the streams that are open.
-    for (const session of this.#sessions) session.close();
-    void this.#http1.end();
+    const sessions = [...this.#sessions].map((session) => {
+      const closed = new Promise((resolve) => session.once("close", resolve));
+      // Sends GOAWAY, and ends after the streams that are open.
+      session.close();
+      return closed;
+    });
+    await Promise.all([this.#http1.end(), ...sessions]);
+    if (this.#protocol !== "other") {
+      // No request came on what is left: a client that has not even set up TLS.
+      for (const socket of this.#sockets) socket.destroy();
+    }
     if (this.#sockets.size === 0) return;
     await new Promise<void>((resolve) => this.#closed = resolve);
   }
