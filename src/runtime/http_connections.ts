@@ -55,8 +55,10 @@ export class HttpConnections {
     const due = this.#due.get(socket) ?? this.add(socket);
     this.begun++;
     due.add(response);
-    let isLast = this.#announcing && announceEnd(response);
-    response.once("finish", () => isLast ||= isAnnounced(response));
+    if (this.#announcing) announceEnd(response);
+    let isLast = false;
+    // Only now: the program may have set another header meanwhile.
+    response.once("finish", () => isLast = isAnnounced(response));
     response.once("close", () => {
       due.delete(response);
       if (due.size === 0 && (isLast || this.#ending)) endSoon(socket);
@@ -94,15 +96,9 @@ export class HttpConnections {
   }
 }
 
-/**
- * Tells the client that no request can follow on this connection.
- *
- * @returns Whether it is told.
- */
-function announceEnd(response: http.ServerResponse): boolean {
-  if (response.headersSent) return false;
-  response.setHeader("connection", "close");
-  return true;
+/** Tells the client that no request can follow on this connection. */
+function announceEnd(response: http.ServerResponse): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
 }
 
 function isAnnounced(response: http.ServerResponse): boolean {

@@ -294,6 +294,25 @@ for (const host of SERVING) {
     assert.equal(await agent.exited, 0);
   });
 
+  // Deno's portable way may end before it has accepted anything.
+  if (host.adopts || host.runtime === "node") {
+    test(`idle servers on ${host.label} are not idle with a connection, however short the limit`, async (t) => {
+      const { agent, target } = await start(t, host);
+      const client = await connect(t, target);
+      client.send("/hold");
+      await agent.call("start", "auto", { idleTimeout: 0 });
+      await untilBegun(agent, 1);
+      const started = performance.now();
+      await agent.until(
+        "a while",
+        () => performance.now() - started > 200 || undefined,
+      );
+      await agent.call("release");
+      await client.until(agent, "held\n");
+      assert.doesNotMatch(client.received, CLOSE);
+    });
+  }
+
   test(`idle servers on ${host.label} without a limit keep the process`, async (t) => {
     const { agent, sockets } = await start(t, host, [
       "web=tcp:127.0.0.1:0",
@@ -318,6 +337,15 @@ for (const host of SERVING) {
         [{ signals: [15] }, "TypeError", "the names of signals"],
         [{ signals: ["SIGKILL"] }, "RangeError", 'found "SIGKILL"'],
         [{ signals: ["TERM"] }, "RangeError", 'found "TERM"'],
+        ...(host.runtime === "deno"
+          ? [
+            [
+              { signals: ["SIGSEGV"] },
+              "RangeError",
+              'found "SIGSEGV"',
+            ] as const,
+          ]
+          : []),
         [{ timeout: "5s" }, "TypeError", "drain.timeout to be a number"],
         [{ timeout: -1 }, "RangeError", "drain.timeout to be 0"],
         [{ idleTimeout: -1 }, "RangeError", "drain.idleTimeout to be 0"],
@@ -437,6 +465,39 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
 }
 
 for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
+  test(`drain() on ${host.label} isn't held by a client that sets up no TLS`, async (t) => {
+    const certificate = makeCertificate(temporaryFolder(t));
+    if (certificate === undefined) return t.skip("openssl is not installed");
+    const { agent, target } = await start(t, host);
+    await agent.call("start", "node http2", { timeout: 15_000 }, certificate);
+    const client = await connect(t, target);
+    // Accepted after it.
+    const session = http2.connect(`https://${target.host}:${target.port}`, {
+      rejectUnauthorized: false,
+    });
+    t.after(() => session.destroy());
+    await once(session, "connect");
+    assert.ok(await agent.call("drain") < 10_000);
+    await agent.until("the end", () => client.ended || undefined);
+  });
+
+  test(`drain() on ${host.label} keeps connections that the program keeps`, async (t) => {
+    const { agent, target } = await start(t, host);
+    await agent.call("start", "node");
+    const client = await connect(t, target);
+    client.send("/kept");
+    await client.until(agent, "kept\n");
+    const drained = agent.call("drain");
+    await agent.call("begun");
+    for (let at = 0; at < 3; at++) {
+      client.received = "";
+      client.send("/kept");
+      await client.until(agent, "kept\n");
+      assert.match(client.received, /^connection: keep-alive\r$/im);
+    }
+    await drained;
+  });
+
   test(`drain() on ${host.label} waits for connections of node:net`, async (t) => {
     const { agent, target } = await start(t, host);
     await agent.call("start", "node net");
