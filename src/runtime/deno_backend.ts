@@ -28,8 +28,8 @@ export const denoBackends: Backends = {
         bind.kind === "unix"
           ? (request, _info) => {
             const named = withHost(request);
-            return named === undefined
-              ? new Response(null, { status: 400 })
+            return typeof named === "number"
+              ? new Response(null, { status: named })
               : answer(named, NO_ADDRESS);
           }
           : (request, info) =>
@@ -93,14 +93,21 @@ function lazyInfo(info: InetInfo): ServeInfo {
   };
 }
 
-/** Deno's requests on Unix sockets have the path of the socket as their host. */
-function withHost(request: Request): Request | undefined {
-  const host = request.headers.get("host") ?? "localhost";
+/**
+ * Deno's requests on Unix sockets have the path of the socket as their host: the
+ * same request with its real one, or the status to refuse it with.
+ */
+function withHost(request: Request): Request | 400 | 501 {
+  const { method, headers, body } = request;
+  // No Request can be made of these.
+  if (["CONNECT", "TRACE", "TRACK"].includes(method)) return 501;
+  const host = headers.get("host") ?? "localhost";
   const { pathname, search } = new URL(request.url);
   const url = `http://${host}${pathname}${search}`;
-  return /^[^\s/?#@\\]*$/.test(host) && URL.canParse(url)
-    ? new Request(url, request)
-    : undefined;
+  if (!/^[^\s/?#@\\]*$/.test(host) || !URL.canParse(url)) return 400;
+  const named = new Request(url, { method, headers, body });
+  // Only for who asks for it: Deno warns of what the signal does.
+  return Object.defineProperty(named, "signal", { get: () => request.signal });
 }
 
 /** How long to wait after an error of one connection attempt. */

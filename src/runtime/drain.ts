@@ -83,10 +83,12 @@ async function silence(server: Drainable, limit: Limit): Promise<void> {
   let { begun } = server;
   let quiet = 0;
   for (let tick = 0; tick < MAX_TICKS && quiet < QUIET_TICKS; tick++) {
-    if (limit.isReached || server.connections()?.count === 0) return;
+    // First: what was being accepted just then shows only after that.
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    const open = server.connections();
+    if (limit.isReached || open?.count === 0) return;
     quiet++;
-    if (server.begun !== begun || server.connections()?.hasInput) {
+    if (server.begun !== begun || open?.hasInput) {
       begun = server.begun;
       quiet = 0;
     }

@@ -291,6 +291,7 @@ for (const host of HOSTS) {
       } else {
         assert.equal(await exchange({ path: file }, "hi"), "hi");
       }
+      assert.equal(agent.stderr, "");
       await agent.call("close", id);
       assert.ok(fs.statSync(file).isSocket(), "after close");
       agent.process.stdin!.end();

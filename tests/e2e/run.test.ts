@@ -122,10 +122,12 @@ for (const host of ACTIVATORS) {
       assert.equal(command.env["DENO_EXTRA_STDIO_FDS"], undefined);
       assert.equal(command.env["EXTRA"], "kept");
       assert.equal(fs.realpathSync(command.cwd), fs.realpathSync(cwd));
-      // No signal is ignored or blocked, as after a login.
+      // No signal is ignored or blocked, as after a login: but those that Python
+      // itself ignores, and 32 and 33, which the C library keeps to itself and
+      // Deno leaves ignored where it has started the tests.
       assert.deepEqual(
-        command.signals.map((mask) => parseInt(mask, 16) & ~0x1001000),
-        [0, 0],
+        command.signals.map((mask) => BigInt(`0x${mask}`) & ~0x181001000n),
+        [0n, 0n],
       );
       const answer = `web ${command.pid}\n`;
       const port = await run.port("web");

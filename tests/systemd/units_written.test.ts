@@ -1,0 +1,337 @@
+/** Units that the command wrote, in a real systemd. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import { test, type TestContext } from "node:test";
+import { TOOLS } from "../e2e/harness.ts";
+import { NO_MACHINE, until, useMachine } from "./machine.ts";
+
+const machine = useMachine();
+const skip = NO_MACHINE;
+
+const COMMAND = "/opt/listenfds/src/cli/bin.ts";
+const SERVICE = "/opt/listenfds/tests/systemd/service.ts";
+const UNITS = "/etc/systemd/system";
+
+/**
+ * Writes units as the command does, has systemd verify them, and starts the
+ * sockets. All is stopped and removed after the test.
+ */
+async function install(
+  t: TestContext,
+  ...args: readonly string[]
+): Promise<string[]> {
+  const written = await machine().run(
+    "/usr/local/bin/node",
+    ...[
+      COMMAND,
+      "unit",
+      ...args.slice(0, 1),
+      `--output=${UNITS}`,
+      ...args.slice(1),
+    ],
+  );
+  assert.equal(written.status, 0, written.stderr);
+  assert.equal(written.stderr, "", "nothing is to be looked at again");
+  const paths = written.stdout.trimEnd().split("\n");
+  const names = paths.map((path) => path.slice(UNITS.length + 1));
+  const sockets = names.filter((name) => name.endsWith(".socket"));
+  t.after(async () => {
+    const all = names.map((name) => name.replace("@.", "@*."));
+    await machine().run("systemctl", "stop", ...sockets);
+    await machine().run("systemctl", "stop", ...all);
+    await machine().run("systemctl", "reset-failed", ...all);
+    if (!(t as { passed?: boolean }).passed) {
+      for (const name of all) {
+        t.diagnostic(`${name}:\n${await machine().journal(name)}`);
+      }
+    }
+    for (const path of paths) fs.rmSync(machine().file(path));
+    await machine().systemctl("daemon-reload");
+  });
+  const verified = await machine().run("systemd-analyze", "verify", ...paths);
+  assert.deepEqual(verified, { status: 0, stdout: "", stderr: "" });
+  await machine().systemctl("daemon-reload");
+  await machine().systemctl("start", ...sockets);
+  return names;
+}
+
+/** What a service tells of itself. */
+async function about(
+  target: { port: number; host: string } | { path: string },
+): Promise<{ runtime: string; names: string[]; pid: number }> {
+  const { status, body } = await machine().request(target);
+  assert.equal(status, 200);
+  return JSON.parse(body);
+}
+
+/** A runtime as it is started, and the ways in which the service uses sockets. */
+interface Written {
+  readonly label: string;
+  readonly runtime: string;
+  readonly program: string;
+  readonly flags: readonly string[];
+  readonly http: string;
+  readonly udp: string | undefined;
+}
+
+const HOSTS: readonly Written[] = TOOLS.flatMap(({ label, runtime }) => {
+  const program = `/usr/local/bin/${label.replace(" ", "-")}`;
+  const host = { label, runtime, program, flags: [], http: "serve" };
+  const native = {
+    ...host,
+    label: `${label}, native`,
+    flags: runtime === "deno" ? ["--native"] : [],
+    http: "native",
+    udp: runtime === "deno" ? "udp" : "bunUdp",
+  };
+  switch (runtime) {
+    case "deno":
+      return [{ ...host, udp: undefined }, native];
+    case "bun":
+      return [{ ...host, udp: "udp" }, native];
+    case "node":
+      return [{ ...host, udp: "udp" }];
+  }
+});
+
+for (const { label, runtime, program, flags, http, udp } of HOSTS) {
+  test(`units for TCP on ${label} start a service`, { skip }, async (t) => {
+    await install(
+      t,
+      "written",
+      ...["--socket=web=127.0.0.1:8080", "--socket=web=[::1]:8080"],
+      ...[...flags, "--backlog=77", "--", program, SERVICE, `${http}=web`],
+    );
+    const four = await about({ port: 8080, host: "127.0.0.1" });
+    assert.equal(four.runtime, runtime);
+    assert.deepEqual(four.names, ["web"]);
+    const six = await about({ port: 8080, host: "::1" });
+    assert.equal(six.pid, four.pid);
+    // The service runs as what the unit says, and nobody else does.
+    const status = fs.readFileSync(
+      machine().file(
+        `/proc/${await machine().mainPid("written.service")}/status`,
+      ),
+      "utf8",
+    );
+    assert.match(status, /^Uid:\t(?!0\t)/m);
+    assert.match(status, /^CapEff:\t0+$/m);
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+  });
+
+  test(`units for a Unix socket on ${label} start a service`, {
+    skip,
+  }, async (t) => {
+    await install(
+      t,
+      "written",
+      ...["--socket=web=unix:/run/written/%n $x.sock", "--socket-mode=0600"],
+      ...[...flags, "--", program, SERVICE, `${http}=web`],
+    );
+    const path = "/run/written/%n $x.sock";
+    assert.equal((await about({ path })).runtime, runtime);
+    assert.equal(fs.statSync(machine().file(path)).mode & 0o777, 0o600);
+  });
+
+  test(`units for several names on ${label} start one service with all`, {
+    skip,
+  }, async (t) => {
+    const names = await install(
+      t,
+      "written",
+      ...["--socket=web=127.0.0.1:8080", "--socket=admin=unix:/run/admin.sock"],
+      ...["--socket=web=[::1]:8080", "--socket=a b%c=unix:@written", ...flags],
+      ...[
+        "--",
+        program,
+        SERVICE,
+        `${http}=web`,
+        `${http}=admin`,
+        `${http}=a b%c`,
+      ],
+    );
+    assert.deepEqual(names, [
+      "written.service",
+      "written-web.socket",
+      "written-admin.socket",
+      "written-a_b_c.socket",
+    ]);
+    // Whichever is connected to first.
+    const first = await about({ path: "/run/admin.sock" });
+    assert.deepEqual(first.names.sort(), ["a b%c", "admin", "web"]);
+    const { pid } = await about({ port: 8080, host: "::1" });
+    assert.equal(pid, first.pid);
+    const service = "written.service";
+    for (const property of ["Requires", "After", "TriggeredBy"]) {
+      const found = await machine().property(service, property);
+      for (const name of names.slice(1)) assert.ok(found.includes(name), name);
+    }
+    // A socket that was stopped is bound again with the service.
+    await machine().systemctl("stop", service, ...names.slice(1));
+    await machine().systemctl("start", "written-web.socket");
+    const again = await about({ port: 8080, host: "127.0.0.1" });
+    assert.deepEqual(again.names.sort(), ["a b%c", "admin", "web"]);
+  });
+
+  test(`units for UDP on ${label} start a service`, {
+    skip: skip || (udp === undefined && "Deno's own sockets alone take UDP"),
+  }, async (t) => {
+    await install(
+      t,
+      "written",
+      ...["--socket=dns=udp:127.0.0.1:5353", ...flags],
+      ...["--", program, SERVICE, `${udp}=dns`],
+    );
+    const socket = await machine().datagramSocket(t);
+    socket.send("hello", 5353, "127.0.0.1");
+    const [data] = await once(socket, "message");
+    assert.equal(String(data), "hello");
+  });
+}
+
+for (const { label, program } of HOSTS.filter(({ http }) => http === "serve")) {
+  test(`units with --accept on ${label} start a process for each connection`, {
+    skip,
+  }, async (t) => {
+    const names = await install(
+      t,
+      "written",
+      ...["--accept", "--socket=echo=127.0.0.1:7777"],
+      ...["--socket=other=unix:/run/other.sock"],
+      ...["--", program, SERVICE, "connection=connection"],
+    );
+    assert.deepEqual(names, [
+      "written-echo@.service",
+      "written-other@.service",
+      "written-echo.socket",
+      "written-other.socket",
+    ]);
+    const echoes = await Promise.all(
+      [0, 1, 2].map((each) =>
+        machine().exchange({ port: 7777, host: "127.0.0.1" }, `hello ${each}`)
+      ),
+    );
+    assert.deepEqual(echoes, ["hello 0", "hello 1", "hello 2"]);
+    assert.equal(
+      await machine().exchange({ path: "/run/other.sock" }, "there"),
+      "there",
+    );
+  });
+
+  test(`units on ${label} run as another user, with variables and a folder`, {
+    skip,
+  }, async (t) => {
+    const file = "/etc/writ?en *.env";
+    fs.writeFileSync(machine().file(file), "WRITTEN=yes\n", { mode: 0o600 });
+    await install(
+      t,
+      "written",
+      ...["--user=daemon", `--env-file=${file}`, "--socket=web=127.0.0.1:8080"],
+      ...["--working-directory=/opt/listenfds", '--description=100% "mine"'],
+      ...["--", program, SERVICE, "serve=web"],
+    );
+    await about({ port: 8080, host: "127.0.0.1" });
+    const pid = await machine().mainPid("written.service");
+    const environment = fs.readFileSync(
+      machine().file(`/proc/${pid}/environ`),
+      "utf8",
+    );
+    assert.ok(environment.split("\0").includes("WRITTEN=yes"), environment);
+    assert.equal(
+      fs.readlinkSync(machine().file(`/proc/${pid}/cwd`)),
+      "/opt/listenfds",
+    );
+    assert.equal(
+      await machine().property("written.service", "Description"),
+      '100% "mine"',
+    );
+    assert.equal(await machine().property("written.service", "User"), "daemon");
+  });
+}
+
+/** Words that mean something to systemd, or to a shell, or are just odd. */
+const WORDS: readonly string[] = [
+  ..."% %% %n %h %% $ $$ $HOME ${HOME} a$b $@ ; \\; | & > < ' \" ` ! # ~ * ?"
+    .split(" "),
+  ...["", " ", "a b", " a", "a ", "\t", "a\tb", "\n", "a\nb", "\r", "\x01\x7f"],
+  ...[
+    "\\",
+    "\\\\",
+    "\\n",
+    "\\x41",
+    "\\u0041",
+    "a\\",
+    '"a"',
+    "'a'",
+    'a"b',
+    "a'b",
+  ],
+  ...[
+    "é",
+    "日本",
+    "😀",
+    "\u00ad\u202e",
+    "\u0085",
+    "\u2028",
+    "@x",
+    "-x",
+    "+x",
+    ":x",
+  ],
+  ...[
+    "a=b",
+    "A=$B",
+    "--x='y z'",
+    "$$$$x",
+    "%%%x",
+    "{}",
+    "()",
+    "[a]",
+    "\\$x",
+    "\\%n",
+  ],
+];
+
+test("systemd reads the words of a command as they were written", {
+  skip,
+}, async (t) => {
+  const folder = "/srv/od d%n$x;é";
+  fs.mkdirSync(machine().file(folder), { recursive: true });
+  // A program whose own path is odd, too.
+  const program = `${folder}/words`;
+  fs.writeFileSync(
+    machine().file(program),
+    '#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done > /run/words\n' +
+      "mv /run/words /run/words.done\n",
+    { mode: 0o755 },
+  );
+  t.after(() => {
+    fs.rmSync(machine().file("/run/words.done"), { force: true });
+    fs.rmSync(machine().file(folder), { recursive: true });
+  });
+  await install(
+    t,
+    "words",
+    ...["--user=root", "--socket=web=127.0.0.1:8080"],
+    ...["--", program, ...WORDS],
+  );
+  // It writes what a hardened service can't.
+  fs.mkdirSync(machine().file(`${UNITS}/words.service.d`));
+  t.after(() =>
+    fs.rmSync(machine().file(`${UNITS}/words.service.d`), { recursive: true })
+  );
+  fs.writeFileSync(
+    machine().file(`${UNITS}/words.service.d/write.conf`),
+    "[Service]\nReadWritePaths=/run\n",
+  );
+  await machine().systemctl("daemon-reload");
+  await machine().systemctl("start", "words.service");
+  const done = machine().file("/run/words.done");
+  await until("the words", () => fs.existsSync(done) || undefined);
+  const found = fs.readFileSync(done, "utf8").split("\0");
+  assert.equal(found.pop(), "");
+  assert.deepEqual(found, WORDS);
+});
