@@ -78,19 +78,26 @@ export async function serveConnections(
   return statusOfSignal(signal);
 }
 
-function describe({ hostname, port }: AcceptedConnection): string {
+function describe(connection: AcceptedConnection): string {
+  const { port } = connection;
+  const hostname = peerOf(connection);
   if (hostname === undefined || port === undefined) return "a connection";
   const kind = hostname.includes(":") ? "ipv6" : "ipv4";
   return `the connection from ${formatAddress({ kind, hostname, port })}`;
 }
 
+/** The peer's address: an IPv4 peer of an IPv6 socket is an IPv4 peer. */
+function peerOf({ hostname }: AcceptedConnection): string | undefined {
+  return hostname?.replace(/^::ffff:(?=\d+\.)/, "");
+}
+
 /** What systemd tells of the peer (`systemd.exec(5)`). */
 function variables(
-  { hostname, port }: AcceptedConnection,
+  connection: AcceptedConnection,
 ): Record<string, string | undefined> {
+  const { port } = connection;
   return {
-    // An IPv4 peer of an IPv6 socket is an IPv4 peer.
-    REMOTE_ADDR: hostname?.replace(/^::ffff:(?=\d+\.)/, ""),
+    REMOTE_ADDR: peerOf(connection),
     REMOTE_PORT: port === undefined ? undefined : String(port),
   };
 }

@@ -12,6 +12,7 @@ import {
   freePorts,
   type Host,
   temporaryFolder,
+  tryConnect,
 } from "./harness.ts";
 
 /** Whether the runtime can make sockets of every kind. */
@@ -192,18 +193,24 @@ Symlinks=${cwd}/link
         { cwd },
       );
       // A port alone is that of IPv4, too, whose peers look like what they are.
-      const [first] = await Promise.all([
-        run.until(
-          "an answer",
-          () =>
-            exchange({ host: "127.0.0.1", port: port! }, "a")
-              .catch(() => undefined),
-        ),
-      ]);
+      const target = { host: "127.0.0.1", port: port! };
+      const first = await run.until(
+        "a connection",
+        () => tryConnect(target),
+      );
       const { pid, env, names } = await run.generation(0);
-      assert.equal(first, `hello from ${pid}\na`);
       assert.equal(env["REMOTE_ADDR"], "127.0.0.1");
+      assert.equal(env["REMOTE_PORT"], String(first.localPort));
       assert.deepEqual(names, ["connection"]);
+      // One is all that may be.
+      assert.equal(await exchange(target, ""), "");
+      const closed =
+        /^listenfds: the connection from 127\.0\.0\.1:\d+ is closed: there are 1 /m;
+      await run.until("the report", () => closed.test(run.stderr) || undefined);
+      first.end("a");
+      let answer = "";
+      for await (const chunk of first.setEncoding("utf8")) answer += chunk;
+      assert.equal(answer, `hello from ${pid}\na`);
       assert.equal(await run.terminate(), 143, run.stderr);
     },
   );
