@@ -92,11 +92,12 @@ function help(): string {
   const verbs = VERBS.map(({ name, summary }) =>
     `  ${name.padEnd(width)}  ${summary}\n`
   );
-  return `Socket activation with named descriptors: an activator for development.
-
-Usage: listenfds VERB …
+  return `Usage: listenfds VERB …
        listenfds VERB --help
        listenfds --version
+
+Socket activation with named descriptors: an activator for development, an
+inspector, and units written for you.
 
 Verbs:
 ${verbs.join("")}

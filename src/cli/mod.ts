@@ -1,5 +1,6 @@
 /**
- * The command `listenfds`: an activator for development.
+ * The command `listenfds`: an activator for development, an inspector, and a
+ * writer of units.
  *
  *     deno run -A jsr:@listenfds/listenfds/cli --help
  *

@@ -27,7 +27,7 @@ import { Watcher } from "./watcher.ts";
 /** The verb. */
 export const runVerb: Verb = {
   name: "run",
-  summary: "bind sockets, and run a command with them",
+  summary: "Bind sockets, and run a command with them",
   help: RUN_HELP,
   run,
 };
