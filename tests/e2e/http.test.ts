@@ -172,12 +172,25 @@ for (const host of HOSTS) {
       return (await request(target)).status === 200 || undefined;
     });
     const stopped = agent.call("shutdown", id);
-    await untilListensOnly(agent, []);
+    // Calls begin in order.
+    await agent.call("environment");
+    // What comes now is answered by nobody; it waits for the next process where
+    // the socket is still open: here nobody else has it.
+    const late = await tryConnect({
+      host: target.hostname,
+      port: target.port,
+    });
+    t.after(() => late?.destroy());
+    let answered = false;
+    late?.on("error", () => {}).on("data", () => answered = true);
+    late?.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     await agent.call("unhold");
     const { status, body } = await held;
     assert.deepEqual([status, body], [200, "held\n"]);
     await stopped;
+    await untilListensOnly(agent, []);
     assert.equal(sockets.length, 1);
+    assert.equal(answered, false);
     // Nothing keeps the process alive but its input.
     agent.process.stdin!.end();
     assert.equal(await agent.exited, 0);
