@@ -12,7 +12,7 @@ import type { Changes } from "./supervisor.ts";
 import { SKIPPED_FOLDERS, type WatchedFiles } from "./watched_files.ts";
 
 /** How long it has to be quiet: editors and builds write several files. */
-const QUIET_MILLISECONDS = 50;
+const QUIET_MILLISECONDS = 100;
 /** How often to look where the operating system can't tell. */
 const POLL_MILLISECONDS = 1000;
 

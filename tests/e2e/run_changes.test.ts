@@ -56,7 +56,7 @@ async function assertIgnores(
   ignored();
   // As long as a change takes to be seen, four times over: what comes with the
   // next could not be told from it.
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await new Promise((resolve) => setTimeout(resolve, 400));
   assert.equal(run.generations.length, at, run.stderr);
   await assertRestarts(run, at, change);
 }
