@@ -11,6 +11,8 @@ import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { quote } from "../core/errors.ts";
+import type { Sockets } from "../libc/sockets.ts";
+import { currentRuntime } from "../runtime/current.ts";
 import { openSocketCalls } from "../runtime/sockets.ts";
 import { type Binder, BindFailure, type Bound } from "./binder.ts";
 import { libcBinder } from "./libc_binder.ts";
@@ -46,10 +48,21 @@ export interface BindOptions {
 /** The longest path or name of a Unix socket, in bytes. */
 const PATH_BYTES = process.platform === "linux" ? 107 : 103;
 
-/** The best binder that there is on this runtime. */
-export function bestBinder(): Binder {
-  const calls = openSocketCalls();
-  return calls === undefined ? parkedBinder() : libcBinder(calls);
+/**
+ * The best binder that there is on this runtime.
+ *
+ * @param calls The calls of the C library, where they can be made.
+ * @throws {UsageError} On Deno without them: it tells no descriptors.
+ */
+export function bestBinder(
+  calls: Sockets | undefined = openSocketCalls(),
+): Binder {
+  if (calls !== undefined) return libcBinder(calls);
+  if (currentRuntime().name !== "deno") return parkedBinder();
+  throw new UsageError(
+    "Binding sockets: Deno can't call the C library here: run it with -A, on " +
+      "Linux on x86_64 or arm64, or use Node or Bun",
+  );
 }
 
 /**

@@ -54,6 +54,8 @@ export interface AcceptedConnection {
 export interface Binder {
   /** Whether it can make such sockets. */
   canBind(kind: SocketAddress["kind"]): boolean;
+  /** Whether it can tell that somebody waits. */
+  readonly seesWaiting: boolean;
   /** The options that it can't set. */
   ignoredOptions(options: SocketOptions): string[];
   /**

@@ -49,6 +49,7 @@ const TYPE_OF = {
 export function libcBinder(calls: Sockets): Binder {
   return {
     canBind: () => true,
+    seesWaiting: true,
     ignoredOptions: () => [],
     bind(specs) {
       const made: Made[] = [];

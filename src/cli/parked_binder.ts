@@ -29,6 +29,7 @@ import type { SocketSpec } from "./socket_spec.ts";
 export function parkedBinder(): Binder {
   return {
     canBind: (kind) => ["tcp", "udp", "unix"].includes(kind),
+    seesWaiting: fs.existsSync("/proc/self/net/unix"),
     ignoredOptions: ({ numbers = {} }) => Object.keys(numbers),
     bind,
   };

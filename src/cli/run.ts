@@ -7,9 +7,7 @@
 import process from "node:process";
 import { quote } from "../core/errors.ts";
 import { openSocketCalls } from "../runtime/sockets.ts";
-import { bindSockets, type HeldSockets } from "./bind.ts";
-import { libcBinder } from "./libc_binder.ts";
-import { parkedBinder } from "./parked_binder.ts";
+import { bestBinder, bindSockets, type HeldSockets } from "./bind.ts";
 import { serveConnections } from "./connections.ts";
 import { readEnvFiles } from "./env_file.ts";
 import { hideInherited } from "./inherited.ts";
@@ -36,7 +34,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const options = readRunOptions(args, io.cwd, io.env);
   const report = (text: string) => io.stderr.write(`listenfds: ${text}\n`);
   const calls = openSocketCalls();
-  const binder = calls === undefined ? parkedBinder() : libcBinder(calls);
+  const binder = bestBinder(calls);
   const environment = () => environmentOf(options, io);
   requireCommand(options.command[0]!, environment()["PATH"], io.cwd);
   for (const note of options.notes) report(note);
@@ -54,6 +52,12 @@ async function run(args: readonly string[], io: Io): Promise<number> {
         }: the option ${what} can't be set by this runtime, and has no effect`,
       );
     }
+  }
+  if (options.lazy && !binder.seesWaiting) {
+    throw new UsageError(
+      "Waiting for a client: this runtime can't tell that there is one: use " +
+        'Linux, or leave out "--lazy"',
+    );
   }
   const signals = new Signals();
   process.on("exit", killRunning);

@@ -63,6 +63,18 @@ export async function supervise(supervision: Supervision): Promise<number> {
     kind: "changed",
     what: await changes!.next(),
   });
+  /** Waits for a change, and for some time; gives the status if it is over. */
+  const afterChange = async (delay: number): Promise<number | undefined> => {
+    const time = sleep(delay);
+    const next = await Promise.race([stop, changed()]);
+    const late = await Promise.race([stop, time]);
+    if (next.kind === "changed" && late === undefined) {
+      report(`${next.what} changed: starting the command`);
+      return undefined;
+    }
+    return statusOfSignal(await signals.end);
+  };
+  let isFirst = true;
   for (let crashes = 0;;) {
     if (isWaiting !== undefined) {
       await until(() => signals.isEnding || isWaiting());
@@ -70,7 +82,18 @@ export async function supervise(supervision: Supervision): Promise<number> {
     if (signals.isEnding) return statusOfSignal(await signals.end);
     changes?.clear();
     const started = Date.now();
-    const command = supervision.start();
+    let command: RunningCommand;
+    try {
+      command = supervision.start();
+    } catch (error) {
+      if (changes === undefined || isFirst) throw error;
+      // A file that is being replaced, maybe: it comes back as a change.
+      report((error as Error).message);
+      const status = await afterChange(0);
+      if (status !== undefined) return status;
+      continue;
+    }
+    isFirst = false;
     signals.add(command);
     const ended = command.exited.then((): Event => ({ kind: "ended" }));
     const event = await Promise.race([
@@ -100,12 +123,8 @@ export async function supervise(supervision: Supervision): Promise<number> {
       `the command ended ${describeEnding(ending)}: it is started again when ` +
         `its files change`,
     );
-    const delay = sleep(backoff(crashes));
-    const next = await Promise.race([stop, changed()]);
-    if (next.kind === "stop") return statusOfSignal(next.signal);
-    const late = await Promise.race([stop, delay]);
-    if (late?.kind === "stop") return statusOfSignal(late.signal);
-    report(`${(next as { what: string }).what} changed: starting the command`);
+    const status = await afterChange(backoff(crashes));
+    if (status !== undefined) return status;
   }
 }
 

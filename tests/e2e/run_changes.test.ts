@@ -138,9 +138,16 @@ for (const host of ACTIVATORS) {
     );
     await assertRestarts(run, 3, () => fs.writeFileSync(file("single"), "2"));
     await assertRestarts(run, 4, () => fs.writeFileSync(file("env"), "A=2\n"));
+    // One that is gone for a while ends nothing: it comes back.
+    fs.rmSync(file("env"));
+    await run.until(
+      "the missing file to be told",
+      () => /variables in ".*env": ENOENT/.test(run.stderr) || undefined,
+    );
+    await assertRestarts(run, 5, () => fs.writeFileSync(file("env"), "A=3\n"));
     await assertIgnores(
       run,
-      5,
+      6,
       () => write(cwd, { "src/b/c.txt": "2", "app/main.sh": `${WAITING}#` }),
       () => fs.writeFileSync(file("src/b/c.ts"), "2"),
     );

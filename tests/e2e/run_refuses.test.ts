@@ -260,3 +260,22 @@ test(
     assert.deepEqual(fs.readdirSync(cwd), []);
   },
 );
+
+test("run on Deno says which permission it lacks", async (t) => {
+  const cwd = temporaryFolder(t);
+  const deno = ACTIVATORS.find(({ runtime }) => runtime === "deno")!;
+  const host: Host = {
+    ...deno,
+    command: (script, ...args) => [
+      deno.command("")[0]!,
+      ..."run --no-prompt --allow-env --allow-read --allow-sys".split(" "),
+      script,
+      ...args,
+    ],
+  };
+  await assertRefuses(
+    start(t, host, cwd, ["x=unix:x.sock"]),
+    /Deno can't call the C library here: run it with -A/,
+  );
+  assert.deepEqual(fs.readdirSync(cwd), []);
+});
