@@ -106,6 +106,8 @@ async function joinModules(
       "--platform=node",
       "--packages=external",
       "--splitting",
+      // The command alone is half of the code; the sources are on JSR.
+      "--minify",
       "--target=esnext",
       "--outbase=.",
       `--outdir=${built}`,
@@ -239,7 +241,9 @@ export function specifiersOf(code: string): string[] {
   const withoutComments = code.replace(/\/\*[^]*?\*\//g, "");
   const imported =
     /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(["'])([^"'\n]+)\1/g;
-  return [...withoutComments.matchAll(imported)].map(([, , each]) => each!);
+  return [...withoutComments.matchAll(imported)].map(([, , each]) => each!)
+    // In minified code, what follows such a word in a string can look like one.
+    .filter((each) => /^[\w@.][\w@./:-]*$/.test(each));
 }
 
 function withoutDot(path: string): string {

@@ -218,6 +218,7 @@ function makeActivation(
  * @param runtime Who the process is, and what it can read of another one.
  * @param environment What its variables say.
  * @returns The reason.
+ * @internal Not for users: the declarations would name a runtime's types.
  */
 export function explainInactive(
   runtime: Pick<Runtime, "pid" | "commandLine">,

@@ -107,7 +107,9 @@ test("there is no shim, no polyfill and no source map", async (t) => {
   for (const [file, text] of await unpack(t)) {
     assert.doesNotMatch(file, /shim|polyfill|\.map$/);
     if (!/\.js$/.test(file)) continue;
-    assert.doesNotMatch(text, /shim|polyfill|sourceMappingURL/i, file);
+    // Version managers have some, of which the command speaks.
+    const code = text.replace(/volta-shim|version manager's shim/g, "");
+    assert.doesNotMatch(code, /shim|polyfill|sourceMappingURL/i, file);
   }
 });
 
