@@ -166,7 +166,10 @@ function restartsRun(tools: readonly Tool[]): Run {
     label: "restarts under load",
     env: { LISTENFDS_RESTARTS: "100" },
     // One after another: what is measured is not to disturb what is measured.
-    ...endToEnd(tools, ["tests/systemd/restarts.test.ts"], 1),
+    ...endToEnd(tools, [
+      "tests/systemd/restarts.test.ts",
+      "tests/e2e/run_watch.test.ts",
+    ], 1),
   };
 }
 

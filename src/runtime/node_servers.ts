@@ -27,6 +27,12 @@ export class DrainableNodeServer implements Drainable {
   readonly #http1 = new HttpConnections();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
   #attached: Attached | undefined;
+  /** The last request of each connection of HTTP/1, and its answer. */
+  readonly #last = new Map<
+    net.Socket,
+    readonly [http.IncomingMessage, http.ServerResponse]
+  >();
+  #isAnnouncing = false;
   #begun = 0;
   #closed: (() => void) | undefined;
 
@@ -79,6 +85,11 @@ export class DrainableNodeServer implements Drainable {
   }
 
   announce(): void {
+    this.#isAnnouncing = true;
+    for (const [request, response] of this.#last.values()) {
+      if (!response.writableFinished) this.#http1.track(request, response);
+    }
+    this.#last.clear();
     this.#http1.announce();
   }
 
@@ -121,7 +132,14 @@ export class DrainableNodeServer implements Drainable {
   ): void => {
     this.#begun++;
     // HTTP/2 has no such header; its sessions are told when they end.
-    if (request.httpVersionMajor < 2) this.#http1.track(request, response);
+    if (request.httpVersionMajor > 1) return;
+    if (this.#isAnnouncing) return this.#http1.track(request, response);
+    // All that a request costs until draining begins: the last of each connection.
+    const { socket } = request;
+    if (!this.#last.has(socket)) {
+      socket.once("close", () => this.#last.delete(socket));
+    }
+    this.#last.set(socket, [request, response]);
   };
 }
 
