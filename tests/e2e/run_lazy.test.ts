@@ -114,6 +114,12 @@ for (const host of ACTIVATORS) {
             run.lines.filter(({ signal }) => signal).length === at + 1 ||
             undefined,
         );
+        // Until it is gone: it may have taken the next client already.
+        const { pid } = run.generations.at(-1)!;
+        await run.until(
+          "the process to be gone",
+          () => !fs.existsSync(`/proc/${pid}`) || undefined,
+        );
         // It was started by a client each time, never by the change.
         assert.equal(run.generations.length, at + 1);
       }
