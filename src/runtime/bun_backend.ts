@@ -34,7 +34,9 @@ export function bunBackends(bun: BunServers): Backends {
       const { answer } = guard(handler, onError);
       // Only a handler that takes it needs the client's address: reading it
       // takes a while. It must be read before the answer: Bun forgets it then.
-      const toInfo = handler.length > 1 ? readInfo : lazyInfo;
+      const toInfo = handler.length > 1
+        ? readInfo
+        : (request: Request, server: Asked) => new LazyInfo(request, server);
       const announcer = new Announcer();
       const watched = new WatchedOptions(announcer);
       const given: object = {
@@ -91,12 +93,19 @@ function readInfo(request: Request, server: Asked): ServeInfo {
   return { remoteAddress: inetAddress(client?.address, client?.port) };
 }
 
-function lazyInfo(request: Request, server: Asked): ServeInfo {
-  return {
-    get remoteAddress() {
-      return readInfo(request, server).remoteAddress;
-    },
-  };
+/** A class: an object literal with a getter takes many times as long to make. */
+class LazyInfo implements ServeInfo {
+  readonly #request: Request;
+  readonly #server: Asked;
+
+  constructor(request: Request, server: Asked) {
+    this.#request = request;
+    this.#server = server;
+  }
+
+  get remoteAddress() {
+    return readInfo(this.#request, this.#server).remoteAddress;
+  }
 }
 
 /** The address of a server or listener that Bun has bound itself. */
