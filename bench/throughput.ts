@@ -13,8 +13,9 @@ import type { Plan } from "./throughput_host.ts";
 import { report, summarize, type Summary } from "./throughput_report.ts";
 import type { Measurement, Way } from "./throughput_ways.ts";
 
-/** An odd number: the median is then one that was measured. */
-const ROUNDS = 5;
+/** How many servers of each way there are, and how many turns each has. */
+const ROUNDS = 3;
+const TURNS = 10;
 
 /** No folder of programs that people call has it. */
 const PROXIES = ["/usr/lib", "/lib"].map((folder) =>
@@ -43,7 +44,13 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
         "systemd, such as by `apt install systemd`",
     );
   }
-  const ways: readonly Way[] = ["own", "adopted", "neutral", "portable"];
+  const ways: readonly Way[] = [
+    "own",
+    "again",
+    "adopted",
+    "neutral",
+    "portable",
+  ];
   const plan: Plan = {
     // One version of each: what is compared are the ways.
     tools: tools.filter(({ runtime, label }) =>
@@ -51,6 +58,7 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
     ),
     ways: proxy === undefined ? ways : [...ways, "proxy"],
     rounds: rounds(),
+    turns: TURNS,
     proxy,
   };
   const measurements: Measurement[] = [];
@@ -104,9 +112,13 @@ function measure(plan: Plan): AsyncGenerator<Measurement> {
   );
 }
 
-async function write({ tools, rounds }: Plan, summary: Summary): Promise<void> {
+async function write(
+  { tools, rounds, turns }: Plan,
+  summary: Summary,
+): Promise<void> {
   const results = {
     rounds,
+    turns,
     machine: {
       cores: navigator.hardwareConcurrency,
       os: `${Deno.build.os} ${Deno.osRelease().split("-")[0]}`,

@@ -24,7 +24,7 @@ const STYLE = `
   .title, .runtime { font-weight: 600; }
   .title { font-size: 15px; }
   .range { stroke: #24292f; }
-  .own { fill: #8c959f; }
+  .own, .again { fill: #8c959f; }
   .adopted { fill: #0969da; }
   .neutral { fill: #1a7f37; }
   .portable { fill: #bf8700; }
@@ -33,7 +33,7 @@ const STYLE = `
     .paper { fill: #0d1117; }
     text { fill: #e6edf3; }
     .range { stroke: #e6edf3; }
-    .own { fill: #768390; }
+    .own, .again { fill: #768390; }
     .adopted { fill: #4493f8; }
     .neutral { fill: #3fb950; }
     .portable { fill: #d29922; }

@@ -1,6 +1,6 @@
 /**
- * Measures servers, one at a time, and prints what each showed as a line of
- * JSON. It runs on Node, where sockets can be handed over.
+ * Measures servers in turn, and prints what each showed as a line of JSON. It
+ * runs on Node, where sockets can be handed over.
  */
 
 import type { ChildProcess } from "node:child_process";
@@ -16,7 +16,7 @@ import {
   withSockets,
 } from "../src/cli/activator.ts";
 import { commandOf } from "./command.ts";
-import type { Measurement, Way } from "./throughput_ways.ts";
+import type { Load, Measurement, Way } from "./throughput_ways.ts";
 import { wrk } from "./wrk.ts";
 
 /** What to measure. */
@@ -25,14 +25,19 @@ export interface Plan {
   readonly tools: readonly Tool[];
   /** The ways. */
   readonly ways: readonly Way[];
-  /** How often. */
+  /** How often, with new servers each time. */
   readonly rounds: number;
+  /** How often each server of a round has its turn. */
+  readonly turns: number;
   /** The path of `systemd-socket-proxyd`, for the way that needs it. */
   readonly proxy: string | undefined;
 }
 
-/** How long the compilers have to get ready, and how long is then measured. */
-const SECONDS = { warmup: 1, load: 3 };
+/**
+ * How long the compilers have to get ready, and how long each turn is: short, so
+ * that what else the machine does comes to all ways alike. `wrk` takes no less.
+ */
+const SECONDS = { warmup: 2, turn: 1 };
 /** How long a program may take to answer at all. */
 const PATIENCE_MILLISECONDS = 20_000;
 
@@ -49,23 +54,22 @@ interface Started {
   readonly firstAnswer: number;
 }
 
+/** A program that is measured. */
+interface Server extends Started {
+  readonly way: Way;
+  readonly turns: Load[];
+}
+
 async function main(plan: Plan): Promise<void> {
   for (let round = 1; round <= plan.rounds; round++) {
-    const ways = orderOf(plan.ways, round);
     for (const tool of plan.tools) {
-      for (const way of ways) {
-        const { port, firstAnswer } = await start(tool, way, plan.proxy);
-        const url = `http://${HOSTNAME}:${port}/`;
-        await wrk(url, SECONDS.warmup);
-        const load = await wrk(url, SECONDS.load);
-        await stop();
-        const runtime = tool.label;
+      for (const { way, firstAnswer, turns } of await compare(tool, plan)) {
         const measurement: Measurement = {
           round,
-          runtime,
+          runtime: tool.label,
           way,
-          ...load,
           firstAnswer,
+          turns,
         };
         console.log(JSON.stringify(measurement));
       }
@@ -73,11 +77,31 @@ async function main(plan: Plan): Promise<void> {
   }
 }
 
-/** Another way first each time, and each after and before others. */
-function orderOf(ways: readonly Way[], round: number): Way[] {
-  const at = (round - 1) % ways.length;
-  const turned = [...ways.slice(at), ...ways.slice(0, at)];
-  return round % 2 === 0 ? turned.reverse() : turned;
+/** Measures all ways of a runtime; who has no turn has nothing to do. */
+async function compare(tool: Tool, plan: Plan): Promise<Server[]> {
+  const servers: Server[] = [];
+  for (const way of plan.ways) {
+    servers.push({ ...await start(tool, way, plan.proxy), way, turns: [] });
+  }
+  for (const { port } of servers) await load(port, SECONDS.warmup);
+  for (let turn = 0; turn < plan.turns; turn++) {
+    for (const { port, turns } of orderOf(servers, turn)) {
+      turns.push(await load(port, SECONDS.turn));
+    }
+  }
+  await stop();
+  return servers;
+}
+
+function load(port: number, seconds: number): Promise<Load> {
+  return wrk(`http://${HOSTNAME}:${port}/`, seconds);
+}
+
+/** Another one first each time, and each after and before others. */
+function orderOf<T>(all: readonly T[], turn: number): T[] {
+  const at = turn % all.length;
+  const turned = [...all.slice(at), ...all.slice(0, at)];
+  return turn % 2 === 0 ? turned : turned.reverse();
 }
 
 async function start(
@@ -85,11 +109,11 @@ async function start(
   way: Way,
   proxy: string | undefined,
 ): Promise<Started> {
-  if (way !== "own" && way !== "proxy") {
+  if (way === "adopted" || way === "neutral" || way === "portable") {
     return await startActivated(serverOf(tool, way));
   }
   const server = await startOnPort(tool);
-  if (way === "own") return server;
+  if (way !== "proxy") return server;
   // The proxy of a service starts after it, when that is ready.
   const { port, firstAnswer } = await startActivated([
     proxy!,

@@ -5,32 +5,26 @@
  */
 
 import { formatTable } from "../scripts/table.ts";
-import { type Measurement, type Way, WAYS } from "./throughput_ways.ts";
+import {
+  type Load,
+  type Measurement,
+  type Way,
+  WAYS,
+} from "./throughput_ways.ts";
 
-/** What is counted or timed. */
-const FIGURES = [
-  "requestsPerSecond",
-  "p50",
-  "p99",
-  "firstAnswer",
-  "errors",
-] as const;
-
-type Figure = typeof FIGURES[number];
-
-/** One way on one runtime, with the figures of each round. */
+/** One way on one runtime, with the figures of each round: medians of turns. */
 export type Row =
   & { readonly runtime: string; readonly way: Way }
-  & Readonly<Record<Figure, readonly number[]>>;
+  & Readonly<Record<keyof Load | "firstAnswer", readonly number[]>>;
 
 /** How many times as many requests one way answers as another. */
 export interface Ratio {
   readonly runtime: string;
   readonly way: Way;
   readonly to: Way;
-  /** The median of the rounds. */
+  /** The median of all turns. */
   readonly median: number;
-  /** The ratio in each round, between servers that were measured in turn. */
+  /** The median of each round. */
   readonly rounds: readonly number[];
 }
 
@@ -48,6 +42,8 @@ const COMPARISONS: readonly {
   /** Which runtimes it is expected of. */
   readonly on?: RegExp;
 }[] = [
+  // The same thing twice: how far the comparison itself can be trusted.
+  { way: "again", to: "own" },
   { way: "adopted", to: "own", least: 0.97 },
   { way: "neutral", to: "own" },
   { way: "portable", to: "own" },
@@ -62,39 +58,63 @@ const COMPARISONS: readonly {
  * @returns The figures and ratios.
  */
 export function summarize(measurements: readonly Measurement[]): Summary {
+  const rows: Row[] = [];
+  const ratios: Ratio[] = [];
   const byRuntime = Map.groupBy(measurements, ({ runtime }) => runtime);
-  const rows = [...byRuntime].flatMap(([runtime, all]) =>
-    (Object.keys(WAYS) as Way[]).flatMap((way): Row[] => {
-      const own = all.filter((each) => each.way === way)
-        .sort((a, b) => a.round - b.round);
-      if (own.length === 0) return [];
-      const figure = (which: Figure) =>
-        own.map((each) => Number(each[which].toPrecision(5)));
-      return [{
+  for (const [runtime, all] of byRuntime) {
+    const roundsOf = (way: Way) =>
+      all.filter((each) => each.way === way).sort((a, b) => a.round - b.round);
+    for (const way of Object.keys(WAYS) as Way[]) {
+      const rounds = roundsOf(way);
+      if (rounds.length > 0) rows.push(toRow(runtime, way, rounds));
+    }
+    for (const { way, to } of COMPARISONS) {
+      const [above, below] = [roundsOf(way), roundsOf(to)];
+      if (above.length === 0 || below.length === 0) continue;
+      const rounds = above.map((each, at) => inTurns(each, below[at]!));
+      ratios.push({
         runtime,
         way,
-        requestsPerSecond: figure("requestsPerSecond"),
-        p50: figure("p50"),
-        p99: figure("p99"),
-        firstAnswer: figure("firstAnswer"),
-        errors: figure("errors"),
-      }];
-    })
-  );
-  const ratios = [...byRuntime.keys()].flatMap((runtime) =>
-    COMPARISONS.flatMap(({ way, to }): Ratio[] => {
-      const [above, below] = [way, to].map((which) =>
-        rows.find((row) => row.runtime === runtime && row.way === which)
-          ?.requestsPerSecond
-      );
-      if (above === undefined || below === undefined) return [];
-      const rounds = above.map((value, at) =>
-        Number((value / below[at]!).toPrecision(4))
-      );
-      return [{ runtime, way, to, median: median(rounds), rounds }];
-    })
-  );
+        to,
+        median: round(median(rounds.flat()), 4),
+        rounds: rounds.map((turns) => round(median(turns), 4)),
+      });
+    }
+  }
   return { rows, ratios };
+}
+
+function toRow(
+  runtime: string,
+  way: Way,
+  rounds: readonly Measurement[],
+): Row {
+  const figure = (which: keyof Load) =>
+    rounds.map(({ turns }) =>
+      round(median(turns.map((each) => each[which])), 5)
+    );
+  return {
+    runtime,
+    way,
+    requestsPerSecond: figure("requestsPerSecond"),
+    p50: figure("p50"),
+    p99: figure("p99"),
+    firstAnswer: rounds.map(({ firstAnswer }) => round(firstAnswer, 5)),
+    errors: rounds.map(({ turns }) =>
+      turns.reduce((sum, { errors }) => sum + errors, 0)
+    ),
+  };
+}
+
+/** The ratio in each turn: what came between the two, came to both. */
+function inTurns(above: Measurement, below: Measurement): number[] {
+  return above.turns.map(({ requestsPerSecond }, at) =>
+    requestsPerSecond / below.turns[at]!.requestsPerSecond
+  );
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toPrecision(digits));
 }
 
 /**
@@ -126,7 +146,8 @@ export function report({ rows, ratios }: Summary): string {
       ]),
     ),
     "",
-    "Requests/s relative to another way in the same round",
+    "Requests/s relative to another way in the same turn: the median of all turns,",
+    "and the least and most of the rounds' medians",
     formatTable(
       ["runtime", "ratio", "median", "least", "most"],
       ratios.map(({ runtime, way, to, rounds, median }) => [

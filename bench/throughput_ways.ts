@@ -7,6 +7,7 @@
 /** The ways to have a server on a port, with what each is called. */
 export const WAYS = {
   own: "own port",
+  again: "own port, again",
   adopted: "adopted",
   neutral: "neutral serve",
   portable: "portable path",
@@ -29,8 +30,8 @@ export interface Load {
 }
 
 /** What one server showed. */
-export interface Measurement extends Load {
-  /** Which round: ratios are taken within one, as machines drift. */
+export interface Measurement {
+  /** Which round: each has servers of its own. */
   readonly round: number;
   /** The runtime's label. */
   readonly runtime: string;
@@ -38,4 +39,6 @@ export interface Measurement extends Load {
   readonly way: Way;
   /** From starting the program to its first answer, in milliseconds. */
   readonly firstAnswer: number;
+  /** What it showed each time that it was its turn. */
+  readonly turns: readonly Load[];
 }
