@@ -41,6 +41,7 @@ import type {
   BunUdpSocket,
 } from "./runtime/bun_types.ts";
 import { requireRuntime } from "./runtime/current.ts";
+import { holdWhileOpen } from "./runtime/holding.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { openNative } from "./runtime/native.ts";
 import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
@@ -176,7 +177,10 @@ export async function serve(
       return lifetime.finished;
     },
     reload(options) {
-      const next = watched.watch(options);
+      const watching = watched.watch(options);
+      const next = announcer.isAnnouncing
+        ? watched.announcing() ?? watching
+        : watching;
       for (const each of methods) each.reload(next);
       return opened.listeners[0];
     },
@@ -217,7 +221,7 @@ export async function listen(
     bind: (place) => listenAt(bun(), place, own),
     close: (listener) => listener.stop(true),
   }, doing);
-  return mergeListeners(opened.listeners) as Listener;
+  return holdWhileOpen(mergeListeners(opened.listeners)) as Listener;
 }
 
 /**
@@ -266,7 +270,7 @@ export async function udpSocket(
       }, doing);
     },
   );
-  return opened! as UdpSocket;
+  return holdWhileOpen(opened!) as UdpSocket;
 }
 
 /** The options for Bun, without an address, and the one for us. */

@@ -38,6 +38,7 @@ import {
   listenTlsAt,
 } from "./runtime/deno_native.ts";
 import { DenoServers, serverMaker } from "./runtime/deno_servers.ts";
+import { holdWhileOpen } from "./runtime/holding.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { openNative } from "./runtime/native.ts";
 import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
@@ -137,11 +138,16 @@ export async function serve(
     doing,
   );
   const servers = opened.listeners.map(({ server }) => server);
-  for (const { addr } of servers) onListen?.(addr);
   const ended = Promise.all(servers.map(({ finished }) => finished));
   const drainable = new DenoServers(opened, announcer);
   const lifetime = new Lifetime(drainable, settings, { ended });
   const close = () => lifetime.close();
+  try {
+    for (const { addr } of servers) onListen?.(addr);
+  } catch (error) {
+    close();
+    throw error;
+  }
   if (signal?.aborted) close();
   else signal?.addEventListener("abort", close, { once: true });
   return mergeServers(servers, lifetime);
@@ -182,7 +188,7 @@ export async function listen(
     bind: listenAt,
     close: (listener) => listener.close(),
   }, doing);
-  return mergeListeners(opened.listeners);
+  return holdWhileOpen(mergeListeners(opened.listeners));
 }
 
 /** The options of `Deno.listenTls`, without an address. */
@@ -219,7 +225,7 @@ export async function listenTls(
     bind: (place) => listenTlsAt(place, own, { cert, key }),
     close: (listener) => listener.close(),
   }, doing);
-  return mergeListeners(opened.listeners);
+  return holdWhileOpen(mergeListeners(opened.listeners));
 }
 
 /** The options of `Deno.listenDatagram` for UDP, without an address. */
@@ -271,7 +277,7 @@ export async function listenDatagram(
       }, doing);
     },
   );
-  return opened!;
+  return holdWhileOpen(opened!);
 }
 
 type ListenDatagram = (

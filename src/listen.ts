@@ -9,6 +9,7 @@ import { describeTarget, useTarget } from "./endpoints.ts";
 import type { StreamBackend } from "./runtime/backend.ts";
 import { openBest, readMode } from "./runtime/choose_backend.ts";
 import { currentRuntime } from "./runtime/current.ts";
+import { holdWhileOpen } from "./runtime/holding.ts";
 import type {
   Connection,
   Fallback,
@@ -107,7 +108,7 @@ export async function listen(
         (backends) => backends.listen(runtime, endpoints, doing),
       ),
   );
-  return new StreamListener(opened, made);
+  return holdWhileOpen(new StreamListener(opened, made));
 }
 
 type Next = IteratorResult<Connection, undefined>;

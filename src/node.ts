@@ -26,6 +26,7 @@ import { attach } from "./runtime/attach.ts";
 import { builtin } from "./runtime/builtin.ts";
 import { currentRuntime } from "./runtime/current.ts";
 import { readDrainOptions } from "./runtime/drain_options.ts";
+import { holdWhileOpen } from "./runtime/holding.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { DrainableNodeServer } from "./runtime/node_servers.ts";
 import { inetAddress } from "./runtime/socket_address.ts";
@@ -194,6 +195,7 @@ export async function bind(
         socket.close();
         throw addressMismatch(runtime, descriptor, expected, found, doing);
       }
+      holdWhileOpen(socket);
       return found ?? expected;
     },
   );

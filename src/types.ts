@@ -10,7 +10,8 @@ import type { ListenAddress } from "./core/listen_address.ts";
 /**
  * Where to listen when, and only when, the process is not activated: a TCP port
  * (of one address, or of all), or a Unix socket's path, `@` in front for an
- * abstract name. The path is removed again on close.
+ * abstract name. The path is removed again on close; Deno before 2.7 and Bun
+ * before 1.3 leave it.
  */
 export type Fallback =
   | { readonly port: number; readonly hostname?: string }
@@ -100,8 +101,9 @@ export interface DrainOptions {
    * After how many milliseconds without a connection to drain and end the
    * process, with the exit status 0: the service manager starts it again with
    * the next connection. By default it goes on. All servers of the process must
-   * be idle, each for its own time. Where nothing was handed over, nothing
-   * happens: nobody would start it again.
+   * be idle, each for its own time; one without it keeps the process, and so
+   * does an open listener, unless its `unref()` was called. Where nothing was
+   * handed over, nothing happens: nobody would start it again.
    */
   readonly idleTimeout?: number;
   /**

@@ -116,19 +116,23 @@ export function mergeServers(
   { stop, reload }: Pick<BunServer, "stop" | "reload">,
 ): BunServer {
   const [first] = servers as [BunServer, ...BunServer[]];
-  show(first, {
-    stop,
-    reload,
-    [Symbol.dispose]: () => void stop(),
-  });
+  const ends = { stop, reload, [Symbol.dispose]: () => void stop() };
+  // Handlers are given the server that has the request, whichever it is.
+  for (const each of servers) show(each, ends);
   if (servers.length === 1) return first;
   const sum = (numbers: readonly number[]) =>
     numbers.reduce((total, each) => total + each, 0);
-  const methods: Omit<Methods, "stop" | "reload"> = {
+  const ofAll = {
     ref: () => own.forEach((each) => each.ref()),
     unref: () => own.forEach((each) => each.unref()),
     closeIdleConnections: () =>
       own.forEach((each) => each.closeIdleConnections?.()),
+    publish: (...message: Parameters<BunServer["publish"]>) =>
+      sum(own.map((each) => each.publish(...message))),
+    subscriberCount: (topic: string) =>
+      sum(own.map((each) => each.subscriberCount(topic))),
+  };
+  const ofRequests: Pick<Methods, "requestIP" | "upgrade" | "timeout"> = {
     requestIP(request) {
       for (const each of own) {
         const found = ifOwn(() => each.requestIP(request));
@@ -140,20 +144,20 @@ export function mergeServers(
       own.some((each) => ifOwn(() => each.upgrade(request, options))),
     timeout: (request, seconds) =>
       own.forEach((each) => ifOwn(() => each.timeout(request, seconds))),
-    publish: (...message) => sum(own.map((each) => each.publish(...message))),
-    subscriberCount: (topic) =>
-      sum(own.map((each) => each.subscriberCount(topic))),
   };
-  show(first, methods);
+  show(first, ofRequests);
   const prototype = Object.getPrototypeOf(first);
-  for (const name of ["pendingRequests", "pendingWebSockets"] as const) {
-    Object.defineProperty(first, name, {
-      configurable: true,
-      get: () =>
-        sum(
-          servers.map((each) => Reflect.get(prototype, name, each) as number),
-        ),
-    });
+  for (const server of servers) {
+    show(server, ofAll);
+    for (const name of ["pendingRequests", "pendingWebSockets"] as const) {
+      Object.defineProperty(server, name, {
+        configurable: true,
+        get: () =>
+          sum(
+            servers.map((each) => Reflect.get(prototype, name, each) as number),
+          ),
+      });
+    }
   }
   return first;
 }

@@ -59,9 +59,10 @@ export class WatchedOptions {
    * there; `undefined` if the handlers do so already.
    */
   announcing(): object | undefined {
-    if (this.#ending.size === 0) return undefined;
+    const { error = answerError } = this.#given;
+    if (this.#ending.size === 0 && error !== answerError) return undefined;
     return this.#watched(
-      this.#given,
+      { ...this.#given, error },
       (response) => this.#ending.get(response) ?? response,
     );
   }
@@ -130,6 +131,12 @@ export class WatchedOptions {
       },
     });
   }
+}
+
+/** What Bun does in production, whose own page for errors has no mark. */
+function answerError(error: unknown): Response {
+  console.error(error);
+  return new Response("Something went wrong!", { status: 500 });
 }
 
 function isFunction(value: unknown): value is Handler {

@@ -9,6 +9,7 @@ import type { DrainSettings } from "./drain_options.ts";
 import type { ClosableWebSocket } from "../types.ts";
 import { builtin, processGlobal } from "./builtin.ts";
 import { drain, type Drainable } from "./drain.ts";
+import { isHeld } from "./holding.ts";
 
 /** What matters for draining. */
 type Drain = Pick<DrainSettings, "timeout" | "webSockets">;
@@ -183,7 +184,8 @@ function watchIdleness(): void {
     }
     // All are looked at, also when the first is busy: each notes the time.
     const idle = servers.filter((each) => each.isIdle());
-    if (idle.length === servers.length && await detachAll(servers)) {
+    const areIdle = idle.length === servers.length && !isHeld();
+    if (areIdle && await detachAll(servers)) {
       watching = false;
       await Promise.all(servers.map((each) => each.drain()));
       later(() => processGlobal()!.exit(0), EXIT_MS);
@@ -206,7 +208,7 @@ async function detachAll(servers: readonly Lifetime[]): Promise<boolean> {
   // What waits in the backlog is accepted in the next turn of the event loop.
   await new Promise((resolve) => builtin("node:timers").setImmediate(resolve));
   // One that has ended meanwhile has nothing to detach from any more.
-  if (servers.some((each) => !living.has(each))) return false;
+  if (servers.some((each) => !living.has(each)) || isHeld()) return false;
   const detached: Lifetime[] = [];
   for (const each of servers) {
     if (!each.detachIfQuiet() || !each.isIdle()) {

@@ -24,7 +24,7 @@ export class DrainableNodeServer implements Drainable {
   /** All that are open. */
   readonly #sockets = new Set<net.Socket>();
   /** Those that speak HTTP/1, as far as that is known. */
-  readonly #http1 = new HttpConnections();
+  #http1 = new HttpConnections();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
   #attached: Attached | undefined;
   /** The last request of each connection of HTTP/1, and its answer. */
@@ -70,6 +70,10 @@ export class DrainableNodeServer implements Drainable {
   attached(attached: Attached, isInherited: boolean): void {
     this.#attached = attached;
     this.#isInherited = isInherited;
+    if (!this.#isAnnouncing) return;
+    // It was drained, and serves again.
+    this.#isAnnouncing = false;
+    this.#http1 = new HttpConnections();
   }
 
   get isInherited(): boolean {

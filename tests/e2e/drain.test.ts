@@ -33,6 +33,11 @@ function waysOf({ runtime, adopts, isPortable }: Host): Way[] {
   return ["auto", ...(isPortable ? ["portable" as const] : []), runtime];
 }
 
+/** How other listeners can be made there. */
+function listenWaysOf({ runtime, adopts }: Host): ("auto" | "deno" | "bun")[] {
+  return runtime !== "node" && adopts ? ["auto", runtime] : ["auto"];
+}
+
 /** Those that can serve at all. */
 const SERVING = HOSTS.filter(({ adopts, isPortable }) => adopts || isPortable);
 
@@ -104,8 +109,12 @@ async function untilBegun(agent: Agent, count: number): Promise<void> {
   );
 }
 
-/** The body, which has the same words as the status line. */
-const BODY_OF_500 = /HTTP[^]*\r\n\r\n[^]*Internal Server Error/;
+/** The body, which has the same words as the status line; or Bun's own page. */
+function pageOf500(way: Way): RegExp {
+  return way === "bun"
+    ? /HTTP[^]*\r\n\r\n[^]*(<\/html>|Something went wrong!)/
+    : /HTTP[^]*\r\n\r\n[^]*Internal Server Error/;
+}
 
 const CLOSE = /^connection: close\r$/im;
 
@@ -218,20 +227,19 @@ for (const host of SERVING) {
       await untilListensOnly(agent, []);
     });
 
-    // Bun's own page for errors has no headers of ours.
-    if (way !== "node" && way !== "bun") {
+    if (way !== "node") {
       test(`draining, ${label}, tells clients of a handler that throws, too`, async (t) => {
         const { agent, target } = await start(t, host);
         await agent.call("start", way);
         const client = await connect(t, target);
         client.send("/throw");
-        await client.until(agent, BODY_OF_500);
+        await client.until(agent, pageOf500(way));
         assert.doesNotMatch(client.received, CLOSE);
         client.received = "";
         const drained = agent.call("drain");
         await agent.call("begun");
         client.send("/throw");
-        await client.until(agent, BODY_OF_500);
+        await client.until(agent, pageOf500(way));
         assert.match(client.received, CLOSE);
         await drained;
       });
@@ -330,6 +338,31 @@ for (const host of SERVING) {
     );
     assertListensOnly(agent, sockets);
   });
+
+  for (const way of listenWaysOf(host)) {
+    test(`idle servers on ${host.label} are kept by a listener, ${way}, while it is open`, async (t) => {
+      const { agent, sockets } = await start(t, host, [
+        "web=tcp:127.0.0.1:0",
+        "admin=tcp:127.0.0.1:0",
+      ]);
+      await agent.call("start", "auto", { idleTimeout: 50 });
+      await agent.call("startStreams", way);
+      const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
+      const client = await connect(t, admin);
+      const started = performance.now();
+      await agent.until(
+        "a while",
+        () => performance.now() - started > 500 || undefined,
+      );
+      client.socket.write("hello");
+      await client.until(agent, "hello");
+      assertListensOnly(agent, sockets);
+      client.socket.destroy();
+      await agent.call("closeStreams");
+      agent.process.stdin!.end();
+      assert.equal(await agent.exited, 0);
+    });
+  }
 
   test(`serve() on ${host.label} checks what it is told of draining`, async (t) => {
     const { agent, sockets } = await start(t, host);
@@ -465,6 +498,21 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
       await drained;
     });
   }
+
+  test(`draining on ${host.label} announces the end with routes that come meanwhile, too`, async (t) => {
+    const { agent, target } = await start(t, host);
+    await agent.call("start", "bun");
+    const client = await connect(t, target);
+    client.send("/fast");
+    await client.until(agent, "hello\n");
+    const drained = agent.call("drain");
+    await agent.call("reload");
+    client.received = "";
+    client.send("/new");
+    await client.until(agent, "new\n");
+    assert.match(client.received, CLOSE);
+    await drained;
+  });
 }
 
 for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
@@ -498,6 +546,33 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
       await client.until(agent, "kept\n");
       assert.match(client.received, /^connection: keep-alive\r$/im);
     }
+    await drained;
+  });
+
+  test(`drain() on ${host.label} ends a server that can serve again`, async (t) => {
+    const { agent, sockets, target } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "admin=tcp:127.0.0.1:0",
+    ]);
+    await agent.call("start", "node");
+    assert.equal((await request(target)).body, "hello\n");
+    await agent.call("drain");
+    await agent.call("again");
+    assertListensOnly(agent, [sockets[1]!]);
+    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
+    const client = await connect(t, admin);
+    for (let at = 0; at < 2; at++) {
+      client.received = "";
+      client.send("/fast");
+      await client.until(agent, "hello\n");
+      assert.doesNotMatch(client.received, CLOSE);
+    }
+    const drained = agent.call("drain");
+    await agent.call("begun");
+    client.received = "";
+    client.send("/fast");
+    await client.until(agent, "hello\n");
+    assert.match(client.received, CLOSE);
     await drained;
   });
 

@@ -336,6 +336,36 @@ for (const host of HOSTS.filter(({ adopts }) => adopts)) {
   });
 }
 
+for (
+  const host of HOSTS.filter((one) => one.runtime === "bun" && one.adopts)
+) {
+  test(`native serve on ${host.label} gives handlers a server that stands for all`, async (t) => {
+    const { agent, sockets } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "web=tcp:[::1]:0",
+    ]);
+    await agent.call("serve", "web");
+    const [four, six] = sockets.map(({ port }) => port!) as [number, number];
+    const webSocket = new WebSocket(`ws://127.0.0.1:${four}/`);
+    t.after(() => webSocket.close());
+    await once(webSocket, "open");
+    const other = { hostname: "::1", port: six };
+    const { body } = await request(other, { path: "/subscribers" });
+    assert.equal(body, "1");
+    const closed = once(webSocket, "close");
+    await request(other, { path: "/stop" }).catch(() => {});
+    await closed;
+    await untilListensOnly(agent, []);
+  });
+}
+
+test("Deno's serve ends if the program fails when it listens", async (t) => {
+  const host = HOSTS.find((one) => one.runtime === "deno" && one.adopts)!;
+  const { agent } = await start(t, host, ["web=tcp:127.0.0.1:0"]);
+  assert.equal(await agent.call("failingOnListen", "web"), "on purpose");
+  await untilListensOnly(agent, []);
+});
+
 test("Deno's serve stops with its signal", async (t) => {
   const host = HOSTS.find((one) => one.runtime === "deno" && one.adopts)!;
   const { agent } = await start(t, host, ["web=tcp:127.0.0.1:0"]);
