@@ -31,7 +31,7 @@ interface Asked {
 export function bunBackends(bun: BunServers): Backends {
   return {
     async serve(runtime, endpoints, { handler, onError }, doing) {
-      const { answer } = guard(handler, onError);
+      const { answer, answerError } = guard(handler, onError);
       // Only a handler that takes it needs the client's address: reading it
       // takes a while. It must be read before the answer: Bun forgets it then.
       const toInfo = handler.length > 1
@@ -46,6 +46,8 @@ export function bunBackends(bun: BunServers): Backends {
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         fetch: (request: Request, server: Asked) =>
           answer(request, toInfo(request, server)),
+        // What Bun itself finds wrong with an answer.
+        error: answerError,
       };
       const options = watched.watch(given);
       const opened = await openNative(runtime, endpoints, "stream-listener", {

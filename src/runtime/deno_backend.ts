@@ -17,7 +17,7 @@ import { inetAddress } from "./socket_address.ts";
 /** `Deno.serve` and `Deno.listen`. */
 export const denoBackends: Backends = {
   async serve(runtime, endpoints, { handler, onError }, doing) {
-    const { answer } = guard(handler, onError);
+    const { answer, answerError } = guard(handler, onError);
     // Only a handler that takes it needs the client's address: reading it takes
     // a while. It must be read before the answer: Deno forgets it then.
     const toInfo = handler.length > 1
@@ -25,7 +25,8 @@ export const denoBackends: Backends = {
       : (info: InetInfo) => new LazyInfo(info);
     const announcer = new Announcer();
     const maker = serverMaker(
-      {},
+      // What Deno itself finds wrong with an answer.
+      { onError: answerError },
       ({ bind }) =>
         bind.kind === "unix"
           ? (request, _info) => {

@@ -54,6 +54,10 @@ export function guard(
         `${doing()}: the body of the Response is used already`,
       );
     }
+    // Only Response.error() has that.
+    if (response.status === 0) {
+      throw new TypeError(`${doing()}: a Response.error() can't be sent`);
+    }
     return response;
   };
   const answerError = async (error: unknown): Promise<Response> => {

@@ -82,7 +82,7 @@ for (const host of HOSTS) {
 
   test(`serve() on ${host.label} answers 500 for a handler that fails, and goes on`, async (t) => {
     const { agent, target } = await serving(t, host);
-    for (const path of ["/throw", "/nothing", "/used"]) {
+    for (const path of ["/throw", "/nothing", "/used", "/error"]) {
       const { status, body } = await request(target, { path });
       assert.deepEqual([status, body], [500, "Internal Server Error"]);
     }
@@ -91,6 +91,7 @@ for (const host of HOSTS) {
     assert.match(agent.stderr, /thrown on purpose/);
     assert.match(agent.stderr, /expected the handler to return a Response/);
     assert.match(agent.stderr, /the body of the Response is used already/);
+    assert.match(agent.stderr, /a Response\.error\(\) can't be sent/);
   });
 
   test(`serve() on ${host.label} takes odd requests, or refuses them, by the portable path`, async (t) => {
