@@ -102,8 +102,10 @@ export interface DrainOptions {
    * process, with the exit status 0: the service manager starts it again with
    * the next connection. By default it goes on. All servers of the process must
    * be idle, each for its own time; one without it keeps the process, and so
-   * does an open listener, unless its `unref()` was called. Where nothing was
-   * handed over, nothing happens: nobody would start it again.
+   * does an open listener, unless its `unref()` was called. The first
+   * connection is waited for a second at least, where nothing tells whether it is
+   * there. Where nothing was handed over, nothing happens: nobody would start the
+   * process again.
    */
   readonly idleTimeout?: number;
   /**

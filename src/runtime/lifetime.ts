@@ -31,6 +31,7 @@ export class Lifetime {
   #hasEnded = false;
   #begun = 0;
   #lastActive = performance.now();
+  #wasActive = false;
 
   /**
    * Begins it.
@@ -102,6 +103,7 @@ export class Lifetime {
     const now = performance.now();
     if (begun !== this.#begun || this.#server.connections()?.count !== 0) {
       this.#lastActive = now;
+      this.#wasActive = true;
     }
     this.#begun = begun;
     return now - this.#lastActive;
@@ -110,8 +112,10 @@ export class Lifetime {
   /** Whether nothing has been going on for as long as it takes to end. */
   isIdle(): boolean {
     const time = this.idleFor();
+    const isUnknown = !this.#wasActive && this.#server.isWaiting === undefined;
     // Not at all while something is going on, however short that time is.
-    return time > 0 && time >= (this.idleTimeout ?? Infinity);
+    return time > 0 && time >= (this.idleTimeout ?? Infinity) &&
+      !(isUnknown && time < FIRST_MS);
   }
 
   /**
@@ -162,6 +166,12 @@ const living = new Set<Lifetime>();
 /** How often idleness is looked at: ten times in the shortest time, at most. */
 const MIN_LOOK_MS = 10;
 const MAX_LOOK_MS = 1000;
+
+/**
+ * How long the connection that a process was started for may take to be accepted,
+ * where it can't be told whether one waits.
+ */
+const FIRST_MS = 1000;
 
 /**
  * How long the process has to end by itself when all its servers were idle. It
