@@ -15,7 +15,8 @@ import type { Measurement, Way } from "./throughput_ways.ts";
 
 /** How many servers of each way there are, and how many turns each has. */
 const ROUNDS = 3;
-const TURNS = 10;
+/** Twice as many as there are ways: see the order that they have their turns in. */
+const TURNS = 12;
 
 /** No folder of programs that people call has it. */
 const PROXIES = ["/usr/lib", "/lib"].map((folder) =>

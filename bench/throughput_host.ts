@@ -63,7 +63,9 @@ interface Server extends Started {
 async function main(plan: Plan): Promise<void> {
   for (let round = 1; round <= plan.rounds; round++) {
     for (const tool of plan.tools) {
-      for (const { way, firstAnswer, turns } of await compare(tool, plan)) {
+      for (
+        const { way, firstAnswer, turns } of await compare(tool, plan, round)
+      ) {
         const measurement: Measurement = {
           round,
           runtime: tool.label,
@@ -78,9 +80,13 @@ async function main(plan: Plan): Promise<void> {
 }
 
 /** Measures all ways of a runtime; who has no turn has nothing to do. */
-async function compare(tool: Tool, plan: Plan): Promise<Server[]> {
+async function compare(
+  tool: Tool,
+  plan: Plan,
+  round: number,
+): Promise<Server[]> {
   const servers: Server[] = [];
-  for (const way of plan.ways) {
+  for (const way of orderOf(plan.ways, round)) {
     servers.push({ ...await start(tool, way, plan.proxy), way, turns: [] });
   }
   for (const { port } of servers) await load(port, SECONDS.warmup);
@@ -97,9 +103,9 @@ function load(port: number, seconds: number): Promise<Load> {
   return wrk(`http://${HOSTNAME}:${port}/`, seconds);
 }
 
-/** Another one first each time, and each after and before others. */
+/** Each is first as often as any, and after another as often as before it. */
 function orderOf<T>(all: readonly T[], turn: number): T[] {
-  const at = turn % all.length;
+  const at = Math.floor(turn / 2) % all.length;
   const turned = [...all.slice(at), ...all.slice(0, at)];
   return turn % 2 === 0 ? turned : turned.reverse();
 }

@@ -23,6 +23,7 @@ import {
   useTarget,
 } from "./endpoints.ts";
 import { readDrainOptions } from "./runtime/drain_options.ts";
+import { isBusy } from "./runtime/adopted_sockets.ts";
 import { Announcer } from "./runtime/announcer.ts";
 import {
   listenAt,
@@ -221,7 +222,10 @@ export async function listen(
     bind: (place) => listenAt(bun(), place, own),
     close: (listener) => listener.stop(true),
   }, doing);
-  return holdWhileOpen(mergeListeners(opened.listeners)) as Listener;
+  return holdWhileOpen(
+    mergeListeners(opened.listeners),
+    () => isBusy(opened.sockets),
+  ) as Listener;
 }
 
 /**

@@ -27,6 +27,8 @@ import {
   useTarget,
 } from "./endpoints.ts";
 import { readDrainOptions } from "./runtime/drain_options.ts";
+import type { Opened } from "./runtime/adoption.ts";
+import { isBusy } from "./runtime/adopted_sockets.ts";
 import { Announcer } from "./runtime/announcer.ts";
 import { requireRuntime } from "./runtime/current.ts";
 import { mergeListeners, mergeServers } from "./runtime/deno_merge.ts";
@@ -54,7 +56,10 @@ export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
   & {
     /** Where to listen when, and only when, the process is not activated. */
     readonly fallback?: Fallback;
-    /** Called for each socket with its address; by default, nothing is said. */
+    /**
+     * Called for each socket with its address; by default, nothing is said. If
+     * it throws, the server ends, and its sockets with it.
+     */
     readonly onListen?: (localAddr: Addr) => void;
     /** How the server ends without losing a request. */
     readonly drain?: DrainOptions;
@@ -188,7 +193,7 @@ export async function listen(
     bind: listenAt,
     close: (listener) => listener.close(),
   }, doing);
-  return holdWhileOpen(mergeListeners(opened.listeners));
+  return merge(opened);
 }
 
 /** The options of `Deno.listenTls`, without an address. */
@@ -225,7 +230,14 @@ export async function listenTls(
     bind: (place) => listenTlsAt(place, own, { cert, key }),
     close: (listener) => listener.close(),
   }, doing);
-  return holdWhileOpen(mergeListeners(opened.listeners));
+  return merge(opened);
+}
+
+/** One listener of several, which keeps the process. */
+function merge<T extends Deno.Listener<Deno.Conn>>(
+  { listeners, sockets }: Opened<T>,
+): T {
+  return holdWhileOpen(mergeListeners(listeners), () => isBusy(sockets));
 }
 
 /** The options of `Deno.listenDatagram` for UDP, without an address. */

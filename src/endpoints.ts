@@ -22,6 +22,7 @@ import {
 import type { Endpoint } from "./runtime/acceptor.ts";
 import type { Maker, Opened } from "./runtime/adoption.ts";
 import { currentRuntime, requireRuntime } from "./runtime/current.ts";
+import { holdDuring } from "./runtime/holding.ts";
 import { openNative } from "./runtime/native.ts";
 import { requireUsable, type Runtime } from "./runtime/runtime.ts";
 import type { Fallback, ListenTarget } from "./types.ts";
@@ -50,7 +51,7 @@ export async function useTarget<T>(
 ): Promise<T> {
   const { endpoints, activated } = claim(target, fallback, doing);
   try {
-    return await use(endpoints);
+    return await holdDuring(() => use(endpoints));
   } catch (error) {
     activated?.release(descriptorsOf(endpoints));
     throw error;

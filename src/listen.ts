@@ -108,7 +108,10 @@ export async function listen(
         (backends) => backends.listen(runtime, endpoints, doing),
       ),
   );
-  return holdWhileOpen(new StreamListener(opened, made));
+  return holdWhileOpen(
+    new StreamListener(opened, made),
+    () => opened.some((each) => each.isBusy()),
+  );
 }
 
 type Next = IteratorResult<Connection, undefined>;

@@ -72,9 +72,11 @@ export async function listen(
   const takesDescriptors = runtime.httpServerTakesDescriptors ||
     // Bun's HTTP servers, which don't, aren't derived from net.Server either.
     server instanceof builtin("node:net").Server;
+  const { Server: HttpsServer } = builtin("node:https");
   if (
-    !takesDescriptors &&
-    (server as object) instanceof builtin("node:https").Server
+    !takesDescriptors && (server as object) instanceof HttpsServer &&
+    // The same class in Bun before 1.4, where neither is of use.
+    HttpsServer as unknown !== builtin("node:http").Server
   ) {
     throw new ActivationError(
       "unsupported",
@@ -94,6 +96,7 @@ export async function listen(
       const drainable = drainables.get(server) ??
         new DrainableNodeServer(server);
       drainables.set(server, drainable);
+      drainable.begin();
       const attached = await attach(
         runtime,
         server,
@@ -102,7 +105,7 @@ export async function listen(
         doing,
       );
       drainable.attached(attached, isInherited);
-      const ended = new Promise((resolve) => server.once("close", resolve));
+      const { ended } = drainable;
       lifetimes.set(server, new Lifetime(drainable, settings, { ended }));
       return attached.addresses;
     },

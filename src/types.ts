@@ -40,7 +40,11 @@ export interface Connection {
   [Symbol.dispose](): void;
 }
 
-/** What a handler is told of a request beside the `Request`. */
+/**
+ * What a handler is told of a request beside the `Request`. To be read before
+ * the answer; of a handler that has no second parameter, copies
+ * (`{ ...info }`) may have less.
+ */
 export interface ServeInfo {
   /** The client's address; `undefined` on a Unix socket, where it has none. */
   readonly remoteAddress: Address | undefined;
@@ -101,11 +105,11 @@ export interface DrainOptions {
    * After how many milliseconds without a connection to drain and end the
    * process, with the exit status 0: the service manager starts it again with
    * the next connection. By default it goes on. All servers of the process must
-   * be idle, each for its own time; one without it keeps the process, and so
-   * does an open listener, unless its `unref()` was called. The first
-   * connection is waited for a second at least, where nothing tells whether it is
-   * there. Where nothing was handed over, nothing happens: nobody would start the
-   * process again.
+   * be idle, each for its own time; one without it keeps the process. So do an
+   * open listener, unless it is unref'd once it is open, and its connections; not
+   * those of `adopt()`. The first connection is waited for a second at least,
+   * where nothing tells whether it is there. Where nothing was handed over,
+   * nothing happens: nobody would start the process again.
    */
   readonly idleTimeout?: number;
   /**

@@ -83,6 +83,11 @@ export class AdoptedSockets implements Sockets {
   }
 }
 
+/** Whether a connection that was accepted at sockets is known to be open. */
+export function isBusy(sockets: Sockets): boolean {
+  return (sockets.connections()?.count ?? 0) > 0;
+}
+
 /** Sockets that the runtime has bound itself, to fall back to. */
 export const OWN_SOCKETS: Sockets = {
   inherited: [],

@@ -44,6 +44,8 @@ export interface StreamBackend extends Refs {
   attach(onConnection: (connection: Connection) => void): void;
   /** Stops accepting. What was accepted lives on. */
   close(): void;
+  /** Whether something that was accepted is open still, as far as is known. */
+  isBusy(): boolean;
 }
 
 /** What is to be served. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isBusy } from "./adopted_sockets.ts";
 import type { Address } from "../core/address.ts";
 import type { Connection, ServeInfo } from "../types.ts";
 import type { Endpoint } from "./acceptor.ts";
@@ -83,6 +84,7 @@ export function bunBackends(bun: BunServers): Backends {
         address: inherited[at] ?? toAddress(listener, endpoints[at]!),
         attach: (onConnection) => made[at]!.attach(onConnection),
         close: () => listener.stop(),
+        isBusy: () => isBusy(opened.sockets),
         ref: () => listener.ref(),
         unref: () => listener.unref(),
       }));

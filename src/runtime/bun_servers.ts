@@ -17,6 +17,8 @@ interface ServeOptions {
   readonly fetch?: unknown;
   readonly error?: unknown;
   readonly routes?: unknown;
+  /** Routes by their old name. */
+  readonly static?: unknown;
   readonly websocket?: unknown;
 }
 
@@ -38,20 +40,33 @@ export class WatchedOptions {
 
   /** The options to give to Bun for those of the program. */
   watch(options: ServeOptions & object): object {
-    this.#given = { ...this.#given, ...options };
+    this.#note(options);
+    return this.#watched(options, (response) => response);
+  }
+
+  /** Notes what Bun knows after it was given options, maybe not the first. */
+  #note(options: ServeOptions & object): void {
+    const said = Object.entries(options).filter(([, value]) =>
+      value !== undefined
+    );
+    const hasRoutes = said.some(([name]) => isNameOfRoutes(name));
+    const kept = Object.entries(this.#given).flatMap(([name, value]) => {
+      if (!isNameOfRoutes(name)) return [[name, value]];
+      // Without others, Bun keeps those that are functions.
+      return hasRoutes ? [] : [[name, withoutConstants(value)]];
+    });
+    this.#given = Object.fromEntries([...kept, ...said]);
     // Now: Bun takes the body out of those that it is given.
-    const { routes } = options;
-    if (routes !== undefined) {
-      this.#ending = new Map(
-        constantsOf(routes).map((each) => [
+    this.#ending = new Map(
+      said.filter(([name]) => isNameOfRoutes(name))
+        .flatMap(([, routes]) => constantsOf(routes))
+        .map((each) => [
           each,
           endingConnection(
             each instanceof Response ? each.clone() : new Response(each),
           ),
         ]),
-      );
-    }
-    return this.#watched(options, (response) => response);
+    );
   }
 
   /**
@@ -71,14 +86,20 @@ export class WatchedOptions {
     options: ServeOptions,
     toRoute: (response: unknown) => unknown,
   ): object {
-    const { fetch, error, routes, websocket } = options;
+    const { fetch, error, websocket } = options;
     return {
       ...options,
       ...(isFunction(fetch) && { fetch: this.#counted(fetch) }),
       ...(isFunction(error) && { error: this.#passed(error) }),
-      ...(isObject(routes) && {
-        routes: mapValues(routes, (route) => this.#route(route, toRoute)),
-      }),
+      ...Object.fromEntries(
+        ROUTES.filter((name) => isObject(options[name])).map((name) => [
+          name,
+          mapValues(
+            options[name] as Record<string, unknown>,
+            (route) => this.#route(route, toRoute),
+          ),
+        ]),
+      ),
       ...(isObject(websocket) && { websocket: this.#tracked(websocket) }),
     };
   }
@@ -168,11 +189,31 @@ function mapValues(
   );
 }
 
+/** What routes are called, and were called before. */
+const ROUTES = ["routes", "static"] as const;
+
+function isNameOfRoutes(name: string): boolean {
+  return (ROUTES as readonly string[]).includes(name);
+}
+
+function isConstant(route: unknown): route is Response | Blob {
+  return route instanceof Response || route instanceof Blob;
+}
+
 function constantsOf(routes: unknown): (Response | Blob)[] {
   if (!isObject(routes)) return [];
   return Object.values(routes)
     .flatMap((route) => isPlainObject(route) ? Object.values(route) : [route])
-    .filter((each) => each instanceof Response || each instanceof Blob);
+    .filter(isConstant);
+}
+
+function withoutConstants(routes: unknown): unknown {
+  if (!isObject(routes)) return routes;
+  const kept = Object.entries(routes).filter(([, route]) => !isConstant(route));
+  return Object.fromEntries(kept.map(([name, route]) => [
+    name,
+    isPlainObject(route) ? withoutConstants(route) : route,
+  ]));
 }
 
 /** The methods of a server that end it, as they were. */
@@ -230,7 +271,11 @@ export class DrainableBunServers implements Drainable {
     this.#announcer.announce();
     const options = this.#options.announcing();
     if (options === undefined) return;
-    for (const each of this.#own) each.reload(options);
+    try {
+      for (const each of this.#own) each.reload(options);
+    } catch {
+      // Clients are told less then; all else goes on.
+    }
   }
 
   connections(): OpenConnections | undefined {

@@ -12,6 +12,7 @@ import { listenAt } from "./deno_native.ts";
 import { DenoServers, serverMaker } from "./deno_servers.ts";
 import { guard } from "./fetch_handler.ts";
 import { openNative } from "./native.ts";
+import { isBusy } from "./adopted_sockets.ts";
 import { inetAddress } from "./socket_address.ts";
 
 /** `Deno.serve` and `Deno.listen`. */
@@ -63,7 +64,7 @@ export const denoBackends: Backends = {
       bind: listenAt,
       close: (listener: Deno.Listener) => listener.close(),
     };
-    const { listeners } = await openNative(
+    const { listeners, sockets } = await openNative(
       runtime,
       endpoints,
       "stream-listener",
@@ -74,6 +75,7 @@ export const denoBackends: Backends = {
       address: toAddress(listener.addr),
       attach: (onConnection) => void acceptAll(listener, onConnection),
       close: () => listener.close(),
+      isBusy: () => isBusy(sockets),
       ref: () => listener.ref(),
       unref: () => listener.unref(),
     }));

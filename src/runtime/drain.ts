@@ -33,6 +33,8 @@ export interface Drainable {
   end(): Promise<void>;
   /** Ends all that is left at once. */
   cut(): void;
+  /** Resolves after that when nothing more will come of it. */
+  settled?(): Promise<void>;
 }
 
 /** How often to look whether anything is still going on. */
@@ -76,6 +78,7 @@ export async function drain(
   limit.clear();
   // Also where all is answered: a WebSocket may not have closed.
   server.cut();
+  await server.settled?.();
 }
 
 /** Waits until no more requests are to be expected. */

@@ -41,11 +41,14 @@ export function guard(
   onError: ServeErrorHandler = defaultOnError,
   isUsed: (response: Response) => boolean = ({ bodyUsed }) => bodyUsed,
 ): GuardedHandler {
-  const check = (request: Request, response: unknown): Response => {
-    const doing = () => `Handling ${request.method} ${request.url}`;
+  const check = (
+    what: string,
+    doing: () => string,
+    response: unknown,
+  ): Response => {
     if (!(response instanceof Response)) {
       throw new TypeError(
-        `${doing()}: expected the handler to return a Response, found ` +
+        `${doing()}: expected ${what} to return a Response, found ` +
           typeof response,
       );
     }
@@ -62,11 +65,17 @@ export function guard(
   };
   const answerError = async (error: unknown): Promise<Response> => {
     try {
-      return await onError(error);
+      return check("onError", () => "Answering an error", await onError(error));
     } catch (second) {
       return await defaultOnError(second);
     }
   };
+  const checkAnswer = (request: Request, response: unknown) =>
+    check(
+      "the handler",
+      () => `Handling ${request.method} ${request.url}`,
+      response,
+    );
   return {
     answer(request, info) {
       const fail = (error: unknown) =>
@@ -78,9 +87,11 @@ export function guard(
       try {
         const answer: Response | PromiseLike<Response> = handler(request, info);
         return isPromise(answer)
-          ? Promise.resolve(answer).then((response) => check(request, response))
+          ? Promise.resolve(answer).then((response) =>
+            checkAnswer(request, response)
+          )
             .catch(fail)
-          : check(request, answer);
+          : checkAnswer(request, answer);
       } catch (error) {
         return fail(error);
       }

@@ -55,7 +55,10 @@ export class Lifetime {
     }
     living.add(this);
     if (this.idleTimeout !== undefined) watchIdleness();
-    ended?.then(() => this.#end(), (error) => this.#fail(error));
+    ended?.then(() => {
+      // Draining goes on after that, with what belongs to this life.
+      if (!this.#isDraining) this.#end();
+    }, (error) => this.#fail(error));
   }
 
   /** Resolves when the server has ended; rejects if it failed. */
@@ -198,13 +201,20 @@ function watchIdleness(): void {
     if (areIdle && await detachAll(servers)) {
       watching = false;
       await Promise.all(servers.map((each) => each.drain()));
-      later(() => processGlobal()!.exit(0), EXIT_MS);
+      later(exitUnlessUsed, EXIT_MS);
       return;
     }
     const every = Math.min(...timeouts) / 10;
     later(look, Math.max(MIN_LOOK_MS, Math.min(every, MAX_LOOK_MS)));
   };
   later(look, MIN_LOOK_MS);
+}
+
+/** Ends the process, if it has not begun to serve again meanwhile. */
+function exitUnlessUsed(): void {
+  if (living.size > 0) return;
+  if (isHeld()) later(exitUnlessUsed, EXIT_MS);
+  else processGlobal()!.exit(0);
 }
 
 /** Calls a function later, if the process is still there then. */

@@ -17,8 +17,12 @@ import { HttpConnections } from "./http_connections.ts";
 /** Which protocol a server speaks, as far as it matters here. */
 type Protocol = "http1" | "http2" | "other";
 
+/** How long the `close` event may take where all connections are cut. */
+const CLOSE_MS = 1000;
+
 /** A server with its connections, which it must not have any of yet. */
 export class DrainableNodeServer implements Drainable {
+  readonly #server: net.Server;
   #isInherited = false;
   readonly #protocol: Protocol;
   /** All that are open. */
@@ -34,6 +38,8 @@ export class DrainableNodeServer implements Drainable {
   >();
   #isAnnouncing = false;
   #begun = 0;
+  /** Resolves with the server's `close` event. */
+  #ended: Promise<unknown> = Promise.resolve();
   #closed: (() => void) | undefined;
 
   /**
@@ -42,6 +48,7 @@ export class DrainableNodeServer implements Drainable {
    * @param server The server.
    */
   constructor(server: net.Server) {
+    this.#server = server;
     this.#protocol = protocolOf(server);
     server.on("connection", (socket: net.Socket) => this.#add(socket));
     if (this.#protocol === "http1") {
@@ -61,6 +68,13 @@ export class DrainableNodeServer implements Drainable {
     }
   }
 
+  /** Begins anew with a server that was drained, before it listens again. */
+  begin(): void {
+    if (!this.#isAnnouncing) return;
+    this.#isAnnouncing = false;
+    this.#http1 = new HttpConnections();
+  }
+
   /**
    * Tells that it listens.
    *
@@ -70,10 +84,12 @@ export class DrainableNodeServer implements Drainable {
   attached(attached: Attached, isInherited: boolean): void {
     this.#attached = attached;
     this.#isInherited = isInherited;
-    if (!this.#isAnnouncing) return;
-    // It was drained, and serves again.
-    this.#isAnnouncing = false;
-    this.#http1 = new HttpConnections();
+    this.#ended = new Promise((resolve) => this.#server.once("close", resolve));
+  }
+
+  /** Resolves with the server's `close` event. */
+  get ended(): Promise<unknown> {
+    return this.#ended;
   }
 
   get isInherited(): boolean {
@@ -120,6 +136,17 @@ export class DrainableNodeServer implements Drainable {
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
     this.#attached?.finish();
+  }
+
+  /** The event must not be taken for one of the server when it listens again. */
+  async settled(): Promise<void> {
+    const { setTimeout } = builtin("node:timers");
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([this.#ended, patience]);
+    clearTimeout(timer);
   }
 
   #add(socket: net.Socket): void {

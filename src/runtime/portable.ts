@@ -6,9 +6,9 @@
 
 import type { OpenConnections } from "../linux/connections.ts";
 import type * as http from "node:http";
-import { openAll } from "./acceptor.ts";
+import { type Acceptor, openAll } from "./acceptor.ts";
 import { attach, type Attached } from "./attach.ts";
-import type { Backends, FetchBackend } from "./backend.ts";
+import type { Backends, FetchBackend, StreamBackend } from "./backend.ts";
 import { builtin } from "./builtin.ts";
 import type { Drainable } from "./drain.ts";
 import { fetchListener } from "./fetch_listener.ts";
@@ -52,18 +52,26 @@ export const portable: Backends = {
   async listen(runtime, endpoints, doing) {
     const options = { allowHalfOpen: true };
     const acceptors = await openAll(runtime, endpoints, options, doing);
-    return acceptors.map((acceptor) => ({
-      address: acceptor.address,
-      attach: (onConnection) =>
-        acceptor.attach((socket) =>
-          onConnection(toConnection(socket, acceptor.address))
-        ),
-      close: () => acceptor.close(),
-      ref: () => acceptor.ref(),
-      unref: () => acceptor.unref(),
-    }));
+    return acceptors.map(toBackend);
   },
 };
+
+function toBackend(acceptor: Acceptor): StreamBackend {
+  const open = new Set<unknown>();
+  return {
+    address: acceptor.address,
+    attach: (onConnection) =>
+      acceptor.attach((socket) => {
+        open.add(socket);
+        socket.once("close", () => open.delete(socket));
+        onConnection(toConnection(socket, acceptor.address));
+      }),
+    close: () => acceptor.close(),
+    isBusy: () => open.size > 0,
+    ref: () => acceptor.ref(),
+    unref: () => acceptor.unref(),
+  };
+}
 
 /**
  * Reads on to the end of a body that the handler left unread: the next request

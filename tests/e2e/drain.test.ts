@@ -354,8 +354,17 @@ for (const host of SERVING) {
       client.socket.write("hello");
       await client.until(agent, "hello");
       assertListensOnly(agent, sockets);
-      client.socket.destroy();
       await agent.call("closeStreams");
+      const closed = performance.now();
+      await agent.until(
+        "a while",
+        () => performance.now() - closed > 500 || undefined,
+      );
+      // What it has accepted goes on, and keeps the process.
+      client.socket.write("again");
+      await client.until(agent, "again");
+      assertListensOnly(agent, [sockets[0]!]);
+      client.socket.destroy();
       agent.process.stdin!.end();
       assert.equal(await agent.exited, 0);
     });
@@ -546,33 +555,6 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
     await drained;
   });
 
-  test(`drain() on ${host.label} ends a server that can serve again`, async (t) => {
-    const { agent, sockets, target } = await start(t, host, [
-      "web=tcp:127.0.0.1:0",
-      "admin=tcp:127.0.0.1:0",
-    ]);
-    await agent.call("start", "node");
-    assert.equal((await request(target)).body, "hello\n");
-    await agent.call("drain");
-    await agent.call("again");
-    assertListensOnly(agent, [sockets[1]!]);
-    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
-    const client = await connect(t, admin);
-    for (let at = 0; at < 2; at++) {
-      client.received = "";
-      client.send("/fast");
-      await client.until(agent, "hello\n");
-      assert.doesNotMatch(client.received, CLOSE);
-    }
-    const drained = agent.call("drain");
-    await agent.call("begun");
-    client.received = "";
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    assert.match(client.received, CLOSE);
-    await drained;
-  });
-
   test(`drain() on ${host.label} waits for connections of node:net`, async (t) => {
     const { agent, target } = await start(t, host);
     await agent.call("start", "node net");
@@ -585,5 +567,44 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
     await client.until(agent, "two");
     client.socket.end();
     await drained;
+  });
+}
+
+for (const host of SERVING.filter(({ isPortable }) => isPortable)) {
+  test(`drain() on ${host.label} ends a server that can serve again`, async (t) => {
+    const { agent, sockets } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "admin=tcp:127.0.0.1:0",
+    ]);
+    await agent.call("start", "node http");
+    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
+    const waiting = await connect(t, admin);
+    waiting.send("/hold");
+    await agent.call("again");
+    assertListensOnly(agent, [sockets[1]!]);
+    await untilBegun(agent, 1);
+    const client = await connect(t, admin);
+    client.send("/fast");
+    await client.until(agent, "hello\n");
+    // Longer than it takes to drain what is idle.
+    const started = performance.now();
+    await agent.until(
+      "a while",
+      () => performance.now() - started > 600 || undefined,
+    );
+    client.received = "";
+    client.send("/fast");
+    await client.until(agent, "hello\n");
+    assert.doesNotMatch(client.received, CLOSE);
+    const drained = agent.call("drain");
+    await agent.call("begun");
+    client.received = "";
+    client.send("/fast");
+    await client.until(agent, "hello\n");
+    assert.match(client.received, CLOSE);
+    await agent.call("release");
+    await waiting.until(agent, "held\n");
+    await drained;
+    await untilListensOnly(agent, []);
   });
 }
