@@ -148,6 +148,7 @@ function matrixRun(tools: readonly Tool[]): Run {
       "tests/e2e/native.test.ts",
       "tests/e2e/modes.test.ts",
       "tests/e2e/drain.test.ts",
+      "tests/e2e/idle.test.ts",
     ]),
   };
 }

@@ -3,28 +3,25 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
-import type net from "node:net";
-import path from "node:path";
-import { test, type TestContext } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import { test } from "node:test";
 import type { Way } from "../fixtures/drain_agent.ts";
 import {
-  type Agent,
+  type Client,
+  CLOSE,
+  connect,
+  SERVING,
+  start,
+  untilBegun,
+} from "./draining.ts";
+import {
   assertListensOnly,
-  type Handed,
   type Host,
   HOSTS,
   makeCertificate,
   request,
-  ROOT,
-  startAgent,
   temporaryFolder,
-  tryConnect,
   untilListensOnly,
-  withInode,
 } from "./harness.ts";
-
-const DRAIN_AGENT = path.join(ROOT, "tests/fixtures/drain_agent.ts");
 
 /** How servers can be made on a host. */
 function waysOf({ runtime, adopts, isPortable }: Host): Way[] {
@@ -33,90 +30,12 @@ function waysOf({ runtime, adopts, isPortable }: Host): Way[] {
   return ["auto", ...(isPortable ? ["portable" as const] : []), runtime];
 }
 
-/** How other listeners can be made there. */
-function listenWaysOf({ runtime, adopts }: Host): ("auto" | "deno" | "bun")[] {
-  return runtime !== "node" && adopts ? ["auto", runtime] : ["auto"];
-}
-
-/** Those that can serve at all. */
-const SERVING = HOSTS.filter(({ adopts, isPortable }) => adopts || isPortable);
-
-interface Started {
-  readonly agent: Agent;
-  /** The process that comes after it, with the same sockets. */
-  readonly next: Agent;
-  readonly sockets: readonly Handed[];
-  readonly target: { readonly host: string; readonly port: number };
-}
-
-/** Starts two processes with the same sockets, of which the first serves. */
-async function start(
-  t: TestContext,
-  host: Host,
-  specs: readonly string[] = ["web=tcp:127.0.0.1:0"],
-): Promise<Started> {
-  return await withSockets(specs.map(parseSocketSpec), (bound) => ({
-    agent: startAgent(t, host, bound, {}, DRAIN_AGENT),
-    next: startAgent(t, host, bound, {}, DRAIN_AGENT),
-    sockets: bound.map(withInode),
-    target: { host: "127.0.0.1", port: bound[0]!.port! },
-  }));
-}
-
-/** A connection on which requests are written by hand. */
-class Client {
-  readonly socket: net.Socket;
-  received = "";
-  ended = false;
-  error: Error | undefined;
-
-  constructor(t: TestContext, socket: net.Socket) {
-    this.socket = socket;
-    socket.setEncoding("latin1").on("data", (text) => this.received += text);
-    socket.once("end", () => this.ended = true);
-    socket.once("error", (error) => this.error = error);
-    t.after(() => socket.destroy());
-  }
-
-  send(path: string, headers: string = ""): void {
-    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
-  }
-
-  async until(agent: Agent, text: string | RegExp): Promise<void> {
-    await agent.until(
-      `${text} in ${JSON.stringify(this.received)}`,
-      () => {
-        if (this.received.search(text) >= 0) return true;
-        if (this.ended || this.error) {
-          assert.fail(`${this.error ?? "ended"} after ${this.received}`);
-        }
-      },
-    );
-  }
-}
-
-async function connect(
-  t: TestContext,
-  target: Started["target"],
-): Promise<Client> {
-  return new Client(t, (await tryConnect(target))!);
-}
-
-async function untilBegun(agent: Agent, count: number): Promise<void> {
-  await agent.until(
-    `${count} requests`,
-    async () => await agent.call("begun") >= count || undefined,
-  );
-}
-
 /** The body, which has the same words as the status line; or Bun's own page. */
 function pageOf500(way: Way): RegExp {
   return way === "bun"
     ? /HTTP[^]*\r\n\r\n[^]*(<\/html>|Something went wrong!)/
     : /HTTP[^]*\r\n\r\n[^]*Internal Server Error/;
 }
-
-const CLOSE = /^connection: close\r$/im;
 
 for (const host of SERVING) {
   for (const way of waysOf(host)) {
@@ -264,112 +183,6 @@ for (const host of SERVING) {
       assert.equal(await agent.exited, 0);
     });
   }
-
-  test(`idle servers on ${host.label} end the process, all together`, async (t) => {
-    const { agent, next, sockets, target } = await start(t, host, [
-      "web=tcp:127.0.0.1:0",
-      "admin=tcp:127.0.0.1:0",
-    ]);
-    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
-    const drain = { idleTimeout: 250 };
-    // A connection that says nothing is one, too.
-    await agent.call("start", "auto", drain);
-    await agent.call("startAdmin", drain);
-    const idle = await connect(t, admin);
-    idle.send("/fast");
-    await idle.until(agent, "hello\n");
-    agent.process.stdin!.end();
-    const started = performance.now();
-    let requests = 0;
-    while (performance.now() - started < 700) {
-      const { status } = await request(target);
-      assert.equal(status, 200);
-      requests++;
-    }
-    assert.ok(requests > 1);
-    assertListensOnly(agent, sockets);
-    const closed = performance.now();
-    idle.socket.destroy();
-    assert.equal(await agent.exited, 0);
-    assert.ok(performance.now() - closed >= 200);
-
-    const waiting = request(target);
-    await next.call("start", "auto");
-    assert.equal((await waiting).body, "hello\n");
-  });
-
-  test(`idle servers on ${host.label} end a process that something else keeps`, async (t) => {
-    const { agent } = await start(t, host);
-    await agent.call("stay");
-    await agent.call("start", "auto", { idleTimeout: 50 });
-    assert.equal(await agent.exited, 0);
-  });
-
-  test(`idle servers on ${host.label} are not idle with a connection, however short the limit`, async (t) => {
-    const { agent, target } = await start(t, host);
-    const client = await connect(t, target);
-    client.send("/hold");
-    await agent.call("start", "auto", { idleTimeout: 0 });
-    await untilBegun(agent, 1);
-    const started = performance.now();
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 200 || undefined,
-    );
-    await agent.call("release");
-    await client.until(agent, "held\n");
-    assert.doesNotMatch(client.received, CLOSE);
-  });
-
-  test(`idle servers on ${host.label} without a limit keep the process`, async (t) => {
-    const { agent, sockets } = await start(t, host, [
-      "web=tcp:127.0.0.1:0",
-      "admin=tcp:127.0.0.1:0",
-    ]);
-    await agent.call("start", "auto", { idleTimeout: 50 });
-    await agent.call("startAdmin", {});
-    const started = performance.now();
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 500 || undefined,
-    );
-    assertListensOnly(agent, sockets);
-  });
-
-  for (const way of listenWaysOf(host)) {
-    test(`idle servers on ${host.label} are kept by a listener, ${way}, while it is open`, async (t) => {
-      const { agent, sockets } = await start(t, host, [
-        "web=tcp:127.0.0.1:0",
-        "admin=tcp:127.0.0.1:0",
-      ]);
-      await agent.call("start", "auto", { idleTimeout: 50 });
-      await agent.call("startStreams", way);
-      const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
-      const client = await connect(t, admin);
-      const started = performance.now();
-      await agent.until(
-        "a while",
-        () => performance.now() - started > 500 || undefined,
-      );
-      client.socket.write("hello");
-      await client.until(agent, "hello");
-      assertListensOnly(agent, sockets);
-      await agent.call("closeStreams");
-      const closed = performance.now();
-      await agent.until(
-        "a while",
-        () => performance.now() - closed > 500 || undefined,
-      );
-      // What it has accepted goes on, and keeps the process.
-      client.socket.write("again");
-      await client.until(agent, "again");
-      assertListensOnly(agent, [sockets[0]!]);
-      client.socket.destroy();
-      agent.process.stdin!.end();
-      assert.equal(await agent.exited, 0);
-    });
-  }
-
   test(`serve() on ${host.label} checks what it is told of draining`, async (t) => {
     const { agent, sockets } = await start(t, host);
     for (
@@ -518,93 +331,5 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
     await client.until(agent, "new\n");
     assert.match(client.received, CLOSE);
     await drained;
-  });
-}
-
-for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
-  test(`drain() on ${host.label} isn't held by a client that sets up no TLS`, async (t) => {
-    const certificate = makeCertificate(temporaryFolder(t));
-    if (certificate === undefined) return t.skip("openssl is not installed");
-    const { agent, target } = await start(t, host);
-    await agent.call("start", "node http2", { timeout: 15_000 }, certificate);
-    const client = await connect(t, target);
-    // Accepted after it.
-    const session = http2.connect(`https://${target.host}:${target.port}`, {
-      rejectUnauthorized: false,
-    });
-    t.after(() => session.destroy());
-    await once(session, "connect");
-    assert.ok(await agent.call("drain") < 10_000);
-    await agent.until("the end", () => client.ended || undefined);
-  });
-
-  test(`drain() on ${host.label} keeps connections that the program keeps`, async (t) => {
-    const { agent, target } = await start(t, host);
-    await agent.call("start", "node");
-    const client = await connect(t, target);
-    client.send("/kept");
-    await client.until(agent, "kept\n");
-    const drained = agent.call("drain");
-    await agent.call("begun");
-    for (let at = 0; at < 3; at++) {
-      client.received = "";
-      client.send("/kept");
-      await client.until(agent, "kept\n");
-      assert.match(client.received, /^connection: keep-alive\r$/im);
-    }
-    await drained;
-  });
-
-  test(`drain() on ${host.label} waits for connections of node:net`, async (t) => {
-    const { agent, target } = await start(t, host);
-    await agent.call("start", "node net");
-    const client = await connect(t, target);
-    client.socket.write("one");
-    await client.until(agent, "one");
-    const drained = agent.call("drain");
-    await untilListensOnly(agent, []);
-    client.socket.write("two");
-    await client.until(agent, "two");
-    client.socket.end();
-    await drained;
-  });
-}
-
-for (const host of SERVING.filter(({ isPortable }) => isPortable)) {
-  test(`drain() on ${host.label} ends a server that can serve again`, async (t) => {
-    const { agent, sockets } = await start(t, host, [
-      "web=tcp:127.0.0.1:0",
-      "admin=tcp:127.0.0.1:0",
-    ]);
-    await agent.call("start", "node http");
-    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
-    const waiting = await connect(t, admin);
-    waiting.send("/hold");
-    await agent.call("again");
-    assertListensOnly(agent, [sockets[1]!]);
-    await untilBegun(agent, 1);
-    const client = await connect(t, admin);
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    // Longer than it takes to drain what is idle.
-    const started = performance.now();
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 600 || undefined,
-    );
-    client.received = "";
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    assert.doesNotMatch(client.received, CLOSE);
-    const drained = agent.call("drain");
-    await agent.call("begun");
-    client.received = "";
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    assert.match(client.received, CLOSE);
-    await agent.call("release");
-    await waiting.until(agent, "held\n");
-    await drained;
-    await untilListensOnly(agent, []);
   });
 }
