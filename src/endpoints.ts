@@ -85,7 +85,7 @@ export async function useDescriptor<T>(
   const descriptor = activated.claimOne(name);
   try {
     requireUsable(runtime, [descriptor], kind, doing);
-    return await use(descriptor, runtime);
+    return await holdDuring(() => use(descriptor, runtime));
   } catch (error) {
     activated.release([descriptor]);
     throw error;

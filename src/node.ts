@@ -29,6 +29,7 @@ import { readDrainOptions } from "./runtime/drain_options.ts";
 import { holdWhileOpen } from "./runtime/holding.ts";
 import { Lifetime } from "./runtime/lifetime.ts";
 import { DrainableNodeServer } from "./runtime/node_servers.ts";
+import type { Runtime } from "./runtime/runtime.ts";
 import { inetAddress } from "./runtime/socket_address.ts";
 import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
 
@@ -65,27 +66,18 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<readonly (Address | undefined)[]> {
   const doing = `Listening on ${describeTarget(target)}`;
-  if (server.listening) {
-    throw new TypeError(`${doing}: the server listens already`);
-  }
   const runtime = currentRuntime();
   const takesDescriptors = runtime.httpServerTakesDescriptors ||
     // Bun's HTTP servers, which don't, aren't derived from net.Server either.
     server instanceof builtin("node:net").Server;
-  const { Server: HttpsServer } = builtin("node:https");
-  if (
-    !takesDescriptors && (server as object) instanceof HttpsServer &&
-    // The same class in Bun before 1.4, where neither is of use.
-    HttpsServer as unknown !== builtin("node:http").Server
-  ) {
-    throw new ActivationError(
-      "unsupported",
-      `${doing}: an https.Server of ${runtime.title} ${runtime.version} takes ` +
-        `neither a descriptor nor connections: use http2.createSecureServer() ` +
-        `with allowHTTP1`,
-    );
-  }
+  if (!takesDescriptors) requireConnections(runtime, server, doing);
   const settings = readDrainOptions(options.drain, doing);
+  const last = lifetimes.get(server);
+  // What it does until it has ended, it does to the connections of the next.
+  if (last?.isDraining) await last.finished.catch(() => {});
+  if (server.listening) {
+    throw new TypeError(`${doing}: the server listens already`);
+  }
   return await useTarget(
     target,
     options.fallback,
@@ -109,6 +101,27 @@ export async function listen(
       lifetimes.set(server, new Lifetime(drainable, settings, { ended }));
       return attached.addresses;
     },
+  );
+}
+
+/** Bun's servers of HTTPS, and before 1.4 those of HTTP, take no connections. */
+function requireConnections(
+  { title, version }: Runtime,
+  server: object,
+  doing: string,
+): void {
+  const { Server: HttpsServer } = builtin("node:https");
+  if (!(server instanceof HttpsServer)) return;
+  // The same class where neither does.
+  const isHttpToo = HttpsServer as unknown === builtin("node:http").Server;
+  throw new ActivationError(
+    "unsupported",
+    isHttpToo
+      ? `${doing}: servers of node:http of ${title} ${version} take neither a ` +
+        `descriptor nor connections: use serve of /bun, or Bun 1.4 or later`
+      : `${doing}: an https.Server of ${title} ${version} takes neither a ` +
+        `descriptor nor connections: use http2.createSecureServer() with ` +
+        `allowHTTP1`,
   );
 }
 

@@ -83,9 +83,9 @@ export class AdoptedSockets implements Sockets {
   }
 }
 
-/** Whether a connection that was accepted at sockets is known to be open. */
+/** Whether a connection that was accepted at inherited sockets may be open. */
 export function isBusy(sockets: Sockets): boolean {
-  return (sockets.connections()?.count ?? 0) > 0;
+  return sockets.areInherited && sockets.connections()?.count !== 0;
 }
 
 /** Sockets that the runtime has bound itself, to fall back to. */

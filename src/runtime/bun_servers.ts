@@ -53,7 +53,8 @@ export class WatchedOptions {
     const kept = Object.entries(this.#given).flatMap(([name, value]) => {
       if (!isNameOfRoutes(name)) return [[name, value]];
       // Without others, Bun keeps those that are functions.
-      return hasRoutes ? [] : [[name, withoutConstants(value)]];
+      const own = hasRoutes ? undefined : functionsOf(value);
+      return own === undefined ? [] : [[name, own]];
     });
     this.#given = Object.fromEntries([...kept, ...said]);
     // Now: Bun takes the body out of those that it is given.
@@ -207,13 +208,15 @@ function constantsOf(routes: unknown): (Response | Blob)[] {
     .filter(isConstant);
 }
 
-function withoutConstants(routes: unknown): unknown {
-  if (!isObject(routes)) return routes;
-  const kept = Object.entries(routes).filter(([, route]) => !isConstant(route));
-  return Object.fromEntries(kept.map(([name, route]) => [
-    name,
-    isPlainObject(route) ? withoutConstants(route) : route,
-  ]));
+/** Those that are functions, of all methods or of some; if there are any. */
+function functionsOf(routes: unknown): Record<string, unknown> | undefined {
+  if (!isObject(routes)) return undefined;
+  const kept = Object.entries(routes)
+    .map(([name, route]) =>
+      [name, isPlainObject(route) ? functionsOf(route) : route] as const
+    )
+    .filter(([, route]) => isFunction(route) || isPlainObject(route));
+  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
 }
 
 /** The methods of a server that end it, as they were. */

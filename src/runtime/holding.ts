@@ -73,6 +73,7 @@ export function holdWhileOpen<T extends object>(
     before(name, () => {
       isClosed = true;
       holder.isOpen = false;
+      if (!isBusy()) holders.delete(holder);
     });
   }
   before("unref", () => void (holder.isOpen = false));

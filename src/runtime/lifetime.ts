@@ -77,6 +77,7 @@ export class Lifetime {
       const { webSockets = this.#settings.webSockets ?? [] } = changes;
       this.#isDraining = true;
       this.#leave();
+      draining.add(this);
       const open = [...webSockets, ...this.#webSockets];
       drain(this.#server, timeout, open)
         .then(() => this.#end(), (error) => this.#fail(error));
@@ -92,6 +93,11 @@ export class Lifetime {
     this.#server.detach();
     this.#server.cut();
     this.#end();
+  }
+
+  /** Whether it has begun to drain, and not ended. */
+  get isDraining(): boolean {
+    return this.#isDraining && !this.#hasEnded;
   }
 
   /** After how many milliseconds without a connection it may end. */
@@ -152,6 +158,7 @@ export class Lifetime {
   #end(): void {
     this.#hasEnded = true;
     this.#leave();
+    draining.delete(this);
     this.#finish.resolve();
   }
 
@@ -159,12 +166,15 @@ export class Lifetime {
   #fail(error: unknown): void {
     this.#hasEnded = true;
     this.#leave();
+    draining.delete(this);
     this.#finish.reject(error);
   }
 }
 
 /** The servers of this process that nothing ends yet. */
 const living = new Set<Lifetime>();
+/** Those that answer what they have accepted, and end then. */
+const draining = new Set<Lifetime>();
 
 /** How often idleness is looked at: ten times in the shortest time, at most. */
 const MIN_LOOK_MS = 10;
@@ -197,10 +207,10 @@ function watchIdleness(): void {
     }
     // All are looked at, also when the first is busy: each notes the time.
     const idle = servers.filter((each) => each.isIdle());
-    const areIdle = idle.length === servers.length && !isHeld();
+    const areIdle = idle.length === servers.length && !isUsed();
     if (areIdle && await detachAll(servers)) {
       watching = false;
-      await Promise.all(servers.map((each) => each.drain()));
+      await drainAll(servers);
       later(exitUnlessUsed, EXIT_MS);
       return;
     }
@@ -210,11 +220,25 @@ function watchIdleness(): void {
   later(look, MIN_LOOK_MS);
 }
 
-/** Ends the process, if it has not begun to serve again meanwhile. */
-function exitUnlessUsed(): void {
-  if (living.size > 0) return;
-  if (isHeld()) later(exitUnlessUsed, EXIT_MS);
+/** Whether something goes on beside the servers that nothing ends yet. */
+function isUsed(): boolean {
+  return draining.size > 0 || isHeld();
+}
+
+/**
+ * Ends the process when nothing is going on in it any more. What has begun to
+ * serve after its servers had ended is drained, too: their sockets wait for the
+ * next process.
+ */
+async function exitUnlessUsed(): Promise<void> {
+  await drainAll([...living]);
+  if (living.size > 0 || isUsed()) later(exitUnlessUsed, EXIT_MS);
   else processGlobal()!.exit(0);
+}
+
+/** Drains servers, of which one that fails has ended, too. */
+async function drainAll(servers: readonly Lifetime[]): Promise<void> {
+  await Promise.allSettled(servers.map((each) => each.drain()));
 }
 
 /** Calls a function later, if the process is still there then. */
@@ -227,8 +251,10 @@ function later(call: () => void, milliseconds: number): void {
 async function detachAll(servers: readonly Lifetime[]): Promise<boolean> {
   // What waits in the backlog is accepted in the next turn of the event loop.
   await new Promise((resolve) => builtin("node:timers").setImmediate(resolve));
-  // One that has ended meanwhile has nothing to detach from any more.
-  if (servers.some((each) => !living.has(each)) || isHeld()) return false;
+  // One that has ended meanwhile has nothing to detach from any more, and one
+  // that has begun is not known to be idle.
+  if (servers.some((each) => !living.has(each))) return false;
+  if (living.size > servers.length || isUsed()) return false;
   const detached: Lifetime[] = [];
   for (const each of servers) {
     if (!each.detachIfQuiet() || !each.isIdle()) {

@@ -50,6 +50,8 @@ export class DrainableNodeServer implements Drainable {
   constructor(server: net.Server) {
     this.#server = server;
     this.#protocol = protocolOf(server);
+    // Also where the program makes it listen itself, without this library.
+    server.on("listening", () => this.begin());
     server.on("connection", (socket: net.Socket) => this.#add(socket));
     if (this.#protocol === "http1") {
       // A connection for TLS is another one when it is set up.

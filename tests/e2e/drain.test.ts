@@ -318,6 +318,34 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
     });
   }
 
+  test(`draining on ${host.label} brings no route back that Bun has dropped`, async (t) => {
+    const { agent, target } = await start(t, host);
+    await agent.call("start", "bun");
+    const client = await connect(t, target);
+    client.send("/constants");
+    await client.until(agent, "constant\n");
+    await agent.call("reloadFetch");
+    const answers = [
+      ["/static", /other\n/],
+      ["/constants", /other\n/],
+      ["/methods", /hello\n/],
+      ["/throw", pageOf500("bun")],
+    ] as const;
+    const clients = await Promise.all(answers.map(() => connect(t, target)));
+    for (const isDraining of [false, true]) {
+      const drained = isDraining ? agent.call("drain") : undefined;
+      await agent.call("begun");
+      for (const [at, [path, text]] of answers.entries()) {
+        const each = clients[at]!;
+        each.received = "";
+        each.send(path);
+        await each.until(agent, text);
+        assert.equal(CLOSE.test(each.received), isDraining, each.received);
+      }
+      await drained;
+    }
+  });
+
   test(`draining on ${host.label} announces the end with routes that come meanwhile, too`, async (t) => {
     const { agent, target } = await start(t, host);
     await agent.call("start", "bun");

@@ -63,40 +63,42 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
 }
 
 for (const host of SERVING.filter(({ isPortable }) => isPortable)) {
-  test(`drain() on ${host.label} ends a server that can serve again`, async (t) => {
-    const { agent, sockets } = await start(t, host, [
-      "web=tcp:127.0.0.1:0",
-      "admin=tcp:127.0.0.1:0",
-    ]);
-    await agent.call("start", "node http");
-    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
-    const waiting = await connect(t, admin);
-    waiting.send("/hold");
-    await agent.call("again");
-    assertListensOnly(agent, [sockets[1]!]);
-    await untilBegun(agent, 1);
-    const client = await connect(t, admin);
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    // Longer than it takes to drain what is idle.
-    const started = performance.now();
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 600 || undefined,
-    );
-    client.received = "";
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    assert.doesNotMatch(client.received, CLOSE);
-    const drained = agent.call("drain");
-    await agent.call("begun");
-    client.received = "";
-    client.send("/fast");
-    await client.until(agent, "hello\n");
-    assert.match(client.received, CLOSE);
-    await agent.call("release");
-    await waiting.until(agent, "held\n");
-    await drained;
-    await untilListensOnly(agent, []);
-  });
+  for (const when of ["drained", "closed", "draining"] as const) {
+    test(`drain() on ${host.label} ends a server that can serve again when it is ${when}`, async (t) => {
+      const { agent, sockets } = await start(t, host, [
+        "web=tcp:127.0.0.1:0",
+        "admin=tcp:127.0.0.1:0",
+      ]);
+      await agent.call("start", "node http");
+      const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
+      const waiting = await connect(t, admin);
+      waiting.send("/hold");
+      await agent.call("again", when);
+      assertListensOnly(agent, [sockets[1]!]);
+      await untilBegun(agent, 1);
+      const client = await connect(t, admin);
+      client.send("/fast");
+      await client.until(agent, "hello\n");
+      // Longer than it takes to drain what is idle.
+      const started = performance.now();
+      await agent.until(
+        "a while",
+        () => performance.now() - started > 600 || undefined,
+      );
+      client.received = "";
+      client.send("/fast");
+      await client.until(agent, "hello\n");
+      assert.doesNotMatch(client.received, CLOSE);
+      const drained = agent.call("drain");
+      await agent.call("begun");
+      client.received = "";
+      client.send("/fast");
+      await client.until(agent, "hello\n");
+      assert.match(client.received, CLOSE);
+      await agent.call("release");
+      await waiting.until(agent, "held\n");
+      await drained;
+      await untilListensOnly(agent, []);
+    });
+  }
 }

@@ -116,3 +116,31 @@ for (const host of SERVING) {
     });
   }
 }
+
+// It takes long, and is the same in all versions.
+for (const host of SERVING.filter(({ label }) => !/ 2[26]$/.test(label))) {
+  test(`idle servers on ${host.label} leave one that is drained the time that it has`, async (t) => {
+    const { agent, sockets, target } = await start(t, host, [
+      "web=tcp:127.0.0.1:0",
+      "admin=tcp:127.0.0.1:0",
+    ]);
+    await agent.call("start", "auto", { idleTimeout: 50 });
+    await agent.call("startAdmin", {});
+    const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
+    const client = await connect(t, admin);
+    client.send("/hold");
+    await untilBegun(agent, 1);
+    await agent.call("drainLast");
+    const started = performance.now();
+    // Longer than a process has that only something else keeps.
+    await agent.until(
+      "a while",
+      () => performance.now() - started > 6500 || undefined,
+    );
+    assert.equal((await request(target)).body, "hello\n");
+    await agent.call("release");
+    await client.until(agent, "held\n");
+    agent.process.stdin!.end();
+    assert.equal(await agent.exited, 0);
+  });
+}

@@ -73,6 +73,9 @@ test("WatchedOptions keep of the routes what Bun keeps without others: functions
     "/constant": constant,
     "/function": fetch,
     "/methods": { GET: constant, POST: fetch },
+    "/constants": { GET: constant },
+    "/none": false,
+    "/folder": { dir: "/tmp" },
   };
   const options = drained({ fetch, routes }, { fetch })!;
   const kept = options.routes!;
