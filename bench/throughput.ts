@@ -14,9 +14,9 @@ import { report, summarize, type Summary } from "./throughput_report.ts";
 import type { Measurement, Way } from "./throughput_ways.ts";
 
 /** How many servers of each way there are, and how many turns each has. */
-const ROUNDS = 3;
-/** Twice as many as there are ways: see the order that they have their turns in. */
-const TURNS = 12;
+const ROUNDS = 9;
+/** Few: two processes of one program differ by more than their turns do. */
+const TURNS = 4;
 
 /** No folder of programs that people call has it. */
 const PROXIES = ["/usr/lib", "/lib"].map((folder) =>

@@ -90,8 +90,13 @@ async function compare(
     servers.push({ ...await start(tool, way, plan.proxy), way, turns: [] });
   }
   for (const { port } of servers) await load(port, SECONDS.warmup);
+  const inPlan = plan.ways.map((way) =>
+    servers.find((each) => each.way === way)!
+  );
   for (let turn = 0; turn < plan.turns; turn++) {
-    for (const { port, turns } of orderOf(servers, turn)) {
+    // In the order of the ways, which began in another one.
+    const at = (round - 1) * plan.turns + turn;
+    for (const { port, turns } of orderOf(inPlan, at)) {
       turns.push(await load(port, SECONDS.turn));
     }
   }

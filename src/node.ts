@@ -53,7 +53,8 @@ export interface ListenOptions {
  * event waits for the connections of all.
  *
  * @param server A server that doesn't listen yet: of `node:net`, `node:tls`,
- * `node:http`, `node:https` or `node:http2`.
+ * `node:http`, `node:https` or `node:http2`. One that is being drained is waited
+ * for.
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
  * @param options How to listen.
  * @returns The address of each socket, in order; `undefined` where it can't be
