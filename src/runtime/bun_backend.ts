@@ -19,7 +19,7 @@ import type {
   BunServer,
   BunServers,
 } from "./bun_types.ts";
-import { guard } from "./fetch_handler.ts";
+import { guard, LazyInfo } from "./fetch_handler.ts";
 import { openNative } from "./native.ts";
 import { inetAddress } from "./socket_address.ts";
 
@@ -37,7 +37,8 @@ export function bunBackends(bun: BunServers): Backends {
       // takes a while. It must be read before the answer: Bun forgets it then.
       const toInfo = handler.length > 1
         ? readInfo
-        : (request: Request, server: Asked) => new LazyInfo(request, server);
+        : (request: Request, server: Asked) =>
+          new LazyInfo(() => readInfo(request, server));
       const announcer = new Announcer();
       const watched = new WatchedOptions(announcer);
       const given: object = {
@@ -95,21 +96,6 @@ export function bunBackends(bun: BunServers): Backends {
 function readInfo(request: Request, server: Asked): ServeInfo {
   const client = server.requestIP(request);
   return { remoteAddress: inetAddress(client?.address, client?.port) };
-}
-
-/** A class: an object literal with a getter takes many times as long to make. */
-class LazyInfo implements ServeInfo {
-  readonly #request: Request;
-  readonly #server: Asked;
-
-  constructor(request: Request, server: Asked) {
-    this.#request = request;
-    this.#server = server;
-  }
-
-  get remoteAddress() {
-    return readInfo(this.#request, this.#server).remoteAddress;
-  }
 }
 
 /** The address of a server or listener that Bun has bound itself. */

@@ -10,7 +10,7 @@ import type { Backends, StreamBackend } from "./backend.ts";
 import { toAddress, toConnection } from "./deno_connection.ts";
 import { listenAt } from "./deno_native.ts";
 import { DenoServers, serverMaker } from "./deno_servers.ts";
-import { guard } from "./fetch_handler.ts";
+import { guard, LazyInfo } from "./fetch_handler.ts";
 import { openNative } from "./native.ts";
 import { isBusy } from "./adopted_sockets.ts";
 import { inetAddress } from "./socket_address.ts";
@@ -23,7 +23,7 @@ export const denoBackends: Backends = {
     // a while. It must be read before the answer: Deno forgets it then.
     const toInfo = handler.length > 1
       ? readInfo
-      : (info: InetInfo) => new LazyInfo(info);
+      : (info: InetInfo) => new LazyInfo(() => readInfo(info));
     const announcer = new Announcer();
     const maker = serverMaker(
       // What Deno itself finds wrong with an answer.
@@ -88,19 +88,6 @@ type InetInfo = Deno.ServeHandlerInfo<Deno.NetAddr>;
 
 function readInfo({ remoteAddr }: InetInfo): ServeInfo {
   return { remoteAddress: inetAddress(remoteAddr.hostname, remoteAddr.port) };
-}
-
-/** A class: an object literal with a getter takes many times as long to make. */
-class LazyInfo implements ServeInfo {
-  readonly #info: InetInfo;
-
-  constructor(info: InetInfo) {
-    this.#info = info;
-  }
-
-  get remoteAddress() {
-    return readInfo(this.#info).remoteAddress;
-  }
 }
 
 /**

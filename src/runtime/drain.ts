@@ -102,7 +102,7 @@ async function silence(server: Drainable, limit: Limit): Promise<void> {
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** A time that may come to an end. */
-class Limit {
+export class Limit {
   readonly reached: Promise<void>;
   isReached = false;
   readonly #timer: ReturnType<typeof setTimeout>;

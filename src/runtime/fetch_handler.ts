@@ -16,6 +16,23 @@ export const defaultOnError: ServeErrorHandler = (error) => {
   return new Response("Internal Server Error", { status: 500 });
 };
 
+/**
+ * What a handler is told that may not ask. A class: an object literal with a
+ * getter takes many times as long to make.
+ */
+export class LazyInfo implements ServeInfo {
+  readonly #read: () => ServeInfo;
+
+  /** @param read Reads it, for each time that it is asked for. */
+  constructor(read: () => ServeInfo) {
+    this.#read = read;
+  }
+
+  get remoteAddress(): ServeInfo["remoteAddress"] {
+    return this.#read().remoteAddress;
+  }
+}
+
 /** A handler, and what answers for it, neither of which throws. */
 export interface GuardedHandler {
   /** Answers a request. */

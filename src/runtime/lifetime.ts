@@ -97,7 +97,7 @@ export class Lifetime {
 
   /** Whether it has begun to drain, and not ended. */
   get isDraining(): boolean {
-    return this.#isDraining && !this.#hasEnded;
+    return draining.has(this);
   }
 
   /** After how many milliseconds without a connection it may end. */
@@ -150,6 +150,7 @@ export class Lifetime {
   /** No signal and no idleness concerns it any more. */
   #leave(): void {
     living.delete(this);
+    draining.delete(this);
     for (const each of this.#settings.signals) {
       processGlobal()!.off(each, this.#onSignal);
     }
@@ -158,7 +159,6 @@ export class Lifetime {
   #end(): void {
     this.#hasEnded = true;
     this.#leave();
-    draining.delete(this);
     this.#finish.resolve();
   }
 
@@ -166,7 +166,6 @@ export class Lifetime {
   #fail(error: unknown): void {
     this.#hasEnded = true;
     this.#leave();
-    draining.delete(this);
     this.#finish.reject(error);
   }
 }

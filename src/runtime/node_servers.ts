@@ -11,7 +11,7 @@ import type * as net from "node:net";
 import type { OpenConnections } from "../linux/connections.ts";
 import type { Attached } from "./attach.ts";
 import { builtin } from "./builtin.ts";
-import type { Drainable } from "./drain.ts";
+import { type Drainable, Limit } from "./drain.ts";
 import { HttpConnections } from "./http_connections.ts";
 
 /** Which protocol a server speaks, as far as it matters here. */
@@ -142,13 +142,9 @@ export class DrainableNodeServer implements Drainable {
 
   /** The event must not be taken for one of the server when it listens again. */
   async settled(): Promise<void> {
-    const { setTimeout } = builtin("node:timers");
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS);
-    });
-    await Promise.race([this.#ended, patience]);
-    clearTimeout(timer);
+    const limit = new Limit(CLOSE_MS);
+    await Promise.race([this.#ended, limit.reached]);
+    limit.clear();
   }
 
   #add(socket: net.Socket): void {

@@ -75,9 +75,7 @@ for (const host of SERVING) {
       // Calls begin in order.
       await agent.call("begun");
       // Idle when draining began, and the request is on its way.
-      used.received = "";
-      used.send("/fast");
-      await used.until(agent, "hello\n");
+      await used.ask(agent, "/fast", "hello\n");
       assert.match(used.received, CLOSE);
       uploading.socket.write("67890");
       await uploading.until(agent, "10\n");
@@ -310,9 +308,7 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
       const drained = agent.call("drain");
       // Calls begin in order.
       await agent.call("begun");
-      client.received = "";
-      client.send(route);
-      await client.until(agent, end);
+      await client.ask(agent, route, end);
       assert.match(client.received, CLOSE);
       await drained;
     });
@@ -337,9 +333,7 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
       await agent.call("begun");
       for (const [at, [path, text]] of answers.entries()) {
         const each = clients[at]!;
-        each.received = "";
-        each.send(path);
-        await each.until(agent, text);
+        await each.ask(agent, path, text);
         assert.equal(CLOSE.test(each.received), isDraining, each.received);
       }
       await drained;
@@ -354,9 +348,7 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "bun")) {
     await client.until(agent, "hello\n");
     const drained = agent.call("drain");
     await agent.call("reload");
-    client.received = "";
-    client.send("/new");
-    await client.until(agent, "new\n");
+    await client.ask(agent, "/new", "new\n");
     assert.match(client.received, CLOSE);
     await drained;
   });

@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";
 import { test } from "node:test";
-import { CLOSE, connect, SERVING, start, untilBegun } from "./draining.ts";
+import {
+  aWhile,
+  CLOSE,
+  connect,
+  SERVING,
+  start,
+  untilBegun,
+} from "./draining.ts";
 import {
   assertListensOnly,
   HOSTS,
@@ -39,9 +46,7 @@ for (const host of HOSTS.filter(({ runtime }) => runtime === "node")) {
     const drained = agent.call("drain");
     await agent.call("begun");
     for (let at = 0; at < 3; at++) {
-      client.received = "";
-      client.send("/kept");
-      await client.until(agent, "kept\n");
+      await client.ask(agent, "/kept", "kept\n");
       assert.match(client.received, /^connection: keep-alive\r$/im);
     }
     await drained;
@@ -80,20 +85,12 @@ for (const host of SERVING.filter(({ isPortable }) => isPortable)) {
       client.send("/fast");
       await client.until(agent, "hello\n");
       // Longer than it takes to drain what is idle.
-      const started = performance.now();
-      await agent.until(
-        "a while",
-        () => performance.now() - started > 600 || undefined,
-      );
-      client.received = "";
-      client.send("/fast");
-      await client.until(agent, "hello\n");
+      await aWhile(agent, 600);
+      await client.ask(agent, "/fast", "hello\n");
       assert.doesNotMatch(client.received, CLOSE);
       const drained = agent.call("drain");
       await agent.call("begun");
-      client.received = "";
-      client.send("/fast");
-      await client.until(agent, "hello\n");
+      await client.ask(agent, "/fast", "hello\n");
       assert.match(client.received, CLOSE);
       await agent.call("release");
       await waiting.until(agent, "held\n");

@@ -65,6 +65,13 @@ export class Client {
     this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
   }
 
+  /** Sends a request, and waits for what is to be in the answer to this one. */
+  async ask(agent: Agent, path: string, text: string | RegExp): Promise<void> {
+    this.received = "";
+    this.send(path);
+    await this.until(agent, text);
+  }
+
   async until(agent: Agent, text: string | RegExp): Promise<void> {
     await agent.until(
       `${text} in ${JSON.stringify(this.received)}`,
@@ -91,6 +98,18 @@ export async function untilBegun(agent: Agent, count: number): Promise<void> {
   await agent.until(
     `${count} requests`,
     async () => await agent.call("begun") >= count || undefined,
+  );
+}
+
+/** Waits for so many milliseconds, in which nothing is to happen. */
+export async function aWhile(
+  agent: Agent,
+  milliseconds: number,
+): Promise<void> {
+  const started = performance.now();
+  await agent.until(
+    "a while",
+    () => performance.now() - started > milliseconds || undefined,
   );
 }
 

@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CLOSE, connect, SERVING, start, untilBegun } from "./draining.ts";
+import {
+  aWhile,
+  CLOSE,
+  connect,
+  SERVING,
+  start,
+  untilBegun,
+} from "./draining.ts";
 import { assertListensOnly, type Host, request } from "./harness.ts";
 
 /** How other listeners can be made there. */
@@ -57,11 +64,7 @@ for (const host of SERVING) {
     client.send("/hold");
     await agent.call("start", "auto", { idleTimeout: 0 });
     await untilBegun(agent, 1);
-    const started = performance.now();
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 200 || undefined,
-    );
+    await aWhile(agent, 200);
     await agent.call("release");
     await client.until(agent, "held\n");
     assert.doesNotMatch(client.received, CLOSE);
@@ -74,11 +77,7 @@ for (const host of SERVING) {
     ]);
     await agent.call("start", "auto", { idleTimeout: 50 });
     await agent.call("startAdmin", {});
-    const started = performance.now();
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 500 || undefined,
-    );
+    await aWhile(agent, 500);
     assertListensOnly(agent, sockets);
   });
 
@@ -92,20 +91,12 @@ for (const host of SERVING) {
       await agent.call("startStreams", way);
       const admin = { host: "127.0.0.1", port: sockets[1]!.port! };
       const client = await connect(t, admin);
-      const started = performance.now();
-      await agent.until(
-        "a while",
-        () => performance.now() - started > 500 || undefined,
-      );
+      await aWhile(agent, 500);
       client.socket.write("hello");
       await client.until(agent, "hello");
       assertListensOnly(agent, sockets);
       await agent.call("closeStreams");
-      const closed = performance.now();
-      await agent.until(
-        "a while",
-        () => performance.now() - closed > 500 || undefined,
-      );
+      await aWhile(agent, 500);
       // What it has accepted goes on, and keeps the process.
       client.socket.write("again");
       await client.until(agent, "again");
@@ -131,12 +122,8 @@ for (const host of SERVING.filter(({ label }) => !/ 2[26]$/.test(label))) {
     client.send("/hold");
     await untilBegun(agent, 1);
     await agent.call("drainLast");
-    const started = performance.now();
     // Longer than a process has that only something else keeps.
-    await agent.until(
-      "a while",
-      () => performance.now() - started > 6500 || undefined,
-    );
+    await aWhile(agent, 6500);
     assert.equal((await request(target)).body, "hello\n");
     await agent.call("release");
     await client.until(agent, "held\n");
