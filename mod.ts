@@ -72,7 +72,7 @@ export {
   type VsockAddress,
 } from "./src/core/mod.ts";
 export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
-export type { Placeholder } from "./src/runtime/placeholder.ts";
+export type { Placeholder } from "./src/runtime/adoption/placeholder.ts";
 export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
 export type {
   ClosableWebSocket,
@@ -85,4 +85,4 @@ export type {
   ServeErrorHandler,
   ServeHandler,
   ServeInfo,
-} from "./src/types.ts";
+} from "./src/core/types.ts";

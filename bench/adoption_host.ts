@@ -9,7 +9,7 @@ import {
   parseSocketSpec,
   spawnActivated,
   withSockets,
-} from "../src/cli/activator.ts";
+} from "../src/cli/activator/activator.ts";
 
 const { tool, counts, rounds } = JSON.parse(process.env["LISTENFDS_PLAN"]!) as {
   tool: Tool;

@@ -15,7 +15,7 @@ import {
   parseSocketSpec,
   spawnActivated,
   withSockets,
-} from "../src/cli/activator.ts";
+} from "../src/cli/activator/activator.ts";
 import { commandOf } from "./command.ts";
 import type { Reading } from "./metadata_worker.ts";
 

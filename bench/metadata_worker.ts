@@ -11,17 +11,17 @@
 import fs from "node:fs";
 import process from "node:process";
 import { formatAddress } from "../src/core/address.ts";
-import type { Inspector } from "../src/core/descriptor_info.ts";
+import type { Inspector } from "../src/core/info.ts";
 import {
   LISTEN_FDS_START,
   parseListenEnvironment,
 } from "../src/core/environment.ts";
-import type { DenoFfi } from "../src/libc/deno.ts";
-import type { Libc } from "../src/libc/libc.ts";
+import type { DenoFfi } from "../src/ffi/deno.ts";
+import type { Libc } from "../src/ffi/libc.ts";
 import { libcInspector } from "../src/linux/libc_inspector.ts";
 import { procInspector } from "../src/linux/proc_inspector.ts";
 import { currentRuntime } from "../src/runtime/current.ts";
-import { bunLibc, denoLibc, nodeLibc } from "../src/runtime/libc.ts";
+import { bunLibc, denoLibc, nodeLibc } from "../src/runtime/open_libc.ts";
 import { procReader } from "../src/runtime/proc_reader.ts";
 import { medianTimes } from "./median_times.ts";
 

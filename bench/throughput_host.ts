@@ -14,7 +14,7 @@ import {
   parseSocketSpec,
   spawnActivated,
   withSockets,
-} from "../src/cli/activator.ts";
+} from "../src/cli/activator/activator.ts";
 import { commandOf } from "./command.ts";
 import type { Load, Measurement, Way } from "./throughput_ways.ts";
 import { wrk } from "./wrk.ts";

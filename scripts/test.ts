@@ -126,7 +126,7 @@ function unitRun(tool: Tool, file: string = ""): Run {
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
       `--test-reporter-destination=${report}`,
-      `tests/unit/${file || "*.test.ts"}`,
+      `tests/unit/${file || "**/*.test.ts"}`,
     ],
   }[tool.runtime];
   return { label: `unit, ${tool.label}`, tool, args };

@@ -9,7 +9,7 @@ import {
   type CompatibilityMap,
   namesFromMap,
   readMap,
-} from "./core/compatibility_map.ts";
+} from "./core/name_map.ts";
 import { Descriptor } from "./core/descriptor.ts";
 import {
   checkExpectations,
@@ -22,9 +22,9 @@ import {
   parseListenEnvironment,
 } from "./core/environment.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
-import { parkedAcceptor } from "./runtime/acceptor.ts";
+import { parkedAcceptor } from "./runtime/node/acceptor.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import type { Runtime } from "./runtime/runtime.ts";
+import type { Runtime } from "./runtime/platform.ts";
 
 /** How {@linkcode activation} reads the environment. */
 export interface ActivationOptions {

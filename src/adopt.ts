@@ -6,9 +6,9 @@
  */
 
 import type { Descriptor } from "./core/descriptor.ts";
-import { adoptAll } from "./runtime/adoption.ts";
+import { adoptAll } from "./runtime/adoption/adopt_all.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import type { Placeholder } from "./runtime/placeholder.ts";
+import type { Placeholder } from "./runtime/adoption/placeholder.ts";
 
 /** How {@linkcode adopt} makes a listener, and unmakes it. */
 export interface AdoptOptions<T> {

@@ -16,15 +16,10 @@
  * @module
  */
 
-import {
-  describeTarget,
-  openTarget,
-  requireOne,
-  useTarget,
-} from "./endpoints.ts";
-import { readDrainOptions } from "./runtime/drain_options.ts";
-import { isBusy } from "./runtime/adopted_sockets.ts";
-import { Announcer } from "./runtime/announcer.ts";
+import { describeTarget, openTarget, requireOne, useTarget } from "./target.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import { isBusy } from "./runtime/adoption/listen_sockets.ts";
+import { Announcer } from "./runtime/http/request_tracker.ts";
 import {
   listenAt,
   mergeListeners,
@@ -32,23 +27,23 @@ import {
   ownMethods,
   serveAt,
   udpSocketAt,
-} from "./runtime/bun_native.ts";
-import { DrainableBunServers, WatchedOptions } from "./runtime/bun_servers.ts";
+} from "./runtime/bun/listeners.ts";
+import { DrainableBunServers, WatchedOptions } from "./runtime/bun/server.ts";
 import type {
   BunListener,
   BunOptions,
   BunServer,
   BunServers,
   BunUdpSocket,
-} from "./runtime/bun_types.ts";
+} from "./runtime/bun/types.ts";
 import { requireRuntime } from "./runtime/current.ts";
-import { holdWhileOpen } from "./runtime/holding.ts";
-import { Lifetime } from "./runtime/lifetime.ts";
-import { openNative } from "./runtime/native.ts";
-import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
+import { holdWhileOpen } from "./shutdown/active_handle.ts";
+import { Lifetime } from "./shutdown/server_lifetime.ts";
+import { openNative } from "./runtime/adoption/native.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
-export type { Fallback, ListenTarget } from "./types.ts";
+export type { Fallback, ListenTarget } from "./core/types.ts";
 export type {
   BunAddress,
   BunListener,
@@ -56,8 +51,8 @@ export type {
   BunServer,
   BunServers,
   BunUdpSocket,
-} from "./runtime/bun_types.ts";
-export type { ClosableWebSocket, DrainOptions } from "./types.ts";
+} from "./runtime/bun/types.ts";
+export type { ClosableWebSocket, DrainOptions } from "./core/types.ts";
 
 /**
  * The type of the global `Bun` where Bun's types are installed; without them,

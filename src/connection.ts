@@ -5,9 +5,9 @@
  */
 
 import { quote } from "./core/errors.ts";
-import { useDescriptor } from "./endpoints.ts";
-import { requireNoListener } from "./runtime/acceptor.ts";
-import type { Connection } from "./types.ts";
+import { useDescriptor } from "./target.ts";
+import { requireNoListener } from "./runtime/node/acceptor.ts";
+import type { Connection } from "./core/types.ts";
 
 /**
  * Takes the one connection that this process was started for: a socket unit

@@ -20,35 +20,33 @@
  */
 
 import { ActivationError } from "./core/errors.ts";
-import {
-  describeTarget,
-  openTarget,
-  requireOne,
-  useTarget,
-} from "./endpoints.ts";
-import { readDrainOptions } from "./runtime/drain_options.ts";
-import type { Opened } from "./runtime/adoption.ts";
-import { isBusy } from "./runtime/adopted_sockets.ts";
-import { Announcer } from "./runtime/announcer.ts";
+import { describeTarget, openTarget, requireOne, useTarget } from "./target.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import type { Opened } from "./runtime/adoption/adopt_all.ts";
+import { isBusy } from "./runtime/adoption/listen_sockets.ts";
+import { Announcer } from "./runtime/http/request_tracker.ts";
 import { requireRuntime } from "./runtime/current.ts";
-import { mergeListeners, mergeServers } from "./runtime/deno_merge.ts";
+import { mergeListeners, mergeServers } from "./runtime/deno/merge.ts";
 import {
   type DatagramConn,
   type DenoServeOptions,
   listenAt,
   listenDatagramAt,
   listenTlsAt,
-} from "./runtime/deno_native.ts";
-import { DenoServers, serverMaker } from "./runtime/deno_servers.ts";
-import { holdWhileOpen } from "./runtime/holding.ts";
-import { Lifetime } from "./runtime/lifetime.ts";
-import { openNative } from "./runtime/native.ts";
-import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
+} from "./runtime/deno/listeners.ts";
+import { DenoServers, serverMaker } from "./runtime/deno/server.ts";
+import { holdWhileOpen } from "./shutdown/active_handle.ts";
+import { Lifetime } from "./shutdown/server_lifetime.ts";
+import { openNative } from "./runtime/adoption/native.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
-export type { Fallback, ListenTarget } from "./types.ts";
-export type { DatagramConn, DenoServeOptions } from "./runtime/deno_native.ts";
-export type { ClosableWebSocket, DrainOptions } from "./types.ts";
+export type { Fallback, ListenTarget } from "./core/types.ts";
+export type {
+  DatagramConn,
+  DenoServeOptions,
+} from "./runtime/deno/listeners.ts";
+export type { ClosableWebSocket, DrainOptions } from "./core/types.ts";
 
 /** The options of `Deno.serve`, without an address. */
 export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =

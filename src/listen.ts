@@ -5,18 +5,18 @@
  */
 
 import type { Address } from "./core/address.ts";
-import { describeTarget, useTarget } from "./endpoints.ts";
+import { describeTarget, useTarget } from "./target.ts";
 import type { StreamBackend } from "./runtime/backend.ts";
-import { openBest, readMode } from "./runtime/choose_backend.ts";
+import { openBest, readMode } from "./runtime/select.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import { holdWhileOpen } from "./runtime/holding.ts";
+import { holdWhileOpen } from "./shutdown/active_handle.ts";
 import type {
   Connection,
   Fallback,
   ListenTarget,
   Made,
   Mode,
-} from "./types.ts";
+} from "./core/types.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {

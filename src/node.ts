@@ -20,24 +20,24 @@ import type * as net from "node:net";
 import { type Address, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
 import { ActivationError, quote } from "./core/errors.ts";
-import { describeTarget, useDescriptor, useTarget } from "./endpoints.ts";
-import { addressMismatch, listenError } from "./runtime/acceptor.ts";
-import { attach } from "./runtime/attach.ts";
+import { describeTarget, useDescriptor, useTarget } from "./target.ts";
+import { addressMismatch, listenError } from "./runtime/node/acceptor.ts";
+import { attach } from "./runtime/node/server_binding.ts";
 import { builtin } from "./runtime/builtin.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import { readDrainOptions } from "./runtime/drain_options.ts";
-import { holdWhileOpen } from "./runtime/holding.ts";
-import { Lifetime } from "./runtime/lifetime.ts";
-import { DrainableNodeServer } from "./runtime/node_servers.ts";
-import type { Runtime } from "./runtime/runtime.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import { holdWhileOpen } from "./shutdown/active_handle.ts";
+import { Lifetime } from "./shutdown/server_lifetime.ts";
+import { DrainableNodeServer } from "./runtime/node/server.ts";
+import type { Runtime } from "./runtime/platform.ts";
 import { inetAddress } from "./runtime/socket_address.ts";
-import type { DrainOptions, Fallback, ListenTarget } from "./types.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
 
-export type { Fallback, ListenTarget } from "./types.ts";
+export type { Fallback, ListenTarget } from "./core/types.ts";
 export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
 export type { ListenAddress } from "./core/listen_address.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
-export type { ClosableWebSocket, DrainOptions } from "./types.ts";
+export type { ClosableWebSocket, DrainOptions } from "./core/types.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {

@@ -5,11 +5,11 @@
  */
 
 import type { Address } from "./core/address.ts";
-import { describeTarget, useTarget } from "./endpoints.ts";
-import { openBest, readMode } from "./runtime/choose_backend.ts";
+import { describeTarget, useTarget } from "./target.ts";
+import { openBest, readMode } from "./runtime/select.ts";
 import { currentRuntime } from "./runtime/current.ts";
-import { readDrainOptions } from "./runtime/drain_options.ts";
-import { Lifetime } from "./runtime/lifetime.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import { Lifetime } from "./shutdown/server_lifetime.ts";
 import type {
   DrainOptions,
   Fallback,
@@ -18,7 +18,7 @@ import type {
   Mode,
   ServeErrorHandler,
   ServeHandler,
-} from "./types.ts";
+} from "./core/types.ts";
 
 /** How {@linkcode serve} serves. */
 export interface ServeOptions {

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { inspect } from "./inspect.ts";
-import { runVerb } from "./run.ts";
-import { unit } from "./unit.ts";
-import { type Io, UsageError, type Verb } from "./verb.ts";
+import { inspect } from "./inspect/inspect.ts";
+import { runVerb } from "./run/run.ts";
+import { unit } from "./unit/unit.ts";
+import { type Io, UsageError, type Verb } from "./shared/verb.ts";
 import { VERSION } from "./version.ts";
 
 /** All verbs, in the order in which `--help` lists them. */

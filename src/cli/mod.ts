@@ -13,6 +13,6 @@
 import { start } from "./start.ts";
 
 export { main } from "./main.ts";
-export type { Io, Output } from "./verb.ts";
+export type { Io, Output } from "./shared/verb.ts";
 
 if (import.meta.main) start();

@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import { main } from "./main.ts";
-import { processIo } from "./process_io.ts";
+import { processIo } from "./shared/process_io.ts";
 
 /** Runs the command with the process's arguments, and ends the process. */
 export function start(): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DescriptorInfo, Inspector } from "./descriptor_info.ts";
+import type { DescriptorInfo, Inspector } from "./info.ts";
 import { quote } from "./errors.ts";
 
 /** One inherited descriptor with its name. */

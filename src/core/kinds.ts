@@ -7,7 +7,7 @@
 
 import { type Address, formatAddress } from "./address.ts";
 import type { Descriptor } from "./descriptor.ts";
-import type { DescriptorInfo, DescriptorKind } from "./descriptor_info.ts";
+import type { DescriptorInfo, DescriptorKind } from "./info.ts";
 import { ActivationError, quote } from "./errors.ts";
 
 /** The kinds that this library makes something of. */

@@ -16,7 +16,7 @@ export {
   type UnixAddress,
   type VsockAddress,
 } from "./address.ts";
-export { type CompatibilityMap, namesFromMap } from "./compatibility_map.ts";
+export { type CompatibilityMap, namesFromMap } from "./name_map.ts";
 export { Descriptor } from "./descriptor.ts";
 export {
   type CommonInfo,
@@ -33,7 +33,7 @@ export {
   type SocketKind,
   type SocketType,
   type UnknownInfo,
-} from "./descriptor_info.ts";
+} from "./info.ts";
 export {
   LISTEN_FDS_START,
   LISTEN_VARIABLES,

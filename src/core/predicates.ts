@@ -29,7 +29,7 @@ import {
   type SocketFamily,
   type SocketInfo,
   type SocketType,
-} from "./descriptor_info.ts";
+} from "./info.ts";
 import { quote } from "./errors.ts";
 import { isSocketFamily, isSocketType } from "./socket_info.ts";
 

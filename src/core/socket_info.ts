@@ -5,11 +5,7 @@
  */
 
 import type { Address } from "./address.ts";
-import type {
-  SocketFamily,
-  SocketInfo,
-  SocketType,
-} from "./descriptor_info.ts";
+import type { SocketFamily, SocketInfo, SocketType } from "./info.ts";
 
 /** What the kernel says of a socket; `undefined` where it can't be told. */
 export interface RawSocket {

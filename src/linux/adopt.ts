@@ -14,9 +14,9 @@
  */
 
 import { type Address, sameAddress } from "../core/address.ts";
-import { parseEpollEntry } from "../core/procfs.ts";
+import { parseEpollEntry } from "./procfs.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
-import type { EpollEntry, Libc } from "../libc/libc.ts";
+import type { EpollEntry, Libc } from "../ffi/libc.ts";
 
 /** An inherited socket that has taken a placeholder's place. */
 export interface Adopted {

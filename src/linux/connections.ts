@@ -8,7 +8,7 @@
 
 import { type Address, sameAddress } from "../core/address.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
-import type { Libc } from "../libc/libc.ts";
+import type { Libc } from "../ffi/libc.ts";
 import { descriptors } from "./adopt.ts";
 
 /** What is known of the open connections of a listener. */

@@ -12,10 +12,10 @@ import type {
   Inspector,
   PathInfo,
   SocketInfo,
-} from "../core/descriptor_info.ts";
+} from "../core/info.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
 import { socketInfo } from "../core/socket_info.ts";
-import { type FileStat, type Libc, LibcError } from "../libc/libc.ts";
+import { type FileStat, type Libc, LibcError } from "../ffi/libc.ts";
 
 const ENOENT = 2;
 const EBADF = 9;

@@ -10,8 +10,8 @@ import type {
   Inspector,
   PathInfo,
   SocketInfo,
-} from "../core/descriptor_info.ts";
-import { parseFdinfo, SOCKET_TABLES, SocketSearch } from "../core/procfs.ts";
+} from "../core/info.ts";
+import { parseFdinfo, SOCKET_TABLES, SocketSearch } from "./procfs.ts";
 
 /** What {@linkcode procInspector} reads, so that it can be tested. */
 export interface ProcReader {

@@ -11,10 +11,10 @@ import type {
   Connection,
   ServeErrorHandler,
   ServeHandler,
-} from "../types.ts";
-import type { Endpoint } from "./acceptor.ts";
-import type { Drainable } from "./drain.ts";
-import type { Runtime } from "./runtime.ts";
+} from "../core/types.ts";
+import type { Endpoint } from "./node/acceptor.ts";
+import type { Drainable } from "../shutdown/drain.ts";
+import type { Runtime } from "./platform.ts";
 
 /** What keeps the process alive, and lets it end. */
 export interface Refs {

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { type BunGlobal, bunRuntime } from "./bun.ts";
+import { type BunGlobal, bunRuntime } from "./bun/platform.ts";
 import { processGlobal } from "./builtin.ts";
-import { type DenoGlobal, denoRuntime } from "./deno.ts";
-import { nodeRuntime } from "./node.ts";
-import type { Runtime } from "./runtime.ts";
+import { type DenoGlobal, denoRuntime } from "./deno/platform.ts";
+import { nodeRuntime } from "./node/platform.ts";
+import type { Runtime } from "./platform.ts";
 
 let current: Runtime | undefined;
 

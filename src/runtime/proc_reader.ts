@@ -5,7 +5,7 @@
  */
 
 import type { BigIntStats } from "node:fs";
-import type { FileKind } from "../core/descriptor_info.ts";
+import type { FileKind } from "../core/info.ts";
 import type { ProcReader } from "../linux/proc_inspector.ts";
 import { builtin } from "./builtin.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import type { BigIntStats } from "node:fs";
-import type { DescriptorInfo, Inspector } from "../core/descriptor_info.ts";
+import type { DescriptorInfo, Inspector } from "../core/info.ts";
 import { builtin } from "./builtin.ts";
 
 /**

@@ -4,7 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import {
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator/activator.ts";
 import {
   activateAgent,
   assertListensOnly,

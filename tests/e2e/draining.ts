@@ -4,7 +4,10 @@ import type net from "node:net";
 import assert from "node:assert/strict";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import {
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator/activator.ts";
 import {
   type Agent,
   type Handed,

@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import {
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator/activator.ts";
 import {
   assertListensOnly,
   type Handed,

@@ -24,7 +24,7 @@ import {
   parseSocketSpec,
   spawnActivated,
   withSockets,
-} from "../../src/cli/activator.ts";
+} from "../../src/cli/activator/activator.ts";
 
 export const ROOT: string = path.resolve(import.meta.dirname!, "../..");
 export const SERVICE: string = path.join(ROOT, "examples/service.ts");

@@ -8,7 +8,10 @@ import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { test, type TestContext } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import {
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator/activator.ts";
 import {
   type Handover,
   handOver,

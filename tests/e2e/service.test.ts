@@ -9,7 +9,7 @@ import {
   type BoundSocket,
   parseSocketSpec,
   withSockets,
-} from "../../src/cli/activator.ts";
+} from "../../src/cli/activator/activator.ts";
 import {
   exchange,
   freePorts,

@@ -7,7 +7,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { parseSocketSpec, withSockets } from "../../src/cli/activator.ts";
+import {
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator/activator.ts";
 import {
   DENO_PERMISSIONS,
   request,

@@ -167,17 +167,17 @@ test("core files import each other in one direction only", () => {
   for (const { from } of found) visit(from, []);
 });
 
-test("files of src/libc import each other only", () => {
-  const found = edges("src/libc/");
+test("files of src/ffi import each other only", () => {
+  const found = edges("src/ffi/");
   assert.ok(found.length >= 3, "the imports of src/libc were not found");
-  assert.deepEqual(found.filter(({ to }) => !to.startsWith("src/libc/")), []);
+  assert.deepEqual(found.filter(({ to }) => !to.startsWith("src/ffi/")), []);
 });
 
-test("files of src/linux import files of core and libc and each other only", () => {
+test("files of src/linux import files of core and ffi and each other only", () => {
   const found = edges("src/linux/");
   assert.ok(found.length >= 4, "the imports of src/linux were not found");
   assert.deepEqual(
-    found.filter(({ to }) => !/^src\/(?:core|libc|linux)\//.test(to)),
+    found.filter(({ to }) => !/^src\/(?:core|ffi|linux)\//.test(to)),
     [],
   );
 });
@@ -199,8 +199,8 @@ test("files of src import no file outside it", () => {
   assert.deepEqual(found, []);
 });
 
-test("files of src/core, src/linux and src/libc use no global of a runtime", () => {
-  for (const [folder, count] of [["core", 10], ["linux", 3], ["libc", 4]]) {
+test("files of src/core, src/linux and src/ffi use no global of a runtime", () => {
+  for (const [folder, count] of [["core", 10], ["linux", 3], ["ffi", 4]]) {
     const sources = sourcesBelow(`src/${folder}/`);
     assert.ok(sources.length >= Number(count), "the files were not found");
     for (const { path, code } of sources) {

@@ -15,7 +15,7 @@ import type {
   Inspector,
   PathInfo,
   SocketKind,
-} from "../../src/core/descriptor_info.ts";
+} from "../../src/core/info.ts";
 import {
   ActivationError,
   type ActivationErrorCode,

@@ -1,0 +1,36 @@
+/**
+ * Files with environment variables, as `--env-file` of Deno, Bun and Node takes
+ * them.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { parseEnv } from "node:util";
+import { quote } from "../../core/errors.ts";
+import { UsageError } from "../shared/verb.ts";
+
+/**
+ * Reads files with variables; those of a later one replace those before.
+ *
+ * @param files The absolute paths.
+ * @throws {UsageError} If one can't be read.
+ */
+export function readEnvFiles(
+  files: readonly string[],
+): Record<string, string | undefined> {
+  const variables: Record<string, string | undefined> = {};
+  for (const file of files) {
+    try {
+      Object.assign(variables, parseEnv(fs.readFileSync(file, "utf8")));
+    } catch (cause) {
+      const { code = String(cause) } = cause as NodeJS.ErrnoException;
+      throw new UsageError(
+        `Reading the variables in ${quote(file)}: ${code}: give a file that ` +
+          `can be read`,
+        { cause },
+      );
+    }
+  }
+  return variables;
+}

@@ -1,0 +1,95 @@
+/**
+ * The sockets of unit files, for `--from-unit`.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { quote } from "../../../core/errors.ts";
+import { readSocketUnit, type SocketUnit } from "./socket_unit.ts";
+import { type Assignment, nameSpecifiers, parseUnitFile } from "./unit_file.ts";
+import { UsageError } from "../verb.ts";
+
+/**
+ * Reads socket units, with the drop-ins beside them.
+ *
+ * @param files The files.
+ * @param cwd The folder that relative paths are taken from.
+ * @param env The environment.
+ * @throws {UsageError} If one can't be read, or isn't right.
+ */
+export function readSocketUnits(
+  files: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string | undefined>>,
+): SocketUnit[] {
+  return files.map((file) => {
+    const unit = path.basename(file);
+    if (!/^[^.].*\.socket$/.test(unit)) {
+      throw new UsageError(
+        `Reading ${quote(file)}: expected a file called NAME.socket`,
+      );
+    }
+    const absolute = path.resolve(cwd, file);
+    const assignments = [absolute, ...dropIns(absolute)].flatMap(readFile);
+    return readSocketUnit(unit, assignments, {
+      specifiers: { ...nameSpecifiers(unit), ...placeSpecifiers(env) },
+      hasIpv6: hasIpv6(),
+      ipv6OnlyByDefault: readFlag("/proc/sys/net/ipv6/bindv6only"),
+    });
+  });
+}
+
+function readFile(file: string): Assignment[] {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, "utf8");
+  } catch (cause) {
+    const { code = String(cause) } = cause as NodeJS.ErrnoException;
+    throw new UsageError(
+      `Reading the unit ${quote(file)}: ${code}: give a file that can be read`,
+      { cause },
+    );
+  }
+  return parseUnitFile(text, path.basename(file));
+}
+
+/** The files that add to a unit, in the order of their names. */
+function dropIns(file: string): string[] {
+  const folder = `${file}.d`;
+  try {
+    return fs.readdirSync(folder).filter((name) => name.endsWith(".conf"))
+      .sort().map((name) => path.join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+/** Root's units are those of the system, others' those of a user. */
+function placeSpecifiers(
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const runtime = process.getuid?.() === 0 ? "/run" : env["XDG_RUNTIME_DIR"];
+  return {
+    T: env["TMPDIR"] ?? "/tmp",
+    V: env["TMPDIR"] ?? "/var/tmp",
+    ...(runtime !== undefined && { t: runtime }),
+    ...(env["HOME"] !== undefined && { h: env["HOME"] }),
+  };
+}
+
+function hasIpv6(): boolean {
+  return Object.values(os.networkInterfaces()).flat()
+    .some((each) => each?.family === "IPv6");
+}
+
+function readFlag(file: string): boolean {
+  try {
+    return fs.readFileSync(file, "utf8").trim() === "1";
+  } catch {
+    return false;
+  }
+}

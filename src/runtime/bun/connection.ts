@@ -1,0 +1,140 @@
+/**
+ * The callbacks of a socket of `Bun.connect` or `Bun.listen` as a
+ * {@linkcode Connection}.
+ *
+ * @module
+ */
+
+import type { Address } from "../../core/address.ts";
+import type { Connection } from "../../core/types.ts";
+import { inetAddress } from "../socket_address.ts";
+import { closedError } from "../node/connection.ts";
+
+/** What this uses of a socket of Bun's. */
+export interface BunSocket {
+  readonly localAddress?: string;
+  readonly localPort?: number;
+  readonly remoteAddress?: string;
+  readonly remotePort?: number;
+  write(data: Uint8Array): number;
+  shutdown(): void;
+  end(): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** What Bun calls. */
+export interface BunSocketHandlers {
+  data(socket: BunSocket, data: Uint8Array): void;
+  drain(socket: BunSocket): void;
+  end(socket: BunSocket): void;
+  error(socket: BunSocket, error: Error): void;
+  close(socket: BunSocket, error?: Error): void;
+}
+
+/** The two streams of one socket. */
+export class BunStreams {
+  readonly #readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  #input!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  #inputEnded = false;
+  #outputEnded = false;
+  #closed: Error | undefined;
+  #onWritable: (() => void) | undefined;
+  /** The stream asks for data before there is a socket. */
+  #socket: BunSocket | undefined;
+
+  constructor() {
+    this.#readable = new ReadableStream({
+      start: (controller) => {
+        this.#input = controller;
+      },
+      pull: () => this.#socket?.resume(),
+      cancel: () => {
+        this.#inputEnded = true;
+        this.#socket?.resume();
+      },
+    }, { highWaterMark: 1 });
+  }
+
+  /** What Bun is to call for the socket. */
+  readonly handlers: BunSocketHandlers = {
+    data: (socket, data) => {
+      if (this.#inputEnded) return;
+      // Bun uses the memory again for what comes next.
+      this.#input.enqueue(new Uint8Array(data));
+      if (this.#input.desiredSize! <= 0) socket.pause();
+    },
+    drain: () => this.#onWritable?.(),
+    end: () => this.#endInput(() => this.#input.close()),
+    error: (_, error) => this.#fail(error),
+    close: (_, error) => {
+      // After our side has ended, Bun tells the end of the peer's like this.
+      if (this.#outputEnded && !error) {
+        this.#endInput(() => this.#input.close());
+      }
+      this.#fail(closedError());
+    },
+  };
+
+  /**
+   * Makes the connection when there is a socket.
+   *
+   * @param socket The socket.
+   * @param local The local address, if the socket itself can't tell.
+   * @returns The connection.
+   */
+  open(socket: BunSocket, local: Address | undefined): Connection {
+    this.#socket = socket;
+    // Not terminate(), which drops what the kernel has not sent yet.
+    const close = () => socket.end();
+    return {
+      readable: this.#readable,
+      writable: this.#writable(socket),
+      // Read at once: they are gone when the socket is closed.
+      localAddress: inetAddress(socket.localAddress, socket.localPort) ?? local,
+      remoteAddress: inetAddress(socket.remoteAddress, socket.remotePort),
+      close,
+      [Symbol.dispose]: close,
+    };
+  }
+
+  #writable(socket: BunSocket): WritableStream<Uint8Array> {
+    return new WritableStream({
+      write: async (chunk) => {
+        for (let offset = 0; offset < chunk.length;) {
+          if (this.#closed !== undefined) throw this.#closed;
+          const written = socket.write(chunk.subarray(offset));
+          if (written < 0) {
+            throw this.#closed ?? new Error("The connection is closed");
+          }
+          offset += written;
+          if (offset < chunk.length) {
+            await new Promise<void>((resolve) => this.#onWritable = resolve);
+            this.#onWritable = undefined;
+          }
+        }
+      },
+      close: () => {
+        if (this.#outputEnded) return;
+        this.#outputEnded = true;
+        // end() would close both directions.
+        if (this.#inputEnded) socket.end();
+        else socket.shutdown();
+      },
+      abort: () => socket.terminate(),
+    });
+  }
+
+  #endInput(settle: () => void): void {
+    if (this.#inputEnded) return;
+    this.#inputEnded = true;
+    settle();
+  }
+
+  #fail(error: Error): void {
+    this.#closed ??= error;
+    this.#endInput(() => this.#input.error(error));
+    this.#onWritable?.();
+  }
+}

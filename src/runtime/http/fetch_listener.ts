@@ -1,0 +1,74 @@
+/**
+ * A fetch handler as a request listener of `node:http`.
+ *
+ * The conversion between the two kinds of request and response comes from
+ * `@remix-run/node-fetch-server`: it depends on nothing, gives handlers a real
+ * `Request`, streams both bodies with back-pressure, and asks Deno for no
+ * permission. (srvx is faster, but reads the environment when imported and gives
+ * a look-alike that `new Request()` doesn't take; `@hono/node-server` needs Hono.)
+ *
+ * @module
+ */
+
+import type * as http from "node:http";
+import type { ClientAddress } from "@remix-run/node-fetch-server";
+import type { ServeErrorHandler, ServeHandler } from "../../core/types.ts";
+import { guard } from "./fetch_handler.ts";
+import { inetAddress } from "../socket_address.ts";
+
+/**
+ * Makes a request listener of a fetch handler.
+ *
+ * @param handler Answers a request.
+ * @param onError Answers where the handler threw; by default the error is
+ * printed and the answer is a plain 500.
+ * @returns The listener.
+ */
+export async function fetchListener(
+  handler: ServeHandler,
+  onError?: ServeErrorHandler,
+): Promise<http.RequestListener> {
+  const { createRequestListener } = await import(
+    "@remix-run/node-fetch-server"
+  );
+  const { answer, answerError } = guard(
+    handler,
+    onError,
+    ({ bodyUsed, body }) => bodyUsed || (body?.locked ?? false),
+  );
+  const listener = createRequestListener(
+    async (request: Request, { address, port }: ClientAddress) =>
+      await answer(request, { remoteAddress: inetAddress(address, port) }),
+    { onError: answerError },
+  );
+  return (request, response) => {
+    const status = prepare(request);
+    if (status === 200) return listener(request, response);
+    response.writeHead(status, { connection: "close" }).end();
+  };
+}
+
+/**
+ * Brings a request into the form that a `Request` can have, or tells the status
+ * to refuse it with: a target or host that makes no URL, or a method that fetch
+ * forbids.
+ */
+function prepare(request: http.IncomingMessage): 200 | 400 | 501 {
+  const { method, url = "/", headers } = request;
+  // A host that holds more than host and port would move the path of the URL.
+  if (!/^[^\s/?#@\\]*$/.test(headers.host ?? "")) return 400;
+  if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
+    return 501;
+  }
+  if (url.startsWith("/")) {
+    return URL.canParse(`http://${headers.host ?? "localhost"}${url}`)
+      ? 200
+      : 400;
+  }
+  // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) return 400;
+  const { host, pathname, search } = new URL(url);
+  headers.host = host;
+  request.url = pathname + search;
+  return 200;
+}

@@ -1,0 +1,113 @@
+/**
+ * Reading what a program says of how its servers are to end.
+ *
+ * @module
+ */
+
+import { describeValue, quote } from "../core/errors.ts";
+import { builtin, processGlobal } from "../runtime/builtin.ts";
+import type { DrainOptions } from "../core/types.ts";
+
+/** The options, with what they are by default. */
+export type DrainSettings =
+  & Required<Pick<DrainOptions, "signals" | "timeout">>
+  & Pick<DrainOptions, "idleTimeout" | "webSockets">;
+
+/** Below the 90 seconds that systemd waits before it kills. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/**
+ * Checks options, and fills in what is missing.
+ *
+ * @param options The options.
+ * @param doing What is being done, to begin an error's message with.
+ * @returns The settings.
+ * @throws {TypeError | RangeError} If an option has another form.
+ */
+export function readDrainOptions(
+  options: DrainOptions | undefined,
+  doing: string,
+): DrainSettings {
+  const given: unknown = options ?? {};
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new TypeError(
+      `${doing}: expected the option drain to be an object, found ` +
+        describeValue(given),
+    );
+  }
+  const { signals = [], timeout = DEFAULT_TIMEOUT_MS, idleTimeout } =
+    given as DrainOptions;
+  const { webSockets } = given as DrainOptions;
+  if (!Array.isArray(signals)) {
+    throw new TypeError(
+      `${doing}: expected drain.signals to be an array such as ["SIGTERM"], ` +
+        `found ${describeValue(signals)}`,
+    );
+  }
+  for (const signal of signals) checkSignal(signal, doing);
+  checkTime("timeout", timeout, doing);
+  if (idleTimeout !== undefined) {
+    checkTime("idleTimeout", idleTimeout, doing);
+  }
+  if (
+    webSockets !== undefined &&
+    typeof Object(webSockets)[Symbol.iterator] !== "function"
+  ) {
+    throw new TypeError(
+      `${doing}: expected drain.webSockets to be a Set or another iterable, ` +
+        `found ${describeValue(webSockets)}`,
+    );
+  }
+  return {
+    signals,
+    timeout,
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    ...(webSockets !== undefined && { webSockets }),
+  };
+}
+
+function checkSignal(signal: unknown, doing: string): void {
+  if (typeof signal !== "string") {
+    throw new TypeError(
+      `${doing}: expected the names of signals in drain.signals, found ` +
+        describeValue(signal),
+    );
+  }
+  const { signals } = builtin("node:os").constants;
+  if (
+    !Object.hasOwn(signals, signal) || signal === "SIGKILL" ||
+    signal === "SIGSTOP" || !canBeHandled(signal)
+  ) {
+    throw new RangeError(
+      `${doing}: expected signals that can be handled in drain.signals, such ` +
+        `as "SIGTERM", found ${quote(signal)}`,
+    );
+  }
+}
+
+/** Deno refuses some, and would do so when the sockets are in use already. */
+function canBeHandled(signal: string): boolean {
+  const ignore = () => {};
+  try {
+    processGlobal()!.on(signal, ignore);
+    processGlobal()!.off(signal, ignore);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function checkTime(name: string, value: unknown, doing: string): void {
+  if (typeof value !== "number") {
+    throw new TypeError(
+      `${doing}: expected drain.${name} to be a number of milliseconds, found ` +
+        describeValue(value),
+    );
+  }
+  if (!(value >= 0)) {
+    throw new RangeError(
+      `${doing}: expected drain.${name} to be 0 milliseconds or more, found ` +
+        value,
+    );
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Ending WebSockets: they would hold a server for as long as their clients like.
+ *
+ * @module
+ */
+
+import type { ClosableWebSocket } from "../core/types.ts";
+
+/** "Going away", see RFC 6455, 7.4.1. */
+const GOING_AWAY = 1001;
+
+const CLOSED = 3;
+
+/** How long clients have to close, too. */
+const LINGER_MS = 2000;
+const TICK_MS = 10;
+
+/**
+ * Tells the clients of WebSockets that the server goes away, and waits a moment
+ * for them to close.
+ *
+ * @param webSockets The WebSockets.
+ */
+export async function closeWebSockets(
+  webSockets: Iterable<ClosableWebSocket>,
+): Promise<void> {
+  let open = [...webSockets];
+  for (const each of open) {
+    try {
+      each.close(GOING_AWAY, "The server is going away");
+    } catch {
+      // Not open yet, or already closed.
+    }
+  }
+  for (let waited = 0; waited < LINGER_MS; waited += TICK_MS) {
+    open = open.filter(({ readyState }) => readyState !== CLOSED);
+    if (open.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  }
+}

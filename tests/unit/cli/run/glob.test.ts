@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { globRoot, globToRegExp } from "../../../../src/cli/run/glob.ts";
+
+test("globToRegExp() matches what shells and editors take it for", () => {
+  const cases: readonly [string, readonly string[], readonly string[]][] = [
+    ["/a/*.ts", ["/a/b.ts", "/a/.ts"], ["/a/b/c.ts", "/a/b.tsx", "/a/bXts"]],
+    ["/a/**/*.ts", ["/a/b.ts", "/a/b/c/d.ts"], ["/b/c.ts", "/a/b.js"]],
+    ["/a/**", ["/a/b", "/a/b/c"], ["/a", "/b/c"]],
+    ["/**/x", ["/x", "/a/x", "/a/b/x"], ["/ax", "/a/x/b"]],
+    ["/a?c", ["/abc"], ["/a/c", "/ac", "/abbc"]],
+    ["/{a,b*}/c", ["/a/c", "/b/c", "/bx/c"], ["/{a,b*}/c", "/c/c"]],
+    ["/{a,{b,c}}", ["/a", "/b", "/c"], ["/d"]],
+    ["/[a-c]x", ["/ax", "/cx"], ["/dx", "/-x"]],
+    ["/[!a]x", ["/bx"], ["/ax", "//x"]],
+    ["/[]]x", ["/]x"], ["/ax"]],
+    ["/[a", ["/[a"], ["/a"]],
+    ["/{a", ["/{a"], ["/a"]],
+    ["/a}", ["/a}"], ["/a"]],
+    ["/a,b.(c)+$^|\\d", ["/a,b.(c)+$^|\\d"], ["/a", "/a,bX(c)+$^|\\d"]],
+  ];
+  for (const [glob, yes, no] of cases) {
+    const regExp = globToRegExp(glob);
+    for (const path of yes) assert.match(path, regExp, glob);
+    for (const path of no) assert.doesNotMatch(path, regExp, glob);
+  }
+});
+
+test("globRoot() gives the folder that all matches are in", () => {
+  const cases: readonly [string, string][] = [
+    ["/a/b/*.ts", "/a/b"],
+    ["/a/**/b", "/a"],
+    ["/*", "/"],
+    ["/a/{b,c}/d", "/a"],
+    ["/a/b", "/a/b"],
+    ["*.ts", "."],
+  ];
+  for (const [glob, root] of cases) assert.equal(globRoot(glob), root, glob);
+});

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { canonicalIpv6 } from "../../../src/core/address.ts";
+import {
+  type ListenAddress,
+  parseListenAddress,
+} from "../../../src/core/listen_address.ts";
+import { anyText, assertThrows, assertThrowsOnly } from "../helpers.ts";
+
+/** Writes an address as the flag's text. */
+function format(address: ListenAddress): string {
+  switch (address.kind) {
+    case "systemd":
+      return `systemd:${address.name}`;
+    case "fd":
+      return `fd:${address.fd}`;
+    case "tcp":
+      return address.hostname.includes(":")
+        ? `tcp:[${address.hostname}]:${address.port}`
+        : `tcp:${address.hostname}:${address.port}`;
+    case "unix":
+      return `unix:${address.path}`;
+  }
+}
+
+test("parseListenAddress() reads every form", () => {
+  const pairs: readonly [string, ListenAddress][] = [
+    ["systemd:web", { kind: "systemd", name: "web" }],
+    ["systemd: my app", { kind: "systemd", name: " my app" }],
+    ["fd:3", { kind: "fd", fd: 3 }],
+    ["fd:2147483647", { kind: "fd", fd: 2147483647 }],
+    ["tcp:127.0.0.1:8080", { kind: "tcp", hostname: "127.0.0.1", port: 8080 }],
+    ["tcp:localhost:0", { kind: "tcp", hostname: "localhost", port: 0 }],
+    ["tcp:[::1]:80", { kind: "tcp", hostname: "::1", port: 80 }],
+    ["tcp:[::]:65535", { kind: "tcp", hostname: "::", port: 65535 }],
+    [
+      "tcp:[fe80::1%eth0.7]:80",
+      { kind: "tcp", hostname: "fe80::1%eth0.7", port: 80 },
+    ],
+    ["unix:/run/x.sock", { kind: "unix", path: "/run/x.sock" }],
+    ["unix:/run/a:b c", { kind: "unix", path: "/run/a:b c" }],
+    ["unix:x.sock", { kind: "unix", path: "x.sock" }],
+    ["unix:@abstract", { kind: "unix", path: "@abstract" }],
+  ];
+  for (const [text, expected] of pairs) {
+    assert.deepEqual(parseListenAddress(text), expected);
+  }
+});
+
+test("parseListenAddress() brings an IPv6 address into its canonical text", () => {
+  assert.deepEqual(parseListenAddress("tcp:[2001:DB8:0:0:0:0:0:1]:80"), {
+    kind: "tcp",
+    hostname: "2001:db8::1",
+    port: 80,
+  });
+});
+
+test("parseListenAddress() rejects text of no form, and says which there are", () => {
+  for (
+    const text of [
+      "",
+      "web",
+      "3",
+      "systemdx",
+      "unix/",
+      ":",
+      ":web",
+      "http:web",
+      "SYSTEMD:web",
+      " systemd:web",
+      "systemd:",
+      "systemd:web:admin",
+      "fd:",
+      "fd:web",
+      "fd:-3",
+      "fd:03",
+      "fd:3 ",
+      "fd:0x3",
+      "fd:1e1",
+      "fd:٣",
+      "tcp:",
+      "tcp:80",
+      "tcp::80",
+      "tcp:localhost",
+      "tcp:localhost:",
+      "tcp:localhost:http",
+      "tcp:localhost:080",
+      "tcp:localhost:-1",
+      "tcp:local host:80",
+      "tcp:localhost/x:80",
+      "tcp:::1:80",
+      "tcp:[::1]",
+      "tcp:[::1]80",
+      "tcp:[]:80",
+      "tcp:[::1:80",
+      "tcp:[[::1]]:80",
+      "tcp:[localhost]:80",
+      "tcp:[127.0.0.1]:80",
+      "tcp:[1::2::3]:80",
+      "unix:",
+      "unix:@",
+      "unix:/run/\0x",
+    ]
+  ) {
+    assertThrows(
+      () => parseListenAddress(text),
+      SyntaxError,
+      `Parsing the address ${JSON.stringify(text)}: expected `,
+      '"systemd:NAME"',
+      '"fd:NUMBER"',
+      '"tcp:HOST:PORT"',
+      '"tcp:[IPV6]:PORT"',
+      '"unix:PATH"',
+      '"unix:@NAME"',
+    );
+  }
+});
+
+test("parseListenAddress() rejects an IPv6 address with white space in it", () => {
+  for (const text of ["tcp:[::\t1]:80", "tcp:[\n::1]:80", "tcp:[::1\r]:80"]) {
+    assertThrows(() => parseListenAddress(text), SyntaxError);
+  }
+});
+
+test("parseListenAddress() rejects a descriptor out of range", () => {
+  for (const fd of ["0", "1", "2", "2147483648", "9".repeat(30)]) {
+    assertThrows(
+      () => parseListenAddress(`fd:${fd}`),
+      RangeError,
+      `Parsing the address "fd:${fd}": expected a descriptor from 3 to ` +
+        `2147483647, found "${fd}"`,
+    );
+  }
+});
+
+test("parseListenAddress() rejects a port out of range", () => {
+  for (const host of ["localhost", "[::1]"]) {
+    assertThrows(
+      () => parseListenAddress(`tcp:${host}:65536`),
+      RangeError,
+      `Parsing the address "tcp:${host}:65536": expected a port from 0 to ` +
+        `65535, found "65536"`,
+    );
+  }
+});
+
+test("parseListenAddress() escapes and cuts text in messages", () => {
+  assertThrows(
+    () => parseListenAddress("\u001b[31m\n"),
+    SyntaxError,
+    String.raw`"\u001b[31m\n"`,
+  );
+  assertThrows(
+    () => parseListenAddress("x".repeat(300)),
+    SyntaxError,
+    `"${"x".repeat(80)}"… (300 characters)`,
+  );
+});
+
+test("parseListenAddress() gives back any address that is written as text", () => {
+  const port = fc.nat({ max: 65535 });
+  const six = fc.array(fc.nat({ max: 0xffff }), {
+    minLength: 8,
+    maxLength: 8,
+  }).map((groups) =>
+    canonicalIpv6(groups.map((each) => each.toString(16)).join(":"))
+  );
+  const host = fc.oneof(fc.ipV4(), fc.domain(), six);
+  const path = anyText().filter((text) =>
+    text !== "" && text !== "@" && !text.includes("\0")
+  );
+  const name = anyText().map((text) => text.replaceAll(":", ""))
+    .filter((text) => text !== "");
+  const address: fc.Arbitrary<ListenAddress> = fc.oneof(
+    fc.record({ kind: fc.constant("systemd" as const), name }),
+    fc.record({
+      kind: fc.constant("fd" as const),
+      fd: fc.integer({ min: 3, max: 2 ** 31 - 1 }),
+    }),
+    fc.record({ kind: fc.constant("tcp" as const), hostname: host, port }),
+    fc.record({ kind: fc.constant("unix" as const), path }),
+  );
+  fc.assert(
+    fc.property(address, (given) => {
+      // Records of fast-check have no prototype.
+      assert.deepEqual(parseListenAddress(format(given)), { ...given });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("parseListenAddress() throws a SyntaxError or RangeError only, whatever the text", () => {
+  const text = fc.oneof(
+    anyText(),
+    fc.tuple(
+      fc.constantFrom("systemd:", "fd:", "tcp:", "tcp:[", "unix:", "tcp:h:"),
+      fc.oneof(anyText(), fc.ipV6(), fc.bigInt().map(String)),
+      fc.constantFrom("", "]:80", ":80", ":65536", "]"),
+    ).map((parts) => parts.join("")),
+  );
+  fc.assert(
+    fc.property(text, (given) => {
+      assertThrowsOnly(
+        () => parseListenAddress(given),
+        [SyntaxError, RangeError],
+      );
+    }),
+    { numRuns: 1000 },
+  );
+});

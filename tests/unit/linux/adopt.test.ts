@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseEpollEntry } from "../../../src/linux/procfs.ts";
+import { Libc } from "../../../src/ffi/libc.ts";
+import { adoptSocket } from "../../../src/linux/adopt.ts";
+import {
+  EBADF,
+  EIO,
+  FakeLibc,
+  type FakeMachine,
+  NON_BLOCKING,
+  READ_WRITE,
+  REGULAR,
+  SOCKET,
+} from "../ffi/fake_libc.ts";
+import { ipv4, sockaddr, thrownBy } from "../helpers.ts";
+
+const HOST = "127.1.2.3";
+const PLACEHOLDER = ipv4(HOST, 0);
+
+/**
+ * A process with an inherited socket in 3, an epoll instance in 4 that watches
+ * the placeholder in 6, and then whatever has that number.
+ */
+function machine(rest: FakeMachine = {}): FakeMachine {
+  return {
+    files: {
+      3: {
+        mode: SOCKET,
+        inode: 30n,
+        flags: READ_WRITE,
+        name: sockaddr(ipv4("0.0.0.0", 80)),
+      },
+      4: { mode: REGULAR, inode: 40n },
+      5: { mode: SOCKET, inode: 50n, name: sockaddr(ipv4("127.1.2.4", 1)) },
+      6: { mode: SOCKET, inode: 60n, name: sockaddr(ipv4(HOST, 4711)) },
+    },
+    links: { "/proc/self/fd/4": "anon_inode:[eventpoll]" },
+    texts: {
+      "/proc/self/status": "Name:\tdeno\nFDSize:\t64\n",
+      "/proc/self/fdinfo/4": "pos:\t0\nflags:\t02\n" +
+        line(5, "19", "aa", 50n) + line(6, "8000201d", "55bf5dcd1b00", 60n) +
+        line(6, "8000201d", "55bf5dcd1b00", 30n),
+    },
+    ...rest,
+  };
+}
+
+/** A line of an epoll instance's `fdinfo`, as the kernel writes it. */
+function line(fd: number, events: string, data: string, inode: bigint): string {
+  return `tfd: ${String(fd).padStart(8)} events: ${events.padStart(8)} ` +
+    `data: ${data.padStart(16)}  pos:0 ino:${inode.toString(16)} sdev:9\n`;
+}
+
+/** The calls that change something. */
+function changes({ calls }: FakeLibc): string[] {
+  return calls.filter((call) => /^(?:dup3|epoll_ctl|close)/.test(call));
+}
+
+const EVENT_X64 = "29 32 0 128 0 27 205 93 191 85 0 0 0 0 0 0";
+const EVENT_ARM64 = "29 32 0 128 0 0 0 0 0 27 205 93 191 85 0 0";
+
+test("parseEpollEntry() finds the entry of a descriptor, and no other", () => {
+  const text = machine().texts!["/proc/self/fdinfo/4"]!;
+  assert.deepEqual(parseEpollEntry(text, 5, 50n), {
+    events: 0x19,
+    data: 0xaan,
+  });
+  assert.deepEqual(parseEpollEntry(text, 6, 60n), {
+    events: 0x8000201d,
+    data: 0x55bf5dcd1b00n,
+  });
+  // Another number, or something else that has the number.
+  assert.equal(parseEpollEntry(text, 7, 60n), undefined);
+  assert.equal(parseEpollEntry(text, 6, 50n), undefined);
+  assert.equal(parseEpollEntry(text, 6, 6n), undefined);
+  assert.equal(parseEpollEntry("", 6, 60n), undefined);
+});
+
+test("parseEpollEntry() gives back any entry", () => {
+  fc.assert(fc.property(
+    fc.nat({ max: 2 ** 20 }),
+    fc.nat({ max: 2 ** 32 - 1 }),
+    fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
+    (fd, events, data, inode) => {
+      const text = line(fd, events.toString(16), data.toString(16), inode);
+      assert.deepEqual(parseEpollEntry(text, fd, inode), { events, data });
+    },
+  ));
+});
+
+test("adoptSocket() puts the socket in the placeholder's place", () => {
+  for (
+    const [isX64, event] of [[true, EVENT_X64], [false, EVENT_ARM64]] as const
+  ) {
+    const raw = new FakeLibc(machine());
+    const adopted = adoptSocket(new Libc(raw, isX64), 3, PLACEHOLDER, 3);
+    assert.equal(adopted.fd, 6);
+    const watch = `epoll_ctl 1 6 [${event}] 4`;
+    // The second time is refused, which shows that the first was heeded.
+    const made = ["dup3 2000000 6 = 3", watch, watch];
+    assert.deepEqual(
+      changes(raw).filter((call) => !call.startsWith("close 50")),
+      made,
+    );
+    assert.equal(raw.files.get(6)?.inode, 30n);
+    assert.equal(raw.files.get(3)?.flags, READ_WRITE | NON_BLOCKING);
+    adopted.commit();
+    assert.equal(raw.files.has(3), false);
+  }
+});
+
+test("adoptSocket() finds the placeholder below the number to begin with, too", () => {
+  const raw = new FakeLibc(machine());
+  assert.equal(adoptSocket(new Libc(raw), 3, PLACEHOLDER, 20).fd, 6);
+});
+
+test("adoptSocket() can be undone", () => {
+  for (const flags of [READ_WRITE, READ_WRITE | NON_BLOCKING]) {
+    const given = machine();
+    const raw = new FakeLibc({
+      ...given,
+      files: { ...given.files, 3: { ...given.files![3]!, flags } },
+    });
+    adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).undo();
+    assert.match(changes(raw).at(-1)!, /^epoll_ctl 2 6 /);
+    assert.equal(raw.files.get(3)?.flags, flags);
+  }
+});
+
+test("adoptSocket() lets go of the socket once, and takes it back", () => {
+  const given = machine();
+  const raw = new FakeLibc({
+    ...given,
+    files: {
+      ...given.files,
+      3: { ...given.files![3]!, input: 1 },
+    },
+  });
+  const attachment = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).commit();
+  const before = changes(raw).length;
+  assert.equal(attachment.isWaiting(), true);
+  attachment.attach();
+  attachment.detach();
+  // By then, the number may mean something else.
+  attachment.detach();
+  attachment.attach();
+  attachment.attach();
+  const [added] = changes(raw).filter((call) => /^epoll_ctl 1/.test(call));
+  assert.deepEqual(changes(raw).slice(before), [
+    `epoll_ctl 2 6 [${"0 ".repeat(16).trim()}] 4`,
+    added,
+  ]);
+});
+
+test("adoptSocket() leaves the socket as it was if a step fails", () => {
+  const cases: readonly [FakeMachine, string][] = [
+    [{ failing: { getsockname: EBADF } }, "placeholder's descriptor was not"],
+    [{ failing: { readlink: EIO } }, "no epoll instance watches"],
+    [{ failing: { open: EIO } }, "open: error 5"],
+    [{ failing: { read: EIO } }, "read: error 5"],
+    [{ texts: { "/proc/self/status": "" } }, "has no FDSize"],
+    [{ links: {} }, "no epoll instance watches"],
+  ];
+  for (const [rest, part] of cases) {
+    const raw = new FakeLibc(machine(rest));
+    const error = thrownBy(() => adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3));
+    assert.ok(error.message.includes(part), error.message);
+    assert.deepEqual(
+      changes(raw).filter((call) => /^(?:dup3|epoll_ctl|close 3)/.test(call)),
+      [],
+    );
+    assert.equal(raw.files.get(3)?.flags, READ_WRITE);
+  }
+});
+
+test("adoptSocket() verifies that the socket is watched", () => {
+  const raw = new FakeLibc(machine({ forgetful: true }));
+  const error = thrownBy(() => adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3));
+  assert.match(error.message, /epoll instance 4 doesn't watch descriptor 6/);
+  assert.equal(raw.files.get(3)?.flags, READ_WRITE);
+});

@@ -1,0 +1,104 @@
+/** What this process's runtime really says of its own files and sockets. */
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import net from "node:net";
+import { platform, tmpdir } from "node:os";
+import { test } from "node:test";
+import { procInspector } from "../../../src/linux/proc_inspector.ts";
+import { currentRuntime } from "../../../src/runtime/current.ts";
+import { procReader } from "../../../src/runtime/proc_reader.ts";
+
+const { inspector, pidfdId } = currentRuntime();
+const onLinux = { skip: platform() !== "linux" };
+
+test("the inspector reads paths as node:fs does", () => {
+  const here = new URL(import.meta.url).pathname;
+  for (const path of ["/dev/null", "/dev/zero", here, tmpdir(), "/"]) {
+    const stat = fs.statSync(path, { bigint: true });
+    const kind = stat.isFile()
+      ? "file"
+      : stat.isCharacterDevice()
+      ? "character-device"
+      : "other";
+    assert.deepEqual(inspector.inspectPath(path), {
+      kind,
+      device: stat.dev,
+      inode: stat.ino,
+      specialDevice: stat.rdev,
+    });
+  }
+  assert.equal(inspector.inspectPath(`${here}.gone`), null);
+  assert.equal(inspector.inspectPath(`${here}/gone`), null);
+});
+
+test("the inspector knows an open file, and a closed one", onLinux, () => {
+  const here = new URL(import.meta.url).pathname;
+  const fd = fs.openSync(here, "r");
+  const [info] = inspector.inspect([fd]);
+  fs.closeSync(fd);
+  const { dev, ino } = fs.statSync(here, { bigint: true });
+  assert.deepEqual(info, {
+    kind: "file",
+    device: dev,
+    inode: ino,
+    specialDevice: 0n,
+    nonBlocking: false,
+    closeOnExec: true,
+    link: here,
+  });
+  assert.deepEqual(inspector.inspect([fd]), [{ kind: "closed" }]);
+});
+
+test("the inspector and /proc agree on sockets", onLinux, async () => {
+  const path = `${tmpdir()}/listenfds-${process.pid}-a\nb.sock`;
+  const servers = [net.createServer(), net.createServer()];
+  const [inet, unix] = servers as [net.Server, net.Server];
+  await new Promise<void>((resolve) => inet.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => unix.listen(path, resolve));
+  const fds = fs.readdirSync("/proc/self/fd").map(Number);
+  const infos = inspector.inspect(fds);
+  const { port } = inet.address() as net.AddressInfo;
+  const addresses = [
+    { kind: "ipv4", hostname: "127.0.0.1", port },
+    { kind: "unix", path },
+  ];
+  for (const address of addresses) {
+    const text = JSON.stringify(address);
+    const at = infos.findIndex((info) => JSON.stringify(info.address) === text);
+    assert.equal(infos[at]?.kind, "stream-listener", text);
+    const [info] = procInspector(procReader).inspect([fds[at]!]);
+    // Except for what only the C library can tell.
+    const told = Object.entries(info!).filter(([, value]) =>
+      value !== undefined
+    );
+    assert.ok(told.length >= 7, text);
+    assert.deepEqual(
+      { ...infos[at], ...Object.fromEntries(told) },
+      infos[at],
+    );
+  }
+  for (const server of servers) server.close();
+  fs.rmSync(path, { force: true });
+});
+
+test("procReader.lines() gives every line of a file of any length", () => {
+  const path = `${tmpdir()}/listenfds-${process.pid}-lines`;
+  const lines = Array.from({ length: 9_000 }, (_, at) => `\ufeff${at} é`);
+  // Of four bytes each, one of them across the end of every chunk.
+  lines[0] = `x${"😀".repeat(60_000)}`;
+  const texts = [lines.join("\n"), `${lines.join("\n")}\n`, "\n\n", ""];
+  const expected = [lines, lines, ["", ""], []];
+  for (const [at, text] of texts.entries()) {
+    fs.writeFileSync(path, text);
+    assert.deepEqual([...procReader.lines(path)], expected[at]);
+  }
+  fs.rmSync(path);
+  assert.throws(() => [...procReader.lines(path)], { code: "ENOENT" });
+});
+
+test("Runtime.pidfdId() tells the same id each time, if it can", () => {
+  const id = pidfdId();
+  assert.ok(id === undefined || (typeof id === "bigint" && id > 0n));
+  assert.equal(pidfdId(), id);
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Announcer } from "../../../../src/runtime/http/request_tracker.ts";
+import { WatchedOptions } from "../../../../src/runtime/bun/server.ts";
+
+/** Options of `Bun.serve`, as Bun is given them. */
+interface Given {
+  readonly fetch: () => Response;
+  readonly error?: (error: unknown) => Response;
+  readonly routes?: Readonly<Record<string, unknown>>;
+  readonly static?: Readonly<Record<string, Response>>;
+}
+
+/** Options that a server was given, one after another, and then is drained. */
+function drained(...given: object[]): Given | undefined {
+  const announcer = new Announcer();
+  const options = new WatchedOptions(announcer);
+  for (const each of given) options.watch(each);
+  announcer.announce();
+  return options.announcing() as Given | undefined;
+}
+
+function isLast(response: unknown): boolean {
+  return (response as Response).headers.get("connection") === "close";
+}
+
+const fetch = () => new Response("fetched");
+const error = () => new Response("custom", { status: 500 });
+
+test("WatchedOptions have nothing to change where handlers answer all", () => {
+  assert.equal(drained({ fetch, error, routes: { "/": fetch } }), undefined);
+});
+
+for (const name of ["routes", "static"] as const) {
+  test(`WatchedOptions mark the constants among ${name} as the last`, async () => {
+    const response = new Response("constant");
+    const options = drained({ fetch, error, [name]: { "/a": response } })!;
+    const marked = options[name]!["/a"] as Response;
+    assert.ok(isLast(marked));
+    assert.equal(await marked.text(), "constant");
+    assert.ok(!isLast(response));
+  });
+}
+
+test("WatchedOptions mark the page of an error that the program has none for", () => {
+  const log = console.error;
+  const told: unknown[] = [];
+  console.error = (what) => told.push(what);
+  try {
+    const options = drained({ fetch })!;
+    const thrown = new Error("on purpose");
+    const page = options.error!(thrown);
+    assert.ok(isLast(page));
+    assert.equal(page.status, 500);
+    assert.deepEqual(told, [thrown]);
+  } finally {
+    console.error = log;
+  }
+});
+
+test("WatchedOptions keep an error handler that a reload says nothing of", async () => {
+  const options = drained(
+    { fetch, error, routes: { "/a": new Response() } },
+    { fetch, error: undefined, routes: { "/b": new Response() } },
+  )!;
+  assert.equal(await options.error!(new Error()).text(), "custom");
+  assert.deepEqual(Object.keys(options.routes!), ["/b"]);
+});
+
+test("WatchedOptions keep of the routes what Bun keeps without others: functions", () => {
+  const constant = new Response("constant");
+  const routes = {
+    "/constant": constant,
+    "/function": fetch,
+    "/methods": { GET: constant, POST: fetch },
+    "/constants": { GET: constant },
+    "/none": false,
+    "/folder": { dir: "/tmp" },
+  };
+  const options = drained({ fetch, routes }, { fetch })!;
+  const kept = options.routes!;
+  assert.deepEqual(Object.keys(kept), ["/function", "/methods"]);
+  assert.deepEqual(Object.keys(kept["/methods"]!), ["POST"]);
+});

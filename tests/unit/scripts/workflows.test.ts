@@ -1,0 +1,79 @@
+/**
+ * The workflows run where they can't be tried from here: so what they name is
+ * looked for.
+ */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+
+const ROOT = new URL("../../../", import.meta.url);
+const FOLDER = ".github/workflows/";
+
+const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
+const WORKFLOWS = readdirSync(new URL(FOLDER, ROOT)).sort();
+const TEXTS = WORKFLOWS.map((name) => read(FOLDER + name));
+const [CI, PUBLISH] = TEXTS as [string, string];
+
+/** All that a pattern finds in the workflows. */
+function find(pattern: RegExp, texts: readonly string[] = TEXTS): string[] {
+  return texts.flatMap((text) =>
+    [...text.matchAll(pattern)].map(([, found]) => found!)
+  );
+}
+
+test("the workflows are those that the tests know", () => {
+  assert.deepEqual(WORKFLOWS, ["ci.yml", "publish.yml"]);
+});
+
+test("the workflows run tasks that there are", () => {
+  const { tasks } = JSON.parse(read("deno.json"));
+  const named = find(/\bdeno task ([\w:]+)/g);
+  assert.ok(named.length >= 5, "the tasks were not found");
+  for (const name of named) assert.ok(name in tasks, `no task ${name}`);
+});
+
+test("ci runs what .ci/run runs, and what only other machines can", () => {
+  const named = find(/\bdeno task ([\w:]+)/g, [CI]);
+  const here = find(/"\$\{deno\[@\]\}" task ([\w:]+)/g, [read(".ci/run")]);
+  assert.ok(here.length >= 2, "the tasks of .ci/run were not found");
+  for (const name of here) assert.ok(named.includes(name), name);
+  for (const os of ["ubuntu-latest", "ubuntu-24.04-arm", "macos-latest"]) {
+    assert.ok(CI.includes(os), os);
+  }
+});
+
+test("the workflows and .ci/run use one version of Deno", () => {
+  const versions = find(/deno-version: (\S+)/g);
+  assert.equal(
+    versions.length,
+    find(/uses: (denoland\/setup-deno@v2)/g).length,
+  );
+  const [here] = find(/\bdeno@([\d.]+)/g, [read(".ci/run")]);
+  assert.deepEqual([...new Set(versions)], [here]);
+});
+
+test("the workflows use actions by their major version, or each other", () => {
+  const used = find(/^\s*(?:- )?uses: (\S+)$/gm);
+  assert.ok(used.length >= 5, "the actions were not found");
+  for (const each of used) {
+    const isLocal = each.startsWith("./.github/workflows/");
+    if (isLocal) assert.ok(WORKFLOWS.includes(each.split("/").at(-1)!), each);
+    else assert.match(each, /^[\w-]+\/[\w-]+@v\d+$/);
+  }
+});
+
+test("publish checks the tag and the package first, and says who publishes", () => {
+  const steps = [
+    "deno task release:version",
+    "deno task release:check",
+    "deno publish",
+    "npm publish",
+  ].map((each) => PUBLISH.indexOf(each));
+  assert.ok(!steps.includes(-1), "a step is missing");
+  assert.deepEqual(steps, [...steps].sort((a, b) => a - b));
+  assert.match(PUBLISH, /^ +id-token: write$/m);
+  assert.match(PUBLISH, /npm publish .*--provenance/);
+  assert.match(PUBLISH, /tags: \["v\*"\]/);
+  assert.doesNotMatch(CI, /id-token|secrets/);
+});
