@@ -11,6 +11,7 @@
 
 import type { OpenConnections } from "../linux/connections.ts";
 import type { ClosableWebSocket } from "../core/types.ts";
+import { shutdownTimes } from "./times.ts";
 import { closeWebSockets } from "./web_sockets.ts";
 
 /** A server that can be ended in steps. */
@@ -36,23 +37,6 @@ export interface Drainable {
   /** Resolves after that when nothing more will come of it. */
   settled?(): Promise<void>;
 }
-
-/** How often to look whether anything is still going on. */
-const TICK_MS = 10;
-
-/**
- * After how many looks without a new request idle connections are closed: the
- * time that a client has to send what it had begun to send. Counted and not
- * timed: after a pause of the whole process, time says nothing.
- */
-const QUIET_TICKS = 25;
-
-/**
- * After how many looks they are closed although requests still come: from
- * clients that don't heed the announcement, or that speak HTTP/2, which has
- * another word for it (GOAWAY) that only closing sends.
- */
-const MAX_TICKS = 100;
 
 /**
  * Drains a server: all that was accepted is answered, unless it takes too long.
@@ -85,9 +69,13 @@ export async function drain(
 async function silence(server: Drainable, limit: Limit): Promise<void> {
   let { begun } = server;
   let quiet = 0;
-  for (let tick = 0; tick < MAX_TICKS && quiet < QUIET_TICKS; tick++) {
+  for (
+    let tick = 0;
+    tick < shutdownTimes.maxQuietTicks && quiet < shutdownTimes.quietTicks;
+    tick++
+  ) {
     // First: what was being accepted just then shows only after that.
-    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    await new Promise((resolve) => setTimeout(resolve, shutdownTimes.tickMs));
     const open = server.connections();
     if (limit.isReached || open?.count === 0) return;
     quiet++;

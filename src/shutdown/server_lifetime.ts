@@ -10,6 +10,7 @@ import type { ClosableWebSocket } from "../core/types.ts";
 import { builtin, processGlobal } from "../runtime/builtin.ts";
 import { drain, type Drainable } from "./drain.ts";
 import { isHeld } from "./active_handle.ts";
+import { shutdownTimes } from "./times.ts";
 
 /** What matters for draining. */
 type Drain = Pick<DrainSettings, "timeout" | "webSockets">;
@@ -124,7 +125,7 @@ export class Lifetime {
     const isUnknown = !this.#wasActive && this.#server.isWaiting === undefined;
     // Not at all while something is going on, however short that time is.
     return time > 0 && time >= (this.idleTimeout ?? Infinity) &&
-      !(isUnknown && time < FIRST_MS);
+      !(isUnknown && time < shutdownTimes.firstConnectionMs);
   }
 
   /**
@@ -175,22 +176,6 @@ const living = new Set<Lifetime>();
 /** Those that answer what they have accepted, and end then. */
 const draining = new Set<Lifetime>();
 
-/** How often idleness is looked at: ten times in the shortest time, at most. */
-const MIN_LOOK_MS = 10;
-const MAX_LOOK_MS = 1000;
-
-/**
- * How long the connection that a process was started for may take to be accepted,
- * where it can't be told whether one waits.
- */
-const FIRST_MS = 1000;
-
-/**
- * How long the process has to end by itself when all its servers were idle. It
- * may not stay: the service manager takes it for one that still serves.
- */
-const EXIT_MS = 5000;
-
 let watching = false;
 
 /** Ends the process when all of its servers are idle. */
@@ -210,13 +195,19 @@ function watchIdleness(): void {
     if (areIdle && await detachAll(servers)) {
       watching = false;
       await drainAll(servers);
-      later(exitUnlessUsed, EXIT_MS);
+      later(exitUnlessUsed, shutdownTimes.exitMs);
       return;
     }
     const every = Math.min(...timeouts) / 10;
-    later(look, Math.max(MIN_LOOK_MS, Math.min(every, MAX_LOOK_MS)));
+    later(
+      look,
+      Math.max(
+        shutdownTimes.minIdleCheckMs,
+        Math.min(every, shutdownTimes.maxIdleCheckMs),
+      ),
+    );
   };
-  later(look, MIN_LOOK_MS);
+  later(look, shutdownTimes.minIdleCheckMs);
 }
 
 /** Whether something goes on beside the servers that nothing ends yet. */
@@ -231,7 +222,7 @@ function isUsed(): boolean {
  */
 async function exitUnlessUsed(): Promise<void> {
   await drainAll([...living]);
-  if (living.size > 0 || isUsed()) later(exitUnlessUsed, EXIT_MS);
+  if (living.size > 0 || isUsed()) later(exitUnlessUsed, shutdownTimes.exitMs);
   else processGlobal()!.exit(0);
 }
 

@@ -5,15 +5,12 @@
  */
 
 import type { ClosableWebSocket } from "../core/types.ts";
+import { shutdownTimes } from "./times.ts";
 
 /** "Going away", see RFC 6455, 7.4.1. */
 const GOING_AWAY = 1001;
 
 const CLOSED = 3;
-
-/** How long clients have to close, too. */
-const LINGER_MS = 2000;
-const TICK_MS = 10;
 
 /**
  * Tells the clients of WebSockets that the server goes away, and waits a moment
@@ -32,9 +29,10 @@ export async function closeWebSockets(
       // Not open yet, or already closed.
     }
   }
-  for (let waited = 0; waited < LINGER_MS; waited += TICK_MS) {
+  const { tickMs, webSocketCloseMs } = shutdownTimes;
+  for (let waited = 0; waited < webSocketCloseMs; waited += tickMs) {
     open = open.filter(({ readyState }) => readyState !== CLOSED);
     if (open.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    await new Promise((resolve) => setTimeout(resolve, tickMs));
   }
 }
