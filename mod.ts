@@ -72,7 +72,7 @@ export {
   type VsockAddress,
 } from "./src/core/mod.ts";
 export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
-export type { Placeholder } from "./src/runtime/adoption/placeholder.ts";
+export type { Placeholder } from "./src/runtime/platform.ts";
 export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
 export type {
   ClosableWebSocket,

@@ -20,7 +20,7 @@ import type { DenoFfi } from "../src/ffi/deno.ts";
 import type { Libc } from "../src/ffi/libc.ts";
 import { libcInspector } from "../src/linux/libc_inspector.ts";
 import { procInspector } from "../src/linux/proc_inspector.ts";
-import { currentRuntime } from "../src/runtime/current.ts";
+import { currentPlatform } from "../src/runtime/current.ts";
 import { bunLibc, denoLibc, nodeLibc } from "../src/runtime/open_libc.ts";
 import { procReader } from "../src/runtime/proc_reader.ts";
 import { medianTimes } from "./median_times.ts";
@@ -38,7 +38,7 @@ export interface Reading {
 /** The most first: the compilers are done when the fewest are timed. */
 const COUNTS = [1000, 100, 10, 1];
 
-const runtime = currentRuntime();
+const runtime = currentPlatform();
 
 function openLibc(): Libc | undefined {
   switch (runtime.name) {

@@ -22,9 +22,9 @@ import {
   parseListenEnvironment,
 } from "./core/environment.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
-import { parkedAcceptor } from "./runtime/node/acceptor.ts";
-import { currentRuntime } from "./runtime/current.ts";
-import type { Runtime } from "./runtime/platform.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import { parkedListeners } from "./runtime/parked.ts";
+import type { Platform } from "./runtime/platform.ts";
 
 /** How {@linkcode activation} reads the environment. */
 export interface ActivationOptions {
@@ -63,16 +63,16 @@ export interface InactiveReason {
   readonly message: string;
 }
 
-/** What reading the environment led to: done once for a process. */
+/** The result of reading the environment, which a process does once. */
 type Outcome =
   | { readonly kind: "activated"; readonly activation: Activation }
   | { readonly kind: "inactive"; readonly reason: InactiveReason }
   | { readonly kind: "failed"; readonly error: unknown };
 
 /**
- * Where the outcome is remembered: on the global object, since one program can
+ * The property of the global object that remembers the outcome. One program can
  * hold this library twice (as ES module and CommonJS, or in two versions), and
- * the variables are there for the first one only.
+ * only the first finds the variables.
  */
 const REMEMBERED: unique symbol = Symbol.for(
   "listenfds.activation.v1",
@@ -138,52 +138,54 @@ export function inactiveReason(): InactiveReason | undefined {
 
 function remembered(options: ActivationOptions): Outcome {
   const store = globalThis as { [REMEMBERED]?: Outcome };
-  return store[REMEMBERED] ??= readOutcome(currentRuntime(), options);
+  return store[REMEMBERED] ??= readOutcome(currentPlatform(), options);
 }
 
-function readOutcome(runtime: Runtime, options: ActivationOptions): Outcome {
+function readOutcome(platform: Platform, options: ActivationOptions): Outcome {
   try {
-    const environment = readEnvironment(runtime, options);
-    return environment.kind === "activated"
-      ? {
-        kind: "activated",
-        activation: makeActivation(runtime, environment, options),
-      }
-      : { kind: "inactive", reason: explainInactive(runtime, environment) };
+    const environment = readEnvironment(platform, options);
+    if (environment.kind !== "activated") {
+      return {
+        kind: "inactive",
+        reason: explainInactive(platform, environment),
+      };
+    }
+    const activation = createActivation(platform, environment, options);
+    return { kind: "activated", activation };
   } catch (error) {
     return { kind: "failed", error };
   }
 }
 
 function readEnvironment(
-  runtime: Runtime,
+  platform: Platform,
   options: ActivationOptions,
 ): ListenEnvironment {
   try {
-    const variables = runtime.readVariables();
-    return parseListenEnvironment(variables, {
-      pid: runtime.pid,
+    return parseListenEnvironment(platform.readVariables(), {
+      pid: platform.pid,
       get pidfdId() {
-        return runtime.pidfdId();
+        return platform.pidfdId();
       },
     });
   } finally {
-    if (options.keepEnvironment !== true) runtime.clearVariables();
+    if (options.keepEnvironment !== true) platform.clearVariables();
   }
 }
 
 /**
- * More than this many descriptors no process can hold: `fs.nr_open` of Linux,
- * unless raised by hand. It bounds the work for a number that can't be true.
+ * The most descriptors that a process can hold: `fs.nr_open` of Linux, unless
+ * raised by hand. It bounds the work for a number that can't be true.
  */
 export const MAX_COUNT: number = 1024 * 1024;
 
-function makeActivation(
-  runtime: Runtime,
+function createActivation(
+  platform: Platform,
   environment: ListenEnvironment & { kind: "activated" },
   { map }: ActivationOptions,
 ): Activation {
   const { count } = environment;
+  const { inspector } = platform;
   if (count > MAX_COUNT) {
     throw new RangeError(
       `Reading LISTEN_FDS: expected no more descriptors than a process can ` +
@@ -191,40 +193,38 @@ function makeActivation(
         `the service manager alone`,
     );
   }
-  const fds = Array.from({ length: count }, (_, at) => LISTEN_FDS_START + at);
-  // First, before the number of one that was not passed means something else.
-  const isOpen = fds.map((fd) => runtime.receive(fd));
+  const fds = Array.from(
+    { length: count },
+    (_, index) => LISTEN_FDS_START + index,
+  );
+  // First, before the runtime takes the number of one that was not passed.
+  const isOpen = fds.map((fd) => platform.setCloseOnExec(fd));
   const names = environment.names ??
     (map === undefined
       ? fds.map(() => "unknown")
-      : namesFromMap(fds, map, runtime.inspector));
-  const descriptors = fds.map((fd, at) => {
-    const descriptor = new Descriptor(fd, names[at]!, runtime.inspector);
-    if (!isOpen[at]) descriptor.markClosed();
+      : namesFromMap(fds, map, inspector));
+  const descriptors = fds.map((fd, index) => {
+    const descriptor = new Descriptor(fd, names[index]!, inspector);
+    if (!isOpen[index]) descriptor.markClosed();
     return descriptor;
   });
   return new Activation(descriptors, (fd) => {
-    const descriptor = descriptors[fd - LISTEN_FDS_START]!;
-    const acceptor = parkedAcceptor(descriptor);
-    if (acceptor === undefined) return runtime.close(fd);
-    acceptor.close();
+    const parked = parkedListeners.get(descriptors[fd - LISTEN_FDS_START]!);
+    if (parked === undefined) return platform.close(fd);
+    parked.close();
     return true;
   });
 }
 
 /**
- * Tells why a process has no activation.
+ * Explains why a process has no activation.
  *
- * @param runtime Who the process is, and what it can read of another one.
- * @param environment What its variables say.
- * @returns The reason.
  * @internal Not for users: the declarations would name a runtime's types.
  */
 export function explainInactive(
-  runtime: Pick<Runtime, "pid" | "commandLine">,
+  { pid, commandLine }: Pick<Platform, "pid" | "commandLine">,
   environment: Exclude<ListenEnvironment, { kind: "activated" }>,
 ): InactiveReason {
-  const { pid } = runtime;
   if (environment.kind === "absent") {
     return {
       kind: "absent",
@@ -244,7 +244,7 @@ export function explainInactive(
         `were inherited from it: start this process without them`,
     };
   }
-  const command = runtime.commandLine(listenPid);
+  const command = commandLine(listenPid);
   const wrapper = command && recognizeWrapper(command);
   return {
     kind: "foreign",

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Descriptor } from "./core/descriptor.ts";
-import { adoptAll } from "./runtime/adoption/adopt_all.ts";
-import { currentRuntime } from "./runtime/current.ts";
-import type { Placeholder } from "./runtime/adoption/placeholder.ts";
+import { Descriptor } from "./core/descriptor.ts";
+import { createListenerAsync } from "./runtime/adoption/create_listeners.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import type { Placeholder } from "./runtime/platform.ts";
 
 /** How {@linkcode adopt} makes a listener, and unmakes it. */
 export interface AdoptOptions<T> {
@@ -48,14 +48,15 @@ export async function adopt<T>(
   descriptor: Descriptor,
   options: AdoptOptions<T>,
 ): Promise<T> {
-  const { listeners: [listener] } = await adoptAll(
-    currentRuntime(),
-    [descriptor],
+  const infos = Descriptor.inspectAll([descriptor]);
+  return await createListenerAsync(
+    currentPlatform(),
+    { kind: "inherited", descriptors: [descriptor], infos },
+    undefined,
     {
-      bind: ({ bind }) => options.bind(bind),
+      create: (bindTo) => options.bind(bindTo),
       close: (listener) => options.close(listener),
     },
     `Adopting ${descriptor}`,
   );
-  return listener!;
 }

@@ -16,50 +16,54 @@
  * @module
  */
 
-import { describeTarget, openTarget, requireOne, useTarget } from "./target.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
-import { isBusy } from "./runtime/adoption/listen_sockets.ts";
-import { Announcer } from "./runtime/http/request_tracker.ts";
-import {
-  listenAt,
-  mergeListeners,
-  mergeServers,
-  ownMethods,
-  serveAt,
-  udpSocketAt,
-} from "./runtime/bun/listeners.ts";
-import { DrainableBunServers, WatchedOptions } from "./runtime/bun/server.ts";
-import type {
-  BunListener,
-  BunOptions,
-  BunServer,
-  BunServers,
-  BunUdpSocket,
-} from "./runtime/bun/types.ts";
-import { requireRuntime } from "./runtime/current.ts";
-import { holdWhileOpen } from "./shutdown/active_handle.ts";
-import { Lifetime } from "./shutdown/server_lifetime.ts";
-import { openNative } from "./runtime/adoption/native.ts";
 import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import {
+  createListenerAsync,
+  createListeners,
+} from "./runtime/adoption/create_listeners.ts";
+import {
+  type BunFunctions,
+  bunFunctions,
+  type BunListener,
+  type BunOptions,
+  type BunServer,
+  type BunUdpSocket,
+} from "./runtime/bun/functions.ts";
+import {
+  createBunListener,
+  createUdpSocket,
+  mergeBunListeners,
+} from "./runtime/bun/listeners.ts";
+import { BunServers } from "./runtime/bun/server.ts";
+import { requirePlatform } from "./runtime/current.ts";
+import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
+import { exitWhenIdle } from "./shutdown/idle_exit.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import { ServerLifetime } from "./shutdown/server_lifetime.ts";
+import { claimTarget, describeTarget, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
-export type { Fallback, ListenTarget } from "./core/types.ts";
+export type {
+  ClosableWebSocket,
+  DrainOptions,
+  Fallback,
+  ListenTarget,
+} from "./core/types.ts";
 export type {
   BunAddress,
+  BunFunctions,
   BunListener,
   BunOptions,
   BunServer,
-  BunServers,
   BunUdpSocket,
-} from "./runtime/bun/types.ts";
-export type { ClosableWebSocket, DrainOptions } from "./core/types.ts";
+} from "./runtime/bun/functions.ts";
 
 /**
  * The type of the global `Bun` where Bun's types are installed; without them,
  * what is known of it here.
  */
 export type BunTypes = typeof globalThis extends { Bun: infer Types } ? Types
-  : BunServers;
+  : BunFunctions;
 
 /**
  * The options of a function of Bun's. Of several forms it is the first, which in
@@ -149,37 +153,25 @@ export async function serve(
   target: ListenTarget,
   options: ServeOptions,
 ): Promise<Server> {
-  const doing = `Serving HTTP on ${describeTarget(target)}`;
-  const { fallback, own } = split(options, doing);
-  const { drain, ...rest } = own as { drain?: DrainOptions };
-  const settings = readDrainOptions(drain, doing);
-  const announcer = new Announcer();
-  const watched = new WatchedOptions(announcer);
-  const first = watched.watch(rest);
-  const opened = await openTarget("bun", target, fallback, {
-    bind: (place) => serveAt(bun(), place, first),
-    close: (server) => server.stop(true),
-  }, doing);
-  const methods = opened.listeners.map(ownMethods);
-  const lifetime = new Lifetime(
-    new DrainableBunServers(opened, methods, announcer, watched),
-    settings,
-    { webSockets: watched.webSockets },
-  );
-  return mergeServers(opened.listeners, methods, {
-    stop(now) {
-      if (!now) return lifetime.drain();
-      lifetime.close();
-      return lifetime.finished;
-    },
-    reload(options) {
-      const watching = watched.watch(options);
-      const next = announcer.isAnnouncing
-        ? watched.announcing() ?? watching
-        : watching;
-      for (const each of methods) each.reload(next);
-      return opened.listeners[0];
-    },
+  const action = `Serving HTTP on ${describeTarget(target)}`;
+  const { fallback, own } = splitOptions(options, action);
+  const { drain, ...serveOptions } = own as { drain?: DrainOptions };
+  const settings = readDrainOptions(drain, action);
+  const platform = requirePlatform("bun");
+  const claim = claimTarget(target, fallback, action);
+  let server: BunServers;
+  try {
+    server = BunServers.create(platform, claim.source, serveOptions, action);
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
+  const lifetime = new ServerLifetime(server, settings);
+  exitWhenIdle(lifetime, settings.idleTimeout);
+  return server.merge((now) => {
+    if (!now) return lifetime.drain();
+    lifetime.close();
+    return lifetime.finished;
   }) as Server;
 }
 
@@ -211,16 +203,31 @@ export async function listen(
   target: ListenTarget,
   options: ListenOptions,
 ): Promise<Listener> {
-  const doing = `Listening on ${describeTarget(target)}`;
-  const { fallback, own } = split(options, doing);
-  const opened = await openTarget("bun", target, fallback, {
-    bind: (place) => listenAt(bun(), place, own),
-    close: (listener) => listener.stop(true),
-  }, doing);
-  return holdWhileOpen(
-    mergeListeners(opened.listeners),
-    () => isBusy(opened.sockets),
-  ) as Listener;
+  const action = `Listening on ${describeTarget(target)}`;
+  const { fallback, own } = splitOptions(options, action);
+  const platform = requirePlatform("bun");
+  const claim = claimTarget(target, fallback, action);
+  try {
+    const functions = bunFunctions();
+    const { listeners, sockets } = createListeners(
+      platform,
+      claim.source,
+      "stream-listener",
+      {
+        create: (bindTo, inherited) =>
+          createBunListener(functions, bindTo, inherited, own),
+        close: (listener) => listener.stop(true),
+      },
+      action,
+    );
+    return trackListener(
+      mergeBunListeners(listeners),
+      () => sockets.mayHaveConnections(),
+    ) as Listener;
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
 }
 
 /**
@@ -255,39 +262,46 @@ export async function udpSocket(
   target: ListenTarget,
   options: UdpSocketOptions,
 ): Promise<UdpSocket> {
-  const doing = `Receiving datagrams on ${describeTarget(target)}`;
-  const { fallback, own } = split(options, doing);
-  const { listeners: [opened] } = await useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) => {
-      requireOne(endpoints, doing);
-      return openNative(requireRuntime("bun"), endpoints, "datagram", {
-        bind: (place) => udpSocketAt(bun(), place, own),
-        close: (each) => each.close(),
-      }, doing);
-    },
-  );
-  return holdWhileOpen(opened!) as UdpSocket;
+  const action = `Receiving datagrams on ${describeTarget(target)}`;
+  const { fallback, own } = splitOptions(options, action);
+  const platform = requirePlatform("bun");
+  const claim = claimTarget(target, fallback, action);
+  const opening = new ActiveHandle();
+  try {
+    requireOne(claim.source, action);
+    const functions = bunFunctions();
+    const socket = await createListenerAsync<BunUdpSocket>(
+      platform,
+      claim.source,
+      "datagram",
+      {
+        create: (bindTo, inherited) =>
+          createUdpSocket(functions, bindTo, inherited, own),
+        close: (socket) => socket.close(),
+      },
+      action,
+    );
+    return trackListener(socket) as UdpSocket;
+  } catch (error) {
+    await claim.release();
+    throw error;
+  } finally {
+    opening.close();
+  }
 }
 
-/** The options for Bun, without an address, and the one for us. */
-function split(
+/** Splits the options of Bun, without an address, from the fallback. */
+function splitOptions(
   options: object & FallbackOptions,
-  doing: string,
+  action: string,
 ): { fallback: Fallback | undefined; own: object } {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(
-      `${doing}: expected an object of options, found ${typeof options}`,
+      `${action}: expected an object of options, found ${typeof options}`,
     );
   }
   const { fallback, hostname: _h, port: _p, unix: _u, ...own } = options as
     & FallbackOptions
     & { hostname?: unknown; port?: unknown; unix?: unknown };
   return { fallback, own };
-}
-
-function bun(): BunServers {
-  return (globalThis as unknown as { Bun: BunServers }).Bun;
 }

@@ -5,9 +5,12 @@
  */
 
 import { quote } from "./core/errors.ts";
-import { useDescriptor } from "./target.ts";
-import { requireNoListener } from "./runtime/node/acceptor.ts";
 import type { Connection } from "./core/types.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import { requireConnection } from "./runtime/node/acceptor.ts";
+import { connectSocket } from "./runtime/node/connection.ts";
+import { ActiveHandle } from "./shutdown/active_handle.ts";
+import { claimDescriptor } from "./target.ts";
 
 /**
  * Takes the one connection that this process was started for: a socket unit
@@ -32,14 +35,19 @@ import type { Connection } from "./core/types.ts";
 export async function connection(
   name: string = "connection",
 ): Promise<Connection> {
-  const doing = `Taking the connection ${quote(name)}`;
-  return await useDescriptor(
-    name,
-    "stream-connection",
-    doing,
-    async (descriptor, runtime) => {
-      await requireNoListener(runtime, descriptor, doing);
-      return await runtime.connect(descriptor.fd);
-    },
-  );
+  const action = `Taking the connection ${quote(name)}`;
+  const platform = currentPlatform();
+  const claim = claimDescriptor(name, "stream-connection", action);
+  const opening = new ActiveHandle();
+  try {
+    const { descriptor, info } = claim;
+    await requireConnection(platform, descriptor, info, action);
+    return await platform.connect?.(descriptor.fd) ??
+      connectSocket(descriptor.fd);
+  } catch (error) {
+    await claim.release();
+    throw error;
+  } finally {
+    opening.close();
+  }
 }

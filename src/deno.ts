@@ -20,33 +20,44 @@
  */
 
 import { ActivationError } from "./core/errors.ts";
-import { describeTarget, openTarget, requireOne, useTarget } from "./target.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
-import type { Opened } from "./runtime/adoption/adopt_all.ts";
-import { isBusy } from "./runtime/adoption/listen_sockets.ts";
-import { Announcer } from "./runtime/http/request_tracker.ts";
-import { requireRuntime } from "./runtime/current.ts";
-import { mergeListeners, mergeServers } from "./runtime/deno/merge.ts";
+import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import {
+  createListeners,
+  type ListenerFactory,
+} from "./runtime/adoption/create_listeners.ts";
+import { requirePlatform } from "./runtime/current.ts";
 import {
   type DatagramConn,
-  type DenoServeOptions,
-  listenAt,
-  listenDatagramAt,
-  listenTlsAt,
+  type DenoFunctions,
+  denoFunctions,
+} from "./runtime/deno/functions.ts";
+import {
+  createDatagramConn,
+  createDenoListener,
+  createTlsListener,
+  mergeDenoListeners,
 } from "./runtime/deno/listeners.ts";
-import { DenoServers, serverMaker } from "./runtime/deno/server.ts";
-import { holdWhileOpen } from "./shutdown/active_handle.ts";
-import { Lifetime } from "./shutdown/server_lifetime.ts";
-import { openNative } from "./runtime/adoption/native.ts";
-import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import { type DenoServeOptions, DenoServer } from "./runtime/deno/server.ts";
+import { trackListener } from "./shutdown/active_handle.ts";
+import { exitWhenIdle } from "./shutdown/idle_exit.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import { ServerLifetime } from "./shutdown/server_lifetime.ts";
+import {
+  claimTarget,
+  describeTarget,
+  requireHandler,
+  requireOne,
+} from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
-export type { Fallback, ListenTarget } from "./core/types.ts";
 export type {
-  DatagramConn,
-  DenoServeOptions,
-} from "./runtime/deno/listeners.ts";
-export type { ClosableWebSocket, DrainOptions } from "./core/types.ts";
+  ClosableWebSocket,
+  DrainOptions,
+  Fallback,
+  ListenTarget,
+} from "./core/types.ts";
+export type { DatagramConn } from "./runtime/deno/functions.ts";
+export type { DenoServeOptions } from "./runtime/deno/server.ts";
 
 /** The options of `Deno.serve`, without an address. */
 export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
@@ -124,36 +135,40 @@ export async function serve(
   const { fallback, onListen, drain, signal, ...own } = options as ServeOptions<
     Deno.Addr
   >;
-  const doing = `Serving HTTP on ${describeTarget(target)}`;
-  if (typeof handler !== "function") {
-    throw new TypeError(
-      `${doing}: expected a handler function, found ${typeof handler}`,
-    );
-  }
-  const settings = readDrainOptions(drain, doing);
+  const action = `Serving HTTP on ${describeTarget(target)}`;
+  requireHandler(handler, action);
+  const settings = readDrainOptions(drain, action);
   signal?.throwIfAborted();
-  const announcer = new Announcer();
-  const opened = await openTarget(
-    "deno",
-    target,
-    fallback,
-    serverMaker(own, () => handler, announcer),
-    doing,
-  );
-  const servers = opened.listeners.map(({ server }) => server);
-  const ended = Promise.all(servers.map(({ finished }) => finished));
-  const drainable = new DenoServers(opened, announcer);
-  const lifetime = new Lifetime(drainable, settings, { ended });
+  const platform = requirePlatform("deno");
+  const claim = claimTarget(target, fallback, action);
+  let server: DenoServer;
+  try {
+    const { source } = claim;
+    server = DenoServer.create(platform, source, own, handler, handler, action);
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
+  const lifetime = new ServerLifetime(server, settings);
+  exitWhenIdle(lifetime, settings.idleTimeout);
   const close = () => lifetime.close();
   try {
-    for (const { addr } of servers) onListen?.(addr);
+    for (const { addr } of server.servers) onListen?.(addr);
   } catch (error) {
     close();
     throw error;
   }
   if (signal?.aborted) close();
   else signal?.addEventListener("abort", close, { once: true });
-  return mergeServers(servers, lifetime);
+  const shutdown = () => lifetime.drain();
+  // The first server stands for all.
+  return Object.assign(server.servers[0], {
+    finished: lifetime.finished,
+    shutdown,
+    [Symbol.asyncDispose]: shutdown,
+    ref: server.ref,
+    unref: server.unref,
+  });
 }
 
 /** Where to listen when a process is not activated. */
@@ -186,12 +201,13 @@ export async function listen(
   target: ListenTarget,
   options: ListenOptions = {},
 ): Promise<Deno.Listener> {
-  const doing = `Listening on ${describeTarget(target)}`;
-  const opened = await openTarget("deno", target, options.fallback, {
-    bind: listenAt,
+  const action = `Listening on ${describeTarget(target)}`;
+  const functions = denoFunctions();
+  return await openListener(target, options.fallback, {
+    create: (bindTo, inherited) =>
+      createDenoListener(functions, bindTo, inherited),
     close: (listener) => listener.close(),
-  }, doing);
-  return merge(opened);
+  }, action);
 }
 
 /** The options of `Deno.listenTls`, without an address. */
@@ -223,19 +239,40 @@ export async function listenTls(
   options: ListenTlsOptions,
 ): Promise<Deno.TlsListener> {
   const { fallback, cert, key, ...own } = options;
-  const doing = `Listening for TLS on ${describeTarget(target)}`;
-  const opened = await openTarget("deno", target, fallback, {
-    bind: (place) => listenTlsAt(place, own, { cert, key }),
+  const action = `Listening for TLS on ${describeTarget(target)}`;
+  const functions = denoFunctions();
+  return await openListener(target, fallback, {
+    create: (bindTo, inherited) =>
+      createTlsListener(functions, bindTo, inherited, own, { cert, key }),
     close: (listener) => listener.close(),
-  }, doing);
-  return merge(opened);
+  }, action);
 }
 
-/** One listener of several, which keeps the process. */
-function merge<T extends Deno.Listener<Deno.Conn>>(
-  { listeners, sockets }: Opened<T>,
-): T {
-  return holdWhileOpen(mergeListeners(listeners), () => isBusy(sockets));
+/** Opens one listener on all sockets of a target. */
+async function openListener<T extends Deno.Listener<Deno.Conn>>(
+  target: ListenTarget,
+  fallback: Fallback | undefined,
+  factory: ListenerFactory<T>,
+  action: string,
+): Promise<T> {
+  const platform = requirePlatform("deno");
+  const claim = claimTarget(target, fallback, action);
+  try {
+    const { listeners, sockets } = createListeners(
+      platform,
+      claim.source,
+      "stream-listener",
+      factory,
+      action,
+    );
+    return trackListener(
+      mergeDenoListeners(listeners),
+      () => sockets.mayHaveConnections(),
+    );
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
 }
 
 /** The options of `Deno.listenDatagram` for UDP, without an address. */
@@ -268,43 +305,37 @@ export async function listenDatagram(
   options: ListenDatagramOptions = {},
 ): Promise<DatagramConn> {
   const { fallback, ...own } = options;
-  const doing = `Receiving datagrams on ${describeTarget(target)}`;
-  const { listeners: [opened] } = await useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) => {
-      const runtime = requireRuntime("deno");
-      const open = unstableListenDatagram(doing);
-      requireOne(endpoints, doing);
-      return openNative(runtime, endpoints, "datagram", {
-        bind: (place) =>
-          listenDatagramAt(
-            place,
-            (at) => open({ ...own, ...at, transport: "udp" }),
-          ),
-        close: (each) => each.close(),
-      }, doing);
-    },
-  );
-  return holdWhileOpen(opened!);
+  const action = `Receiving datagrams on ${describeTarget(target)}`;
+  const platform = requirePlatform("deno");
+  const open = requireListenDatagram(action);
+  const claim = claimTarget(target, fallback, action);
+  try {
+    requireOne(claim.source, action);
+    const { listeners: [socket] } = createListeners(
+      platform,
+      claim.source,
+      "datagram",
+      {
+        create: (bindTo, inherited) =>
+          createDatagramConn(open, bindTo, inherited, own),
+        close: (socket) => socket.close(),
+      },
+      action,
+    );
+    return trackListener(socket!);
+  } catch (error) {
+    await claim.release();
+    throw error;
+  }
 }
 
-type ListenDatagram = (
-  options: ListenDatagramOptions & {
-    transport: "udp";
-    hostname: string;
-    port: number;
-  },
-) => DatagramConn;
-
-function unstableListenDatagram(doing: string): ListenDatagram {
-  const { listenDatagram } = Deno as unknown as {
-    listenDatagram?: ListenDatagram;
-  };
+function requireListenDatagram(
+  action: string,
+): NonNullable<DenoFunctions["listenDatagram"]> {
+  const { listenDatagram } = denoFunctions();
   if (listenDatagram !== undefined) return listenDatagram;
   throw new ActivationError(
     "unsupported",
-    `${doing}: Deno.listenDatagram is missing: run with --unstable-net`,
+    `${action}: Deno.listenDatagram is missing: run with --unstable-net`,
   );
 }

@@ -5,11 +5,6 @@
  */
 
 import type { Address } from "./core/address.ts";
-import { describeTarget, useTarget } from "./target.ts";
-import type { StreamBackend } from "./runtime/backend.ts";
-import { openBest, readMode } from "./runtime/select.ts";
-import { currentRuntime } from "./runtime/current.ts";
-import { holdWhileOpen } from "./shutdown/active_handle.ts";
 import type {
   Connection,
   Fallback,
@@ -17,6 +12,11 @@ import type {
   Made,
   Mode,
 } from "./core/types.ts";
+import type { ConnectionListener } from "./runtime/backend.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import { listenOnFirst, loadBackends, readMode } from "./runtime/select.ts";
+import { ActiveHandle } from "./shutdown/active_handle.ts";
+import { claimTarget, describeTarget } from "./target.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {
@@ -93,48 +93,58 @@ export async function listen(
   target: ListenTarget,
   options: ListenOptions = {},
 ): Promise<Listener> {
-  const doing = `Listening on ${describeTarget(target)}`;
-  const runtime = currentRuntime();
-  const mode = readMode(options.mode, doing);
-  const { opened, ...made } = await useTarget(
-    target,
-    options.fallback,
-    doing,
-    (endpoints) =>
-      openBest(
-        runtime,
-        endpoints,
-        mode,
-        (backends) => backends.listen(runtime, endpoints, doing),
-      ),
-  );
-  return holdWhileOpen(
-    new StreamListener(opened, made),
-    () => opened.some((each) => each.isBusy()),
-  );
+  const action = `Listening on ${describeTarget(target)}`;
+  const mode = readMode(options.mode, action);
+  const opening = new ActiveHandle();
+  try {
+    const selection = await loadBackends(currentPlatform(), mode);
+    const claim = claimTarget(target, options.fallback, action);
+    try {
+      const { listeners, ...made } = await listenOnFirst(
+        selection,
+        claim.source,
+        action,
+      );
+      return new StreamListener(listeners, made);
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+  } finally {
+    opening.close();
+  }
 }
 
 type Next = IteratorResult<Connection, undefined>;
 
-/** Brings the connections of several listeners together. */
+const DONE: Next = { done: true, value: undefined };
+
+/** Merges the connections of several listeners. */
 class StreamListener implements Listener {
   readonly mode: Made["mode"];
   readonly modeReason: string;
   readonly addresses: readonly (Address | undefined)[];
-  readonly #backends: readonly StreamBackend[];
-  /** Connections that nobody has asked for yet. */
+  readonly #listeners: readonly ConnectionListener[];
+  readonly #handle: ActiveHandle;
+  /** Connections that no iterator has asked for yet. */
   readonly #accepted: Connection[] = [];
-  /** Who waits for a connection; the first gets the next one. */
+  /** Iterators that wait for a connection; the first gets the next one. */
   readonly #waiting = new Set<(next: Next) => void>();
-  #closed = false;
+  #isClosed = false;
 
-  constructor(backends: readonly StreamBackend[], { mode, modeReason }: Made) {
+  constructor(
+    listeners: readonly ConnectionListener[],
+    { mode, modeReason }: Made,
+  ) {
     this.mode = mode;
     this.modeReason = modeReason;
-    this.#backends = backends;
-    this.addresses = backends.map(({ address }) => address);
-    for (const backend of backends) {
-      backend.attach((value) => {
+    this.#listeners = listeners;
+    this.addresses = listeners.map(({ address }) => address);
+    this.#handle = new ActiveHandle(() =>
+      listeners.some((listener) => listener.hasConnections())
+    );
+    for (const listener of listeners) {
+      listener.attach((value) => {
         const [next] = this.#waiting;
         if (next === undefined) this.#accepted.push(value);
         else next({ done: false, value });
@@ -147,10 +157,10 @@ class StreamListener implements Listener {
     return {
       next: () => this.#next(own),
       // Leaving a loop ends the iteration, not the listener: another loop can
-      // go on where this one stopped.
+      // continue where this one stopped.
       return: () => {
-        for (const resolve of own) resolve({ done: true, value: undefined });
-        return Promise.resolve({ done: true, value: undefined });
+        for (const resolve of own) resolve(DONE);
+        return Promise.resolve(DONE);
       },
     };
   }
@@ -158,7 +168,7 @@ class StreamListener implements Listener {
   #next(own: Set<(next: Next) => void>): Promise<Next> {
     const value = this.#accepted.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
-    if (this.#closed) return Promise.resolve({ done: true, value: undefined });
+    if (this.#isClosed) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       const settle = (next: Next) => {
         own.delete(settle);
@@ -171,20 +181,21 @@ class StreamListener implements Listener {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const each of this.#backends) each.close();
-    for (const resolve of this.#waiting) {
-      resolve({ done: true, value: undefined });
-    }
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#handle.close();
+    for (const resolve of this.#waiting) resolve(DONE);
   }
 
   ref(): void {
-    for (const each of this.#backends) each.ref();
+    for (const listener of this.#listeners) listener.ref();
+    this.#handle.ref();
   }
 
   unref(): void {
-    for (const each of this.#backends) each.unref();
+    for (const listener of this.#listeners) listener.unref();
+    this.#handle.unref();
   }
 
   [Symbol.dispose](): void {

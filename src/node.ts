@@ -20,24 +20,28 @@ import type * as net from "node:net";
 import { type Address, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
 import { ActivationError, quote } from "./core/errors.ts";
-import { describeTarget, useDescriptor, useTarget } from "./target.ts";
-import { addressMismatch, listenError } from "./runtime/node/acceptor.ts";
-import { attach } from "./runtime/node/server_binding.ts";
-import { builtin } from "./runtime/builtin.ts";
-import { currentRuntime } from "./runtime/current.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
-import { holdWhileOpen } from "./shutdown/active_handle.ts";
-import { Lifetime } from "./shutdown/server_lifetime.ts";
-import { DrainableNodeServer } from "./runtime/node/server.ts";
-import type { Runtime } from "./runtime/platform.ts";
-import { inetAddress } from "./runtime/socket_address.ts";
 import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import { builtin } from "./runtime/builtin.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import { addressMismatch, listenError } from "./runtime/errors.ts";
+import { NodeServer } from "./runtime/node/server.ts";
+import type { Platform } from "./runtime/platform.ts";
+import { inetAddress } from "./runtime/socket_address.ts";
+import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
+import { exitWhenIdle } from "./shutdown/idle_exit.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
+import { ServerLifetime } from "./shutdown/server_lifetime.ts";
+import { claimDescriptor, claimTarget, describeTarget } from "./target.ts";
 
-export type { Fallback, ListenTarget } from "./core/types.ts";
+export type {
+  ClosableWebSocket,
+  DrainOptions,
+  Fallback,
+  ListenTarget,
+} from "./core/types.ts";
 export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
 export type { ListenAddress } from "./core/listen_address.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
-export type { ClosableWebSocket, DrainOptions } from "./core/types.ts";
 
 /** How {@linkcode listen} listens. */
 export interface ListenOptions {
@@ -66,71 +70,69 @@ export async function listen(
   target: ListenTarget,
   options: ListenOptions = {},
 ): Promise<readonly (Address | undefined)[]> {
-  const doing = `Listening on ${describeTarget(target)}`;
-  const runtime = currentRuntime();
-  const takesDescriptors = runtime.httpServerTakesDescriptors ||
-    // Bun's HTTP servers, which don't, aren't derived from net.Server either.
-    server instanceof builtin("node:net").Server;
-  if (!takesDescriptors) requireConnections(runtime, server, doing);
-  const settings = readDrainOptions(options.drain, doing);
-  const last = lifetimes.get(server);
-  // What it does until it has ended, it does to the connections of the next.
-  if (last?.isDraining) await last.finished.catch(() => {});
+  const action = `Listening on ${describeTarget(target)}`;
+  const platform = currentPlatform();
+  const takesDescriptors = requireListenable(platform, server, action);
+  const settings = readDrainOptions(options.drain, action);
+  const earlier = lifetimes.get(server);
+  // A drain goes on with the connections of the server, also with later ones.
+  if (earlier?.isDraining) await earlier.finished.catch(() => {});
   if (server.listening) {
-    throw new TypeError(`${doing}: the server listens already`);
+    throw new TypeError(`${action}: the server listens already`);
   }
-  return await useTarget(
-    target,
-    options.fallback,
-    doing,
-    async (endpoints) => {
-      const isInherited = "descriptor" in endpoints[0];
-      // Known from an earlier call, if that could not make it listen.
-      const drainable = drainables.get(server) ??
-        new DrainableNodeServer(server);
-      drainables.set(server, drainable);
-      drainable.begin();
-      const attached = await attach(
-        runtime,
-        server,
-        endpoints,
-        takesDescriptors,
-        doing,
-      );
-      drainable.attached(attached, isInherited);
-      const { ended } = drainable;
-      lifetimes.set(server, new Lifetime(drainable, settings, { ended }));
-      return attached.addresses;
-    },
-  );
+  const claim = claimTarget(target, options.fallback, action);
+  const opening = new ActiveHandle();
+  try {
+    // Known from an earlier call that drained, or failed.
+    const known = nodeServers.get(server) ?? new NodeServer(server);
+    nodeServers.set(server, known);
+    await known.listen(platform, claim.source, takesDescriptors, action);
+    const lifetime = new ServerLifetime(known, settings);
+    lifetimes.set(server, lifetime);
+    exitWhenIdle(lifetime, settings.idleTimeout);
+    return known.addresses;
+  } catch (error) {
+    await claim.release();
+    throw error;
+  } finally {
+    opening.close();
+  }
 }
 
-/** Bun's servers of HTTPS, and before 1.4 those of HTTP, take no connections. */
-function requireConnections(
-  { title, version }: Runtime,
-  server: object,
-  doing: string,
-): void {
+/** The servers of the program that were made to listen. */
+const nodeServers = new WeakMap<net.Server, NodeServer>();
+
+/** The lifetime of each server that listens. */
+const lifetimes = new WeakMap<net.Server, ServerLifetime>();
+
+/**
+ * Checks that a server can listen on a descriptor, or take connections.
+ *
+ * @returns Whether it can listen on a descriptor itself.
+ */
+function requireListenable(
+  { httpServerTakesDescriptors, title, version }: Platform,
+  server: net.Server,
+  action: string,
+): boolean {
+  // Bun's HTTP servers, which don't, aren't derived from net.Server either.
+  if (
+    httpServerTakesDescriptors || server instanceof builtin("node:net").Server
+  ) return true;
   const { Server: HttpsServer } = builtin("node:https");
-  if (!(server instanceof HttpsServer)) return;
-  // The same class where neither does.
+  if (!((server as object) instanceof HttpsServer)) return false;
+  // Before Bun 1.4, where no server takes connections, both are one class.
   const isHttpToo = HttpsServer as unknown === builtin("node:http").Server;
   throw new ActivationError(
     "unsupported",
     isHttpToo
-      ? `${doing}: servers of node:http of ${title} ${version} take neither a ` +
+      ? `${action}: servers of node:http of ${title} ${version} take neither a ` +
         `descriptor nor connections: use serve of /bun, or Bun 1.4 or later`
-      : `${doing}: an https.Server of ${title} ${version} takes neither a ` +
+      : `${action}: an https.Server of ${title} ${version} takes neither a ` +
         `descriptor nor connections: use http2.createSecureServer() with ` +
         `allowHTTP1`,
   );
 }
-
-/** What is known of the connections of servers. */
-const drainables = new WeakMap<net.Server, DrainableNodeServer>();
-
-/** The servers that listen, and when they end. */
-const lifetimes = new WeakMap<net.Server, Lifetime>();
 
 /**
  * Ends a server without losing a request, which `server.close()` does not
@@ -161,14 +163,14 @@ export async function drain(
   server: net.Server,
   options: Pick<DrainOptions, "timeout" | "webSockets"> = {},
 ): Promise<void> {
-  const doing = "Draining a server";
+  const action = "Draining a server";
   const lifetime = lifetimes.get(server);
   if (lifetime === undefined) {
     throw new TypeError(
-      `${doing}: expected one that listen() has made listen, found another one`,
+      `${action}: expected one that listen() has made listen, found another one`,
     );
   }
-  readDrainOptions(options, doing);
+  readDrainOptions(options, action);
   await lifetime.drain(options);
 }
 
@@ -198,34 +200,37 @@ export async function bind(
   socket: dgram.Socket,
   name: string,
 ): Promise<Address | undefined> {
-  const doing = `Binding a datagram socket to ${quote(name)}`;
-  return await useDescriptor(
-    name,
-    "datagram",
-    doing,
-    async (descriptor, runtime) => {
-      const { address: expected } = descriptor.info;
-      await bindTo(socket, descriptor, doing);
-      const bound = socket.address();
-      const found = inetAddress(bound.address, bound.port);
-      if (expected && found && !sameAddress(expected, found)) {
-        socket.close();
-        throw addressMismatch(runtime, descriptor, expected, found, doing);
-      }
-      holdWhileOpen(socket);
-      return found ?? expected;
-    },
-  );
+  const action = `Binding a datagram socket to ${quote(name)}`;
+  const claim = claimDescriptor(name, "datagram", action);
+  const opening = new ActiveHandle();
+  try {
+    const { descriptor, info: { address: expected } } = claim;
+    await bindTo(socket, descriptor, action);
+    const { address, port } = socket.address();
+    const actual = inetAddress(address, port);
+    if (expected && actual && !sameAddress(expected, actual)) {
+      socket.close();
+      const platform = currentPlatform();
+      throw addressMismatch(platform, descriptor, expected, actual, action);
+    }
+    trackListener(socket);
+    return actual ?? expected;
+  } catch (error) {
+    await claim.release();
+    throw error;
+  } finally {
+    opening.close();
+  }
 }
 
 function bindTo(
   socket: dgram.Socket,
   descriptor: Descriptor,
-  doing: string,
+  action: string,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: unknown) =>
-      reject(listenError(error, `${doing}: ${descriptor}`));
+      reject(listenError(error, `${action}: ${descriptor}`));
     socket.once("error", onError);
     try {
       socket.bind({ fd: descriptor.fd }, () => {

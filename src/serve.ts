@@ -5,11 +5,6 @@
  */
 
 import type { Address } from "./core/address.ts";
-import { describeTarget, useTarget } from "./target.ts";
-import { openBest, readMode } from "./runtime/select.ts";
-import { currentRuntime } from "./runtime/current.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
-import { Lifetime } from "./shutdown/server_lifetime.ts";
 import type {
   DrainOptions,
   Fallback,
@@ -19,6 +14,14 @@ import type {
   ServeErrorHandler,
   ServeHandler,
 } from "./core/types.ts";
+import type { GracefulServer } from "./runtime/backend.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import { loadBackends, readMode, serveOnFirst } from "./runtime/select.ts";
+import { ActiveHandle } from "./shutdown/active_handle.ts";
+import { exitWhenIdle } from "./shutdown/idle_exit.ts";
+import { type DrainSettings, readDrainOptions } from "./shutdown/options.ts";
+import { ServerLifetime } from "./shutdown/server_lifetime.ts";
+import { claimTarget, describeTarget, requireHandler } from "./target.ts";
 
 /** How {@linkcode serve} serves. */
 export interface ServeOptions {
@@ -132,50 +135,64 @@ export async function serve(
   ...rest: [ServeHandler] | [ServeOptions, ServeHandler]
 ): Promise<FetchServer> {
   const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
-  const doing = `Serving HTTP on ${describeTarget(target)}`;
-  if (typeof handler !== "function") {
-    throw new TypeError(
-      `${doing}: expected a handler function, found ${typeof handler}`,
-    );
+  const { fallback, onError, signal } = options;
+  const action = `Serving HTTP on ${describeTarget(target)}`;
+  requireHandler(handler, action);
+  requireSignal(signal, action);
+  const mode = readMode(options.mode, action);
+  const settings = readDrainOptions(options.drain, action);
+  const opening = new ActiveHandle();
+  try {
+    const selection = await loadBackends(currentPlatform(), mode);
+    const claim = claimTarget(target, fallback, action);
+    try {
+      const { server, ...made } = await serveOnFirst(
+        selection,
+        claim.source,
+        handler,
+        onError,
+        action,
+      );
+      return startServer(server, made, settings, signal);
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+  } finally {
+    opening.close();
   }
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(
-      `${doing}: expected the option signal to be an AbortSignal, found ` +
-        typeof signal,
-    );
-  }
-  const mode = readMode(options.mode, doing);
-  const settings = readDrainOptions(options.drain, doing);
-  const runtime = currentRuntime();
-  const { opened, ...made } = await useTarget(
-    target,
-    options.fallback,
-    doing,
-    (endpoints) =>
-      openBest(runtime, endpoints, mode, (backends) =>
-        backends.serve(
-          runtime,
-          endpoints,
-          { handler, onError: options.onError },
-          doing,
-        )),
-  );
-  const { server, addresses, webSockets, ended } = opened;
-  const lifetime = new Lifetime(server, settings, { webSockets, ended });
+}
+
+/** Begins the lifetime of a server, and returns what the program is given. */
+function startServer(
+  server: GracefulServer,
+  made: Made,
+  settings: DrainSettings,
+  signal: AbortSignal | undefined,
+): FetchServer {
+  const lifetime = new ServerLifetime(server, settings);
+  exitWhenIdle(lifetime, settings.idleTimeout);
   const shutdown = () => lifetime.drain();
   if (signal?.aborted) shutdown();
   else signal?.addEventListener("abort", shutdown);
-  const forget = () => signal?.removeEventListener("abort", shutdown);
-  lifetime.finished.then(forget, forget);
+  const removeListener = () => signal?.removeEventListener("abort", shutdown);
+  lifetime.finished.then(removeListener, removeListener);
   return {
     ...made,
-    addresses,
+    addresses: server.addresses,
     finished: lifetime.finished,
     shutdown,
     close: () => lifetime.close(),
-    ref: () => opened.ref(),
-    unref: () => opened.unref(),
+    ref: () => server.ref(),
+    unref: () => server.unref(),
     [Symbol.asyncDispose]: shutdown,
   };
+}
+
+function requireSignal(signal: unknown, action: string): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new TypeError(
+    `${action}: expected the option signal to be an AbortSignal, found ` +
+      typeof signal,
+  );
 }

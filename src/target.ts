@@ -7,151 +7,150 @@
 
 import { activation, inactiveReason } from "./activation.ts";
 import type { Activation } from "./core/activation.ts";
-import type { Descriptor } from "./core/descriptor.ts";
-import type { UsableKind } from "./core/kinds.ts";
+import { Descriptor } from "./core/descriptor.ts";
 import {
   ActivationError,
   describeValue,
   quote,
   quoteAll,
 } from "./core/errors.ts";
+import type { DescriptorInfo } from "./core/info.ts";
+import type { UsableKind } from "./core/kinds.ts";
 import {
   type ListenAddress,
   parseListenAddress,
 } from "./core/listen_address.ts";
-import type { Endpoint } from "./runtime/node/acceptor.ts";
-import type { Maker, Opened } from "./runtime/adoption/adopt_all.ts";
-import { currentRuntime, requireRuntime } from "./runtime/current.ts";
-import { holdDuring } from "./shutdown/active_handle.ts";
-import { openNative } from "./runtime/adoption/native.ts";
-import { requireUsable, type Runtime } from "./runtime/platform.ts";
 import type { Fallback, ListenTarget } from "./core/types.ts";
+import { requireUsable } from "./runtime/checks.ts";
+import { listenersClosed } from "./runtime/closing_listeners.ts";
+import { currentPlatform } from "./runtime/current.ts";
+import type { ListenSource } from "./runtime/platform.ts";
 
-/** Endpoints to be used, with the way to give them back. */
-interface Claim {
-  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
-  /** The activation that they are of; `null` for a fallback. */
-  readonly activated: Activation | null;
+/** A claimed source. */
+export interface Claim {
+  readonly source: ListenSource;
+  /**
+   * Makes the descriptors claimable again after a failed use, and resolves when
+   * nothing of that is left.
+   */
+  release(): Promise<void>;
 }
 
 /**
- * Claims what a target stands for, uses it, and gives it back if that failed.
+ * Claims what a target stands for, and reads once what its descriptors are.
  *
- * @param target What to listen on.
- * @param fallback Where to listen if the process is not activated.
- * @param doing What is being done, to begin an error's message with.
- * @param use Uses the endpoints, all or none.
- * @returns What `use` returned.
+ * @param action What is being done, the beginning of an error's message.
  */
-export async function useTarget<T>(
+export function claimTarget(
   target: ListenTarget,
   fallback: Fallback | undefined,
-  doing: string,
-  use: (endpoints: Claim["endpoints"]) => Promise<T>,
-): Promise<T> {
-  const { endpoints, activated } = claim(target, fallback, doing);
-  try {
-    return await holdDuring(() => use(endpoints));
-  } catch (error) {
-    activated?.release(descriptorsOf(endpoints));
-    throw error;
+  action: string,
+): Claim {
+  const address = toListenAddress(target);
+  if (fallback !== undefined) requireFallback(fallback, action);
+  const activated = activation();
+  if (address.kind === "tcp" || address.kind === "unix") {
+    if (activated !== null) throw bindWhileActivated(activated, action);
+    return fallbackClaim(toFallback(address));
   }
+  if (activated === null) {
+    if (fallback !== undefined) return fallbackClaim(fallback);
+    throw notActivated(action, ", and there is no fallback");
+  }
+  return inheritedClaim(
+    activated,
+    address.kind === "fd"
+      ? [activated.claimFd(address.fd, action)]
+      : activated.claimAll(address.name, action),
+  );
+}
+
+/** A claimed descriptor, with what it is. */
+export interface DescriptorClaim {
+  readonly descriptor: Descriptor;
+  readonly info: DescriptorInfo;
+  /** See {@linkcode Claim.release}. */
+  release(): Promise<void>;
 }
 
 /**
- * Claims the one descriptor of a name, uses it, and gives it back if that
- * failed.
+ * Claims the one descriptor of a name, which must be of a kind.
  *
- * @param name The name.
- * @param kind The kind that it must be of.
- * @param doing What is being done, to begin an error's message with.
- * @param use Uses the descriptor.
- * @returns What `use` returned.
+ * @param action What is being done, the beginning of an error's message.
  */
-export async function useDescriptor<T>(
+export function claimDescriptor(
   name: string,
   kind: UsableKind,
-  doing: string,
-  use: (descriptor: Descriptor, runtime: Runtime) => Promise<T>,
-): Promise<T> {
+  action: string,
+): DescriptorClaim {
   const activated = activation();
-  if (activated === null) {
-    throw new ActivationError(
-      "not-activated",
-      `${doing}: no descriptors were handed over: ${inactiveReason()!.message}`,
-    );
-  }
-  const runtime = currentRuntime();
+  if (activated === null) throw notActivated(action);
   const descriptor = activated.claimOne(name);
+  const release = () => releaseAll(activated, [descriptor]);
   try {
-    requireUsable(runtime, [descriptor], kind, doing);
-    return await holdDuring(() => use(descriptor, runtime));
+    const [info] = Descriptor.inspectAll([descriptor]);
+    requireUsable(currentPlatform(), [descriptor], [info!], kind, action);
+    return { descriptor, info: info!, release };
   } catch (error) {
     activated.release([descriptor]);
     throw error;
   }
 }
 
-/**
- * Makes listeners of the runtime's own on what a target stands for: all of them,
- * or none.
- *
- * @param name The runtime that this must be.
- * @param target What to listen on.
- * @param fallback Where to listen if the process is not activated.
- * @param maker Makes a listener for stream connections.
- * @param doing What is being done, to begin an error's message with.
- * @returns The listeners and their sockets.
- */
-export function openTarget<T>(
-  name: "deno" | "bun",
-  target: ListenTarget,
-  fallback: Fallback | undefined,
-  maker: Maker<T>,
-  doing: string,
-): Promise<Opened<T>> {
-  return useTarget(
-    target,
-    fallback,
-    doing,
-    (endpoints) =>
-      openNative(
-        requireRuntime(name),
-        endpoints,
-        "stream-listener",
-        maker,
-        doing,
-      ),
-  );
+function inheritedClaim(
+  activated: Activation,
+  descriptors: readonly Descriptor[],
+): Claim {
+  const release = () => releaseAll(activated, descriptors);
+  try {
+    const [first, ...rest] = descriptors;
+    const infos = Descriptor.inspectAll(descriptors);
+    return {
+      source: { kind: "inherited", descriptors: [first!, ...rest], infos },
+      release,
+    };
+  } catch (error) {
+    activated.release(descriptors);
+    throw error;
+  }
+}
+
+function fallbackClaim(address: Fallback): Claim {
+  return { source: { kind: "fallback", address }, release: listenersClosed };
+}
+
+async function releaseAll(
+  activated: Activation,
+  descriptors: readonly Descriptor[],
+): Promise<void> {
+  activated.release(descriptors);
+  await listenersClosed();
 }
 
 /**
- * Checks that there is one endpoint, for what can't be several.
+ * Checks that a source is one socket, for what can't be several.
  *
- * @param endpoints The endpoints of a target.
- * @param doing What is being done, to begin an error's message with.
  * @throws {ActivationError} With the code `ambiguous-name`.
  */
-export function requireOne(
-  endpoints: readonly Endpoint[],
-  doing: string,
-): void {
-  if (endpoints.length === 1) return;
+export function requireOne(source: ListenSource, action: string): void {
+  if (source.kind === "fallback" || source.descriptors.length === 1) return;
   throw new ActivationError(
     "ambiguous-name",
-    `${doing}: found ${endpoints.length} sockets with this name: ask for each ` +
-      `as "fd:NUMBER", or give each socket unit its own FileDescriptorName=`,
+    `${action}: found ${source.descriptors.length} sockets with this name: ask ` +
+      `for each as "fd:NUMBER", or give each socket unit its own ` +
+      `FileDescriptorName=`,
   );
 }
 
-/** The descriptors among endpoints. */
-function descriptorsOf(endpoints: readonly Endpoint[]): Descriptor[] {
-  return endpoints.flatMap((endpoint) =>
-    "descriptor" in endpoint ? [endpoint.descriptor] : []
+/** Checks that a handler is a function. */
+export function requireHandler(handler: unknown, action: string): void {
+  if (typeof handler === "function") return;
+  throw new TypeError(
+    `${action}: expected a handler function, found ${typeof handler}`,
   );
 }
 
-/** A target as messages name it. */
+/** A target in messages. */
 export function describeTarget(target: ListenTarget): string {
   if (typeof target === "string") return quote(target);
   switch (target.kind) {
@@ -166,79 +165,55 @@ export function describeTarget(target: ListenTarget): string {
   }
 }
 
-/**
- * Parses a target.
- *
- * @param target A name, an address as text, or one parsed.
- * @returns The address.
- */
-export function toListenAddress(target: ListenTarget): ListenAddress {
+/** Parses a target; text with a colon is an address, since no name holds one. */
+function toListenAddress(target: ListenTarget): ListenAddress {
   if (typeof target !== "string") return target;
   return target.includes(":")
     ? parseListenAddress(target)
     : { kind: "systemd", name: target };
 }
 
-function claim(
-  target: ListenTarget,
-  fallback: Fallback | undefined,
-  doing: string,
-): Claim {
-  const address = toListenAddress(target);
-  if (fallback !== undefined) checkFallback(fallback, doing);
-  const activated = activation();
-  switch (address.kind) {
-    case "tcp":
-    case "unix":
-      if (activated !== null) {
-        throw new ActivationError(
-          "activated",
-          `${doing}: this process was handed sockets by name ` +
-            `(${quoteAll(activated.names)}) and binds none itself: ask for ` +
-            `one of them, such as "systemd:NAME"`,
-        );
-      }
-      return { endpoints: [bindable(address)], activated };
-    case "systemd":
-    case "fd": {
-      if (activated === null) {
-        if (fallback !== undefined) return { endpoints: [fallback], activated };
-        throw new ActivationError(
-          "not-activated",
-          `${doing}: no descriptors were handed over, and there is no ` +
-            `fallback: ${inactiveReason()!.message}`,
-        );
-      }
-      const descriptors = address.kind === "fd"
-        ? [activated.claimFd(address.fd, doing)]
-        : activated.claimAll(address.name, doing);
-      const [first, ...rest] = descriptors.map((descriptor) => ({
-        descriptor,
-      }));
-      return { endpoints: [first!, ...rest], activated };
-    }
-  }
-}
-
-function bindable(address: ListenAddress & { kind: "tcp" | "unix" }): Endpoint {
+function toFallback(
+  address: ListenAddress & { kind: "tcp" | "unix" },
+): Fallback {
   return address.kind === "unix"
     ? { path: address.path }
     : { port: address.port, hostname: address.hostname };
 }
 
-function checkFallback(fallback: Fallback, doing: string): void {
+function requireFallback(fallback: Fallback, action: string): void {
   const { port, path } = fallback as { port?: unknown; path?: unknown };
   const hasPort = typeof port === "number" && path === undefined;
   const hasPath = typeof path === "string" && path !== "" && port === undefined;
   if (!hasPort && !hasPath) {
     throw new TypeError(
-      `${doing}: expected a fallback of { port, hostname } or { path }, found ` +
+      `${action}: expected a fallback of { port, hostname } or { path }, found ` +
         describeValue(fallback),
     );
   }
   if (hasPort && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
     throw new RangeError(
-      `${doing}: expected a fallback port from 0 to 65535, found ${port}`,
+      `${action}: expected a fallback port from 0 to 65535, found ${port}`,
     );
   }
+}
+
+function bindWhileActivated(
+  activated: Activation,
+  action: string,
+): ActivationError {
+  return new ActivationError(
+    "activated",
+    `${action}: this process was handed sockets by name ` +
+      `(${quoteAll(activated.names)}) and binds none itself: ask for ` +
+      `one of them, such as "systemd:NAME"`,
+  );
+}
+
+function notActivated(action: string, addition: string = ""): ActivationError {
+  return new ActivationError(
+    "not-activated",
+    `${action}: no descriptors were handed over${addition}: ` +
+      inactiveReason()!.message,
+  );
 }

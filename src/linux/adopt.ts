@@ -19,30 +19,13 @@ import { decodeSockaddr } from "../core/sockaddr.ts";
 import type { EpollEntry, Libc } from "../ffi/libc.ts";
 
 /** An inherited socket that has taken a placeholder's place. */
-export interface Adopted {
-  /** The number that the runtime knows it by. */
+export interface AdoptedSocket {
   readonly fd: number;
-  /** Closes its first number: it can't be undone any more. */
-  commit(): Attachment;
-  /**
-   * Gives its first number back as it was, blocking or not. The listener
-   * accepts nothing any more; whoever made it closes it.
-   */
-  undo(): void;
-}
-
-/** How a runtime's listener holds on to the socket that it was given. */
-export interface Attachment {
-  /**
-   * Lets the runtime accept nothing more. The socket stays open, and what comes
-   * waits in its backlog. To be called before the runtime closes the listener:
-   * later its number may mean something else. A second call does nothing.
-   */
-  detach(): void;
-  /** Undoes {@linkcode Attachment.detach}. */
-  attach(): void;
-  /** Whether a connection waits to be accepted. */
-  isWaiting(): boolean;
+  commit(): void;
+  rollback(): void;
+  pause(): void;
+  resume(): void;
+  hasPending(): boolean;
 }
 
 /** Where an epoll instance watches a descriptor. */
@@ -67,7 +50,7 @@ export function adoptSocket(
   fd: number,
   placeholder: Address,
   from: number,
-): Adopted {
+): AdoptedSocket {
   const number = findSocket(libc, placeholder, fd, from);
   const { epoll, entry } = findWatched(libc, number);
   const wasNonBlocking = libc.isNonBlocking(fd);
@@ -93,37 +76,25 @@ export function adoptSocket(
     restore();
     throw error;
   }
+  let isPaused = false;
   return {
     fd: number,
-    commit() {
-      libc.close(fd);
-      return attachment(libc, number, { epoll, entry });
-    },
-    undo() {
+    commit: () => libc.close(fd),
+    rollback() {
       libc.unwatch(epoll, number);
       restore();
     },
-  };
-}
-
-function attachment(
-  libc: Libc,
-  fd: number,
-  { epoll, entry }: Watched,
-): Attachment {
-  let attached = true;
-  return {
-    detach() {
-      if (!attached) return;
-      attached = false;
-      libc.unwatch(epoll, fd);
+    pause() {
+      if (isPaused) return;
+      isPaused = true;
+      libc.unwatch(epoll, number);
     },
-    attach() {
-      if (attached) return;
-      libc.watch(epoll, fd, entry);
-      attached = true;
+    resume() {
+      if (!isPaused) return;
+      libc.watch(epoll, number, entry);
+      isPaused = false;
     },
-    isWaiting: () => libc.isReadable(fd),
+    hasPending: () => libc.isReadable(number),
   };
 }
 

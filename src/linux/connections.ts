@@ -51,7 +51,7 @@ export function openConnections(
  * @param libc The C library.
  * @param listening The addresses of the listeners.
  */
-export function endConnections(
+export function closeConnections(
   libc: Libc,
   listening: readonly Address[],
 ): void {

@@ -1,6 +1,6 @@
 /**
- * What the neutral `serve` and `listen` stand on: the runtime's own servers, or
- * the portable path.
+ * The interface of a backend: the servers and listeners behind the neutral
+ * `serve` and `listen`.
  *
  * @module
  */
@@ -12,63 +12,74 @@ import type {
   ServeErrorHandler,
   ServeHandler,
 } from "../core/types.ts";
-import type { Endpoint } from "./node/acceptor.ts";
-import type { Drainable } from "../shutdown/drain.ts";
-import type { Runtime } from "./platform.ts";
+import type { OpenConnections } from "../linux/connections.ts";
+import type { ListenSource, Platform } from "./platform.ts";
+import type { RuntimeName } from "./versions.ts";
 
-/** What keeps the process alive, and lets it end. */
-export interface Refs {
-  /** Keeps the process alive. */
+/** The servers of one runtime, or the portable path (`node`). */
+export interface Backend {
+  readonly name: RuntimeName;
+  /** Creates a server on all sockets of a source, or none. */
+  serve(
+    platform: Platform,
+    source: ListenSource,
+    handler: ServeHandler,
+    onError: ServeErrorHandler | undefined,
+    action: string,
+  ): GracefulServer | Promise<GracefulServer>;
+  /** Creates a listener for each socket of a source, or none. */
+  listen(
+    platform: Platform,
+    source: ListenSource,
+    action: string,
+  ): ConnectionListener[] | Promise<ConnectionListener[]>;
+}
+
+/** A server on all sockets of a name, which ends in steps so that no request is lost. */
+export interface GracefulServer {
+  /** The address of each socket, in order, where it is known. */
+  readonly addresses: readonly (Address | undefined)[];
+  readonly isInherited: boolean;
+  /** Total number of requests received. */
+  readonly totalRequests: number;
+  /** The open WebSockets that the server itself knows. */
+  readonly webSockets?: Iterable<ClosableWebSocket>;
+  /** Settles when the server has ended or failed on its own account. */
+  readonly ended?: Promise<unknown> | undefined;
+  /** Stops accepting; new connections wait for the next process that listens. */
+  pause(): void;
+  /** Accepts again, where that is possible. */
+  resume?(): void;
+  /** Whether a connection waits to be accepted, where that can be known. */
+  hasPending?(): boolean;
+  /** From now on, each response tells its client that the connection ends. */
+  closeConnectionsAfterResponses(): void;
+  /** The open connections; `undefined` where they are unknown. */
+  connections(): OpenConnections | undefined;
+  /**
+   * Closes idle connections, and the others after their responses. Resolves when
+   * all are closed.
+   */
+  closeGracefully(): Promise<void>;
+  closeAllConnections(): void;
+  /** Resolves when the runtime has reported the end of the server. */
+  closed?(): Promise<void>;
+  /** Keeps the process alive, as from the start. */
   ref(): void;
-  /** Lets the process end. */
+  /** Lets the process end although this serves. */
   unref(): void;
 }
 
-/** A server for a fetch handler, on all endpoints of a name. */
-export interface FetchBackend extends Refs {
-  /** How it is ended. */
-  readonly server: Drainable;
-  /** Where it listens. */
-  readonly addresses: readonly (Address | undefined)[];
-  /** The WebSockets that it knows. */
-  readonly webSockets?: Iterable<ClosableWebSocket>;
-  /** Settles when the server has ended, or failed, on its own account. */
-  readonly ended?: Promise<unknown>;
-}
-
-/** A listener for stream connections at one endpoint. */
-export interface StreamBackend extends Refs {
-  /** Where it listens. */
+/** A listener for stream connections on one socket. */
+export interface ConnectionListener {
+  /** The address that it listens at, where that is known. */
   readonly address: Address | undefined;
-  /** Hands all connections, also those that came before, to a function. */
+  /** Passes all connections, also earlier ones, to a function. */
   attach(onConnection: (connection: Connection) => void): void;
-  /** Stops accepting. What was accepted lives on. */
+  /** Stops accepting; accepted connections stay open. */
   close(): void;
-  /** Whether something that was accepted is open still, as far as is known. */
-  isBusy(): boolean;
-}
-
-/** What is to be served. */
-export interface FetchService {
-  /** Answers a request. */
-  readonly handler: ServeHandler;
-  /** Answers where the handler threw. */
-  readonly onError: ServeErrorHandler | undefined;
-}
-
-/** How servers and listeners come about. */
-export interface Backends {
-  /** Makes a server at all endpoints, or at none. */
-  serve(
-    runtime: Runtime,
-    endpoints: readonly [Endpoint, ...Endpoint[]],
-    service: FetchService,
-    doing: string,
-  ): Promise<FetchBackend>;
-  /** Makes listeners at all endpoints, or at none. */
-  listen(
-    runtime: Runtime,
-    endpoints: readonly [Endpoint, ...Endpoint[]],
-    doing: string,
-  ): Promise<readonly StreamBackend[]>;
+  /** Whether an accepted connection is open, as far as that is known. */
+  hasConnections(): boolean;
+  ref(): void;
+  unref(): void;
 }

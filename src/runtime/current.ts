@@ -1,33 +1,32 @@
 /**
- * Which runtime this is.
+ * The platform that this runs on.
  *
  * @module
  */
 
-import { type BunGlobal, bunRuntime } from "./bun/platform.ts";
 import { processGlobal } from "./builtin.ts";
-import { type DenoGlobal, denoRuntime } from "./deno/platform.ts";
-import { nodeRuntime } from "./node/platform.ts";
-import type { Runtime } from "./platform.ts";
+import { type BunGlobal, bunPlatform } from "./bun/platform.ts";
+import { type DenoGlobal, denoPlatform } from "./deno/platform.ts";
+import { nodePlatform } from "./node/platform.ts";
+import type { Platform } from "./platform.ts";
 
-let current: Runtime | undefined;
+let current: Platform | undefined;
 
 /**
- * The shim for the runtime that this runs on.
+ * Returns the platform that this runs on, the same at each call.
  *
- * @returns The shim; the same one every time.
  * @throws {TypeError} If it is neither Deno, Bun nor Node.
  */
-export function currentRuntime(): Runtime {
+export function currentPlatform(): Platform {
   return current ??= detect();
 }
 
-function detect(): Runtime {
+function detect(): Platform {
   const { Deno, Bun } = globalThis as { Deno?: DenoGlobal; Bun?: BunGlobal };
-  // Deno and Bun look like Node, too: they come first.
-  if (Deno?.version?.deno !== undefined) return denoRuntime(Deno);
-  if (Bun?.version !== undefined) return bunRuntime(Bun);
-  if (processGlobal()?.versions?.node !== undefined) return nodeRuntime();
+  // First, because Deno and Bun look like Node, too.
+  if (Deno?.version?.deno !== undefined) return denoPlatform(Deno);
+  if (Bun?.version !== undefined) return bunPlatform(Bun);
+  if (processGlobal()?.versions?.node !== undefined) return nodePlatform();
   throw new TypeError(
     "Detecting the runtime: found neither Deno, Bun nor Node: descriptors can " +
       "be inherited on these only",
@@ -35,18 +34,16 @@ function detect(): Runtime {
 }
 
 /**
- * The shim for the runtime that this runs on, which must be a certain one.
+ * Returns the platform that this runs on, which must be a certain one.
  *
- * @param name The runtime.
- * @returns The shim.
  * @throws {TypeError} If it is another one.
  */
-export function requireRuntime(name: "deno" | "bun"): Runtime {
-  const runtime = currentRuntime();
-  if (runtime.name === name) return runtime;
+export function requirePlatform(name: "deno" | "bun"): Platform {
+  const platform = currentPlatform();
+  if (platform.name === name) return platform;
   const wanted = { deno: "Deno", bun: "Bun" }[name];
   throw new TypeError(
-    `Using ${wanted}'s own servers: this is ${runtime.title}: import the ` +
+    `Using ${wanted}'s own servers: this is ${platform.title}: import the ` +
       `neutral entry point, which works on each runtime`,
   );
 }

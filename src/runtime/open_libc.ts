@@ -9,10 +9,10 @@ import { type DenoFfi, openDenoLibc } from "../ffi/deno.ts";
 import { Libc, type RawLibc } from "../ffi/libc.ts";
 import { type NodeFfi, openNodeLibc } from "../ffi/node.ts";
 import { optionalBuiltin, processGlobal } from "./builtin.ts";
-import type { NoAdopter } from "./platform.ts";
+import type { MissingLibc } from "./platform.ts";
 
 /** What is said where there is no C library. */
-export const NO_LIBC: NoAdopter = {
+export const NO_LIBC: MissingLibc = {
   reason: "the C library can't be called here: that takes Linux on x86_64 or " +
     "arm64, and a unit without MemoryDenyWriteExecute=yes: use the portable path",
   isDenied: false,

@@ -1,6 +1,6 @@
 /**
- * What the library needs of a runtime. One thin shim each for Deno, Bun and
- * Node gives it; everything above is written against this interface.
+ * The interface between the library and a runtime. `deno/`, `bun/` and `node/`
+ * implement it, and everything else is written against it.
  *
  * @module
  */
@@ -8,186 +8,120 @@
 import type * as http from "node:http";
 import type * as net from "node:net";
 import type { CloseDescriptor } from "../core/activation.ts";
-import { Descriptor } from "../core/descriptor.ts";
-import type { Inspector } from "../core/info.ts";
+import type { Descriptor } from "../core/descriptor.ts";
 import type { ListenVariables } from "../core/environment.ts";
-import { ActivationError } from "../core/errors.ts";
-import { judgeKind, type UsableKind, wrongKind } from "../core/kinds.ts";
+import type { DescriptorInfo, Inspector } from "../core/info.ts";
+import type { Connection, Fallback } from "../core/types.ts";
 import type { Libc } from "../ffi/libc.ts";
-import type { Connection } from "../core/types.ts";
-import type { Backends } from "./backend.ts";
-import type { Placeholder } from "./adoption/placeholder.ts";
-import type { Support } from "./versions.ts";
+import type { MinimumVersions, RuntimeName } from "./versions.ts";
 
-/** Why no listener can be adopted. */
-export interface NoAdopter {
-  /** What is missing, and what to do, as the end of a sentence. */
+/** One runtime, in four groups of members. */
+export interface Platform {
+  // The process.
+
+  /** Name of the runtime in the public API. */
+  readonly name: RuntimeName;
+  /** Name of the runtime in messages. */
+  readonly title: string;
+  /** Version of the runtime, such as `2.9.6`. */
+  readonly version: string;
+  readonly pid: number;
+  /**
+   * Inode id of this process's pidfd (`LISTEN_PIDFDID`), where the runtime and
+   * the kernel can report it.
+   */
+  pidfdId(): bigint | undefined;
+  readVariables(): ListenVariables;
+  clearVariables(): void;
+  /** Reads the command line of another process, where that is permitted. */
+  commandLine(pid: number): string[] | undefined;
+
+  // Inherited descriptors.
+
+  readonly inspector: Inspector;
+  /** The C library, if the runtime and the permissions allow to call it. */
+  libc(): Libc | undefined;
+  /**
+   * Whether the runtime sets close-on-exec on inherited descriptors when it
+   * starts. Where it doesn't, the flag shows which ones the runtime opened.
+   */
+  readonly setsCloseOnExecAtStart: boolean;
+  /**
+   * Sets close-on-exec on a descriptor, where the runtime has a way to.
+   *
+   * @returns Whether the descriptor is open, as far as that can be known.
+   */
+  setCloseOnExec(fd: number): boolean;
+  readonly close: CloseDescriptor;
+
+  // The runtime's own listeners.
+
+  /** Minimum version for each kind of descriptor, by the portable path. */
+  readonly minimumVersions: MinimumVersions;
+  /** The C library for adoption, or the reason why nothing can be adopted. */
+  adoptionLibc(): Libc | MissingLibc;
+  /** Flags of the permissions that are missing to bind a placeholder. */
+  missingPermission?(placeholder: Placeholder): string | undefined;
+  /**
+   * Takes over a connected stream socket, where `net.Socket` of the runtime
+   * can't.
+   */
+  connect?(fd: number): Promise<Connection>;
+
+  // Differences of the runtime's `node:net` and `node:http`.
+
+  /**
+   * Whether an `http.Server` can listen on a descriptor. Bun's binds a random
+   * port instead, without an error.
+   */
+  readonly httpServerTakesDescriptors: boolean;
+  /**
+   * Whether trying to listen shows that a TCP socket is a listener: it fails on
+   * a connection, and leaves that intact.
+   */
+  readonly detectsListenersByListening?: boolean;
+  /**
+   * Whether the runtime would refuse a descriptor of unknown kind as a stream
+   * socket. Asking leaves the descriptor untouched.
+   */
+  wouldRefuse?(fd: number): boolean;
+  /** Makes `pause()` of a request reach its socket, where it doesn't. */
+  fixRequestPause?(request: http.IncomingMessage): void;
+  /** Prepares a server so that a failed `listen()` keeps the descriptor open. */
+  keepDescriptorOnListenError?(server: net.Server): void;
+}
+
+/** The reason why the C library can't be called. */
+export interface MissingLibc {
+  /** What is missing and what to do, as the end of a sentence. */
   readonly reason: string;
   /** Whether it is a permission that the program could be given. */
   readonly isDenied: boolean;
 }
 
-/** One runtime, as this library sees it. */
-export interface Runtime {
-  /** Its name in the library's API. */
-  readonly name: "deno" | "bun" | "node";
-  /** Its name in messages. */
-  readonly title: string;
-  /** Its version, such as `2.9.6`. */
-  readonly version: string;
-  /** This process's id. */
-  readonly pid: number;
-  /** The version from which on each kind works; `undefined`: none does. */
-  readonly since: Support;
-  /**
-   * Whether an `http.Server` can listen on a descriptor itself. Bun's binds a
-   * random port instead, without a word.
-   */
-  readonly httpServerTakesDescriptors: boolean;
-  /** Reads the variables of the protocol. */
-  readVariables(): ListenVariables;
-  /** Removes the variables of the protocol. */
-  clearVariables(): void;
-  /** Reads the command line of another process, where that is possible. */
-  commandLine(pid: number): string[] | undefined;
-  /** Reads what descriptors are, in the best way that there is here. */
-  readonly inspector: Inspector;
-  /** The C library, if it can be called here. */
-  libc(): Libc | undefined;
-  /**
-   * Whether the runtime makes some of what it inherits close-on-exec when it
-   * starts. Where it doesn't, the flag tells what the runtime opened itself.
-   */
-  readonly marksInherited: boolean;
-  /**
-   * The inode id of this process's pidfd (`LISTEN_PIDFDID`), where the runtime
-   * and the kernel can tell it.
-   */
-  pidfdId(): bigint | undefined;
-  /**
-   * Makes a descriptor that was handed over close-on-exec, where the runtime
-   * gives a way.
-   *
-   * @param fd The descriptor.
-   * @returns Whether it is open, as far as that can be told.
-   */
-  receive(fd: number): boolean;
-  /** Closes a descriptor that the runtime has not taken over. */
-  readonly close: CloseDescriptor;
-  /**
-   * The C library, if listeners of the runtime's own can be put onto inherited
-   * sockets through it; else why not.
-   */
-  adopter(): Libc | NoAdopter;
-  /** Which permission is missing to bind a placeholder, if that is known. */
-  missingPermission?(placeholder: Placeholder): string | undefined;
-  /**
-   * The runtime's own servers, where they differ from the portable path: loaded
-   * when they are needed.
-   */
-  readonly native?: () => Promise<Backends>;
-  /** Takes over a connected stream socket. */
-  connect(fd: number): Promise<Connection>;
-  /**
-   * Whether a TCP socket of which no more is known can be told by trying to
-   * listen: that fails on a connection, without harm to it.
-   */
-  readonly tellsByListening?: boolean;
-  /**
-   * Whether the runtime would refuse a descriptor of which nothing is known as
-   * a stream socket. Asking doesn't touch it.
-   */
-  refuses?(fd: number): boolean;
-  /** Mends what `node:http` of the runtime does with a request, if need be. */
-  prepareRequest?(request: http.IncomingMessage): void;
-  /** Prepares a server, so that failing to listen doesn't lose the descriptor. */
-  keepRefused?(server: net.Server): void;
-}
+/** Where a listener is created whose place an inherited socket takes. */
+export type Placeholder =
+  | {
+    /** A TCP listener or UDP socket, for an inherited one of IPv4 or IPv6. */
+    readonly kind: "tcp" | "udp";
+    /** An address of the loopback interface. */
+    readonly hostname: string;
+    /** 0: the operating system chooses. */
+    readonly port: number;
+  }
+  | {
+    /** A Unix listener. */
+    readonly kind: "unix";
+    /** An unused path in a directory that only this user can enter. */
+    readonly path: string;
+  };
 
-/**
- * Checks, before anything is touched, that descriptors can be used: that this
- * version of the runtime can, and that they are of the kind. A kind that can't
- * be told passes: then the runtime will judge.
- *
- * @param runtime The runtime.
- * @param descriptors The descriptors.
- * @param kind As what they are to be used.
- * @param doing What is being done, to begin the message with.
- * @throws {ActivationError} With the code `unsupported`, `closed` or
- * `wrong-kind`.
- */
-export function requireUsable(
-  runtime: Runtime,
-  descriptors: readonly Descriptor[],
-  kind: UsableKind,
-  doing: string,
-): void {
-  if (descriptors.length === 0) return;
-  // First: what an old version says of a descriptor may be wrong.
-  requireSupport(runtime, descriptors[0]!, kind, doing);
-  requireKinds(runtime, descriptors, kind, doing);
-}
-
-/**
- * Checks that descriptors are of a kind. One that can't be told passes.
- *
- * @param runtime The runtime.
- * @param descriptors The descriptors.
- * @param kind As what they are to be used.
- * @param doing What is being done, to begin the message with.
- * @throws {ActivationError} With the code `closed` or `wrong-kind`.
- */
-export function requireKinds(
-  runtime: Runtime,
-  descriptors: readonly Descriptor[],
-  kind: UsableKind,
-  doing: string,
-): void {
-  const infos = Descriptor.inspectAll(descriptors);
-  descriptors.forEach((descriptor, at) => {
-    const found = infos[at]!;
-    const error = judgeKind(descriptor, found, [kind], doing);
-    if (error !== undefined) throw error;
-    if (found.kind === "unknown" && runtime.refuses?.(descriptor.fd)) {
-      throw wrongKind(descriptor, [kind], "something else", doing);
-    }
-  });
-}
-
-/** Whether this version can use descriptors of a kind by the portable path. */
-export function supportsKind(runtime: Runtime, kind: UsableKind): boolean {
-  const since = runtime.since[kind];
-  return since !== undefined && !isOlder(runtime.version, since);
-}
-
-function requireSupport(
-  runtime: Runtime,
-  descriptor: Descriptor,
-  kind: UsableKind,
-  doing: string,
-): void {
-  if (supportsKind(runtime, kind)) return;
-  const since = runtime.since[kind];
-  const what = {
-    "stream-listener": "listen on",
-    "stream-connection": "use a connection from",
-    "datagram": "receive datagrams on",
-  }[kind];
-  throw new ActivationError(
-    "unsupported",
-    `${doing}: ${runtime.title} ${runtime.version} can't ${what} an inherited ` +
-      `descriptor, here ${descriptor}: ` +
-      (since === undefined
-        ? `use Node, or Bun 1.4 or later`
-        : `use ${runtime.title} ${since} or later`),
-  );
-}
-
-/** Whether a version is older than another one, by their numbers. */
-function isOlder(version: string, than: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map((part) =>
-    parseInt(part, 10)
-  );
-  const [thanMajor = 0, thanMinor = 0] = than.split(".").map(Number);
-  return major < thanMajor || (major === thanMajor && minor < thanMinor);
-}
+/** Where to listen: on claimed descriptors, or at an address to bind. */
+export type ListenSource =
+  | {
+    readonly kind: "inherited";
+    readonly descriptors: readonly [Descriptor, ...Descriptor[]];
+    /** What each descriptor is, read once when it was claimed. */
+    readonly infos: readonly DescriptorInfo[];
+  }
+  | { readonly kind: "fallback"; readonly address: Fallback };

@@ -1,30 +1,29 @@
 /**
- * Choosing between the runtime's own servers and the portable path.
+ * Selecting the backend of a server or listener: the runtime's own servers, or
+ * the portable path.
  *
  * @module
  */
 
 import { ActivationError, describeValue } from "../core/errors.ts";
-import type { Made, Mode } from "../core/types.ts";
-import type { Endpoint } from "./node/acceptor.ts";
-import type { Backends } from "./backend.ts";
-import { portable } from "./node/backend.ts";
-import { type Runtime, supportsKind } from "./platform.ts";
-
-/** What was opened, and how. */
-export interface Chosen<T> extends Made {
-  /** What was opened. */
-  readonly opened: T;
-}
+import type {
+  Made,
+  Mode,
+  ServeErrorHandler,
+  ServeHandler,
+} from "../core/types.ts";
+import type { Backend, ConnectionListener, GracefulServer } from "./backend.ts";
+import { supportsKind } from "./checks.ts";
+import { nodeBackend } from "./node/backend.ts";
+import { loadConversion } from "./node/fetch_listener.ts";
+import type { ListenSource, Platform } from "./platform.ts";
 
 /**
  * Checks the option `mode`.
  *
- * @param mode What was given.
- * @param doing What is being done, to begin an error's message with.
- * @returns The mode.
+ * @throws {TypeError} If it is another value.
  */
-export function readMode(mode: unknown, doing: string): Mode {
+export function readMode(mode: unknown, action: string): Mode {
   switch (mode) {
     case undefined:
     case "auto":
@@ -34,58 +33,130 @@ export function readMode(mode: unknown, doing: string): Mode {
       return mode;
     default:
       throw new TypeError(
-        `${doing}: expected the option mode to be "auto", "native" or ` +
+        `${action}: expected the option mode to be "auto", "native" or ` +
           `"portable", found ${describeValue(mode)}`,
       );
   }
 }
 
-/**
- * Opens something in the best way that there is, or in the one that is wanted.
- *
- * @param runtime The runtime.
- * @param endpoints Where.
- * @param mode What is wanted.
- * @param open Opens it; what fails has changed nothing.
- * @returns What was opened, how, and why so.
- */
-export async function openBest<T>(
-  runtime: Runtime,
-  endpoints: readonly Endpoint[],
-  mode: Mode,
-  open: (backends: Backends) => Promise<T>,
-): Promise<Chosen<T>> {
-  const { native, title } = runtime;
-  if (native === undefined) {
-    return {
-      opened: await open(portable),
-      mode: mode === "portable" ? "portable" : "native",
-      modeReason: `${title}'s own servers take descriptors`,
-    };
-  }
-  const isInherited = endpoints.some((each) => "descriptor" in each);
-  let modeReason = "The program asked for it";
-  if (mode !== "portable") {
-    try {
-      return {
-        opened: await open(await native()),
-        mode: "native",
-        modeReason: isInherited
-          ? `${title}'s own listener was put onto the inherited socket`
-          : `${title}'s own listener was bound to the fallback address`,
-      };
-    } catch (error) {
-      if (mode === "native" || !mayGoOn(error)) throw error;
-      // An old version has no other way: its error is the one to mend.
-      if (isInherited && !supportsKind(runtime, "stream-listener")) throw error;
-      modeReason = error.message;
-    }
-  }
-  return { opened: await open(portable), mode: "portable", modeReason };
+/** The backends to try, in order. */
+export interface Selection {
+  readonly platform: Platform;
+  readonly mode: Mode;
+  readonly backends: readonly Backend[];
 }
 
-/** Whether an error leaves the sockets to another way. */
-function mayGoOn(error: unknown): error is ActivationError {
-  return error instanceof ActivationError &&
-    ["unsupported", "permission", "failed"].includes(error.code);
+/** Loads the backends to try, so that none is loaded after a socket is claimed. */
+export async function loadBackends(
+  platform: Platform,
+  mode: Mode,
+): Promise<Selection> {
+  const native = mode === "portable" ? undefined : await loadNative(platform);
+  if (native !== undefined && mode === "native") {
+    return { platform, mode, backends: [native] };
+  }
+  // Where the runtime's own servers are to be expected, the conversion is loaded
+  // only if they fail.
+  if (native === undefined || "reason" in platform.adoptionLibc()) {
+    await loadConversion();
+  }
+  const backends = native === undefined ? [nodeBackend] : [native, nodeBackend];
+  return { platform, mode, backends };
+}
+
+/** The backend of the runtime's own servers; Node's own is the portable path. */
+async function loadNative({ name }: Platform): Promise<Backend | undefined> {
+  switch (name) {
+    case "deno":
+      return (await import("./deno/backend.ts")).denoBackend;
+    case "bun":
+      return (await import("./bun/backend.ts")).bunBackend;
+    case "node":
+      return undefined;
+  }
+}
+
+/** Serves on the first backend that can. */
+export async function serveOnFirst(
+  selection: Selection,
+  source: ListenSource,
+  handler: ServeHandler,
+  onError: ServeErrorHandler | undefined,
+  action: string,
+): Promise<Made & { readonly server: GracefulServer }> {
+  const { platform, backends } = selection;
+  let reason: string | undefined;
+  for (let index = 0;; index++) {
+    const backend = backends[index]!;
+    try {
+      const server = await backend
+        .serve(platform, source, handler, onError, action);
+      return { server, ...describeBackend(selection, backend, source, reason) };
+    } catch (error) {
+      reason = reasonToGoOn(platform, backends[index + 1], source, error);
+    }
+  }
+}
+
+/** Listens on the first backend that can. */
+export async function listenOnFirst(
+  selection: Selection,
+  source: ListenSource,
+  action: string,
+): Promise<Made & { readonly listeners: ConnectionListener[] }> {
+  const { platform, backends } = selection;
+  let reason: string | undefined;
+  for (let index = 0;; index++) {
+    const backend = backends[index]!;
+    try {
+      const listeners = await backend.listen(platform, source, action);
+      return {
+        listeners,
+        ...describeBackend(selection, backend, source, reason),
+      };
+    } catch (error) {
+      reason = reasonToGoOn(platform, backends[index + 1], source, error);
+    }
+  }
+}
+
+/** The failures of a backend that leave the sockets to the next one. */
+const RECOVERABLE = ["unsupported", "permission", "failed"];
+
+/**
+ * Returns the reason to try the next backend.
+ *
+ * @throws The error of the last backend, if the next one must not be tried.
+ */
+function reasonToGoOn(
+  platform: Platform,
+  next: Backend | undefined,
+  source: ListenSource,
+  error: unknown,
+): string {
+  const mayGoOn = next !== undefined && error instanceof ActivationError &&
+    RECOVERABLE.includes(error.code) &&
+    // The portable path of an old version can't listen: the error of its own
+    // servers is the one that can be resolved.
+    (source.kind === "fallback" || supportsKind(platform, "stream-listener"));
+  if (!mayGoOn) throw error;
+  return error.message;
+}
+
+/** Describes the backend that was selected, and why. */
+function describeBackend(
+  { platform: { name, title }, mode }: Selection,
+  backend: Backend,
+  { kind }: ListenSource,
+  failure: string | undefined,
+): Made {
+  if (backend.name !== "node") {
+    const modeReason = kind === "inherited"
+      ? `${title}'s own listener was put onto the inherited socket`
+      : `${title}'s own listener was bound to the fallback address`;
+    return { mode: "native", modeReason };
+  }
+  return name === "node" && mode !== "portable"
+    ? { mode: "native", modeReason: "Node's own servers take descriptors" }
+    : { mode: "portable", modeReason: failure ?? "The program asked for it" };
 }

@@ -1,19 +1,14 @@
 /**
- * Addresses as `node:net` gives them, on each of the runtimes.
+ * Addresses of sockets as the runtimes report them.
  *
  * @module
  */
 
-import type * as net from "node:net";
 import { type Address, canonicalIpv6 } from "../core/address.ts";
 
 /**
- * Reads a numeric address and port.
- *
- * @param hostname The address; may have a scope id, which is left off, since
- * `/proc` doesn't show it either.
- * @param port The port.
- * @returns The address, or `undefined` if there is none.
+ * Reads a numeric address and port. A scope id is left off, because `/proc`
+ * doesn't show it either.
  */
 export function inetAddress(
   hostname: string | undefined,
@@ -23,21 +18,4 @@ export function inetAddress(
   return hostname.includes(":")
     ? { kind: "ipv6", hostname: canonicalIpv6(hostname.split("%")[0]!), port }
     : { kind: "ipv4", hostname, port };
-}
-
-/**
- * Reads where a server listens.
- *
- * @param server The server.
- * @returns The address, or `undefined` where the runtime doesn't tell: all of
- * them for a Unix socket that was inherited.
- */
-export function serverAddress(server: net.Server): Address | undefined {
-  const address = server.address();
-  if (typeof address === "string") {
-    return address.startsWith("\0")
-      ? { kind: "unix-abstract", name: address.slice(1) }
-      : { kind: "unix", path: address };
-  }
-  return inetAddress(address?.address, address?.port);
 }

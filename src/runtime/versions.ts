@@ -1,42 +1,45 @@
 /**
- * From which version on each runtime can use inherited descriptors, as the tests
- * have found it.
+ * Minimum versions of each runtime for inherited descriptors, as the tests have
+ * measured them.
  *
  * @module
  */
 
 import type { UsableKind } from "../core/kinds.ts";
 
-/** The first version of a runtime that can use descriptors of a kind. */
-export type Support = { readonly [kind in UsableKind]: string | undefined };
-
-/** The runtimes, by their names in the library's API. */
+/** The runtimes by their names in the public API. */
 export type RuntimeName = "deno" | "bun" | "node";
 
-/** Through `node:net` and its relatives, and the neutral entry point. */
-export const PORTABLE_SINCE: Readonly<Record<RuntimeName, Support>> = {
-  deno: {
-    "stream-listener": "2.8",
-    "stream-connection": "2.7",
-    "datagram": undefined,
-  },
-  bun: {
-    "stream-listener": "1.4",
-    "stream-connection": "1.2",
-    "datagram": "1.4",
-  },
-  node: {
-    "stream-listener": "22.0",
-    "stream-connection": "22.0",
-    "datagram": "22.0",
-  },
+/** The first version that can use each kind; `undefined`: none can. */
+export type MinimumVersions = {
+  readonly [kind in UsableKind]: string | undefined;
 };
 
+/** Through `node:net` and its relatives, and the neutral entry point. */
+export const PORTABLE_VERSIONS: Readonly<Record<RuntimeName, MinimumVersions>> =
+  {
+    deno: {
+      "stream-listener": "2.8",
+      "stream-connection": "2.7",
+      "datagram": undefined,
+    },
+    bun: {
+      "stream-listener": "1.4",
+      "stream-connection": "1.2",
+      "datagram": "1.4",
+    },
+    node: {
+      "stream-listener": "22.0",
+      "stream-connection": "22.0",
+      "datagram": "22.0",
+    },
+  };
+
 /**
- * With the servers of the runtime's own: by adoption, but on Node, whose own are
+ * With the runtime's own servers: by adoption on Deno and Bun; Node's own are
  * those of `node:net`.
  */
-export const NATIVE_SINCE: Readonly<Record<RuntimeName, Support>> = {
+export const NATIVE_VERSIONS: Readonly<Record<RuntimeName, MinimumVersions>> = {
   deno: {
     "stream-listener": "2.3",
     "stream-connection": undefined,
@@ -47,5 +50,15 @@ export const NATIVE_SINCE: Readonly<Record<RuntimeName, Support>> = {
     "stream-connection": undefined,
     "datagram": "1.2",
   },
-  node: PORTABLE_SINCE.node,
+  node: PORTABLE_VERSIONS.node,
 };
+
+/** Whether a version is older than a minimum, by their first two numbers. */
+export function isOlder(version: string, minimum: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map((part) =>
+    parseInt(part, 10)
+  );
+  const [minimumMajor = 0, minimumMinor = 0] = minimum.split(".").map(Number);
+  return major < minimumMajor ||
+    (major === minimumMajor && minor < minimumMinor);
+}

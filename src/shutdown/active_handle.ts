@@ -1,82 +1,83 @@
 /**
- * What keeps a process from ending for idleness beside its servers: listeners,
- * since only who accepts from them knows what goes on there.
+ * What prevents an exit on idle beside servers: listeners, whose connections
+ * only the program knows, and calls that are still opening one.
  *
  * @module
  */
 
-/** One that keeps it. */
-interface Holder {
-  /** Whether it listens, or will. */
-  isOpen: boolean;
-  /** Whether a connection that it accepted is open still. */
-  readonly isBusy: () => boolean;
-}
+const handles = new Set<ActiveHandle>();
 
-const holders = new Set<Holder>();
-
-/** Whether anything keeps the process. */
-export function isHeld(): boolean {
-  for (const holder of holders) {
-    if (holder.isOpen || holder.isBusy()) return true;
-  }
+/** Whether anything prevents an exit on idle. */
+export function hasActiveHandles(): boolean {
+  for (const handle of handles) if (handle.isActive()) return true;
   return false;
 }
 
-/**
- * Keeps the process while something is being opened.
- *
- * @param open Opens it.
- * @returns What that returned.
- */
-export async function holdDuring<T>(open: () => Promise<T>): Promise<T> {
-  const holder: Holder = { isOpen: true, isBusy: () => false };
-  holders.add(holder);
-  try {
-    return await open();
-  } finally {
-    holders.delete(holder);
+/** Prevents an exit on idle until it is closed. */
+export class ActiveHandle {
+  readonly #hasConnections: () => boolean;
+  #isClosed = false;
+  #isReferenced = true;
+
+  /** @param hasConnections Whether an accepted connection is open. */
+  constructor(hasConnections: () => boolean = () => false) {
+    this.#hasConnections = hasConnections;
+    handles.add(this);
+  }
+
+  isActive(): boolean {
+    if (!this.#isClosed && this.#isReferenced) return true;
+    const isActive = this.#hasConnections();
+    if (this.#isClosed && !isActive) handles.delete(this);
+    return isActive;
+  }
+
+  ref(): void {
+    this.#isReferenced = true;
+  }
+
+  unref(): void {
+    this.#isReferenced = false;
+  }
+
+  /** Closes it; the connections that are open prevent the exit still. */
+  close(): void {
+    this.#isClosed = true;
+    this.isActive();
   }
 }
 
-/** Methods that end a listener, of any runtime. */
-const ENDING = ["close", "stop", Symbol.dispose] as const;
+/** The methods of a runtime's listener that each method of a handle follows. */
+const METHODS = {
+  close: ["close", "stop", Symbol.dispose],
+  unref: ["unref"],
+  ref: ["ref"],
+} as const;
 
 /**
- * Keeps the process while a listener is open, unless it is unref'd, and while
- * connections of it are.
+ * Prevents an exit on idle while a listener of a runtime is open and referenced,
+ * and while connections of it are open.
  *
- * @param listener A listener or socket, of this library or of a runtime.
- * @param isBusy Whether a connection that it accepted is open still.
- * @returns The same.
+ * @returns The same listener, with its methods wrapped.
  */
-export function holdWhileOpen<T extends object>(
+export function trackListener<T extends object>(
   listener: T,
-  isBusy: () => boolean = () => false,
+  hasConnections?: () => boolean,
 ): T {
-  const holder: Holder = { isOpen: true, isBusy };
-  let isClosed = false;
-  holders.add(holder);
-  const before = (name: PropertyKey, note: () => void) => {
-    const method: unknown = Reflect.get(listener, name);
-    if (typeof method !== "function") return;
-    Object.defineProperty(listener, name, {
-      configurable: true,
-      writable: true,
-      value(...args: unknown[]) {
-        note();
-        return method.apply(listener, args);
-      },
-    });
-  };
-  for (const name of ENDING) {
-    before(name, () => {
-      isClosed = true;
-      holder.isOpen = false;
-      if (!isBusy()) holders.delete(holder);
-    });
+  const handle = new ActiveHandle(hasConnections);
+  for (const effect of ["close", "unref", "ref"] as const) {
+    for (const name of METHODS[effect]) {
+      const method: unknown = Reflect.get(listener, name);
+      if (typeof method !== "function") continue;
+      Object.defineProperty(listener, name, {
+        configurable: true,
+        writable: true,
+        value(...args: unknown[]) {
+          handle[effect]();
+          return method.apply(listener, args);
+        },
+      });
+    }
   }
-  before("unref", () => void (holder.isOpen = false));
-  before("ref", () => void (holder.isOpen = !isClosed));
   return listener;
 }

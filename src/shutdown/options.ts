@@ -20,18 +20,18 @@ const DEFAULT_TIMEOUT_MS = 30_000;
  * Checks options, and fills in what is missing.
  *
  * @param options The options.
- * @param doing What is being done, to begin an error's message with.
+ * @param action What is being done, the beginning of an error's message.
  * @returns The settings.
  * @throws {TypeError | RangeError} If an option has another form.
  */
 export function readDrainOptions(
   options: DrainOptions | undefined,
-  doing: string,
+  action: string,
 ): DrainSettings {
   const given: unknown = options ?? {};
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new TypeError(
-      `${doing}: expected the option drain to be an object, found ` +
+      `${action}: expected the option drain to be an object, found ` +
         describeValue(given),
     );
   }
@@ -40,21 +40,21 @@ export function readDrainOptions(
   const { webSockets } = given as DrainOptions;
   if (!Array.isArray(signals)) {
     throw new TypeError(
-      `${doing}: expected drain.signals to be an array such as ["SIGTERM"], ` +
+      `${action}: expected drain.signals to be an array such as ["SIGTERM"], ` +
         `found ${describeValue(signals)}`,
     );
   }
-  for (const signal of signals) checkSignal(signal, doing);
-  checkTime("timeout", timeout, doing);
+  for (const signal of signals) checkSignal(signal, action);
+  checkTime("timeout", timeout, action);
   if (idleTimeout !== undefined) {
-    checkTime("idleTimeout", idleTimeout, doing);
+    checkTime("idleTimeout", idleTimeout, action);
   }
   if (
     webSockets !== undefined &&
     typeof Object(webSockets)[Symbol.iterator] !== "function"
   ) {
     throw new TypeError(
-      `${doing}: expected drain.webSockets to be a Set or another iterable, ` +
+      `${action}: expected drain.webSockets to be a Set or another iterable, ` +
         `found ${describeValue(webSockets)}`,
     );
   }
@@ -66,10 +66,10 @@ export function readDrainOptions(
   };
 }
 
-function checkSignal(signal: unknown, doing: string): void {
+function checkSignal(signal: unknown, action: string): void {
   if (typeof signal !== "string") {
     throw new TypeError(
-      `${doing}: expected the names of signals in drain.signals, found ` +
+      `${action}: expected the names of signals in drain.signals, found ` +
         describeValue(signal),
     );
   }
@@ -79,7 +79,7 @@ function checkSignal(signal: unknown, doing: string): void {
     signal === "SIGSTOP" || !canBeHandled(signal)
   ) {
     throw new RangeError(
-      `${doing}: expected signals that can be handled in drain.signals, such ` +
+      `${action}: expected signals that can be handled in drain.signals, such ` +
         `as "SIGTERM", found ${quote(signal)}`,
     );
   }
@@ -97,16 +97,16 @@ function canBeHandled(signal: string): boolean {
   }
 }
 
-function checkTime(name: string, value: unknown, doing: string): void {
+function checkTime(name: string, value: unknown, action: string): void {
   if (typeof value !== "number") {
     throw new TypeError(
-      `${doing}: expected drain.${name} to be a number of milliseconds, found ` +
+      `${action}: expected drain.${name} to be a number of milliseconds, found ` +
         describeValue(value),
     );
   }
   if (!(value >= 0)) {
     throw new RangeError(
-      `${doing}: expected drain.${name} to be 0 milliseconds or more, found ` +
+      `${action}: expected drain.${name} to be 0 milliseconds or more, found ` +
         value,
     );
   }

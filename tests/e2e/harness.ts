@@ -64,11 +64,11 @@ export interface Tool {
 }
 
 /** The versions from which on `node:net` takes descriptors. */
-const PORTABLE_SINCE = { deno: [2, 8], bun: [1, 4], node: [22, 0] } as const;
+const PORTABLE_VERSIONS = { deno: [2, 8], bun: [1, 4], node: [22, 0] } as const;
 
 function isPortable({ runtime, version }: Tool): boolean {
   const [major, minor] = version.split(".").map(Number) as [number, number];
-  const [since, sinceMinor] = PORTABLE_SINCE[runtime];
+  const [since, sinceMinor] = PORTABLE_VERSIONS[runtime];
   return major > since || (major === since && minor >= sinceMinor);
 }
 

@@ -33,7 +33,10 @@ for (const host of HOSTS) {
       if (!host.adopts && !isNode) {
         const error = await agent.fail(op, "web", { mode: "native" });
         assert.equal(error.code, "permission");
-        assert.match(error.message, /not given --allow-ffi .*: run with it/);
+        assert.match(
+          error.message,
+          /missing permission .*: run with --allow-ffi/,
+        );
         assert.deepEqual((await agent.call("activation")).unclaimed, [3]);
         if (!host.isPortable) {
           // The error of the better way is the one that can be mended.
@@ -119,7 +122,7 @@ for (const host of HOSTS.filter(isDeno)) {
     const { agent, sockets } = await activateAgent(t, limited, SOCKETS);
     const { mode, modeReason } = await agent.call("serve", "web");
     assert.equal(mode, "portable");
-    assert.match(modeReason, /was not given --allow-net: run with it$/);
+    assert.match(modeReason, /missing permission: run with --allow-net$/);
     await assertWorks("serve", sockets[0]!.port!);
     assertListensOnly(agent, sockets);
   });

@@ -12,7 +12,7 @@ import path from "node:path";
 import process from "node:process";
 import { quote } from "../../core/errors.ts";
 import type { Sockets } from "../../ffi/sockets.ts";
-import { currentRuntime } from "../../runtime/current.ts";
+import { currentPlatform } from "../../runtime/current.ts";
 import { openSocketCalls } from "../../runtime/open_sockets.ts";
 import { type Binder, BindFailure, type Bound } from "./binder.ts";
 import { libcBinder } from "./libc_binder.ts";
@@ -58,7 +58,7 @@ export function bestBinder(
   calls: Sockets | undefined = openSocketCalls(),
 ): Binder {
   if (calls !== undefined) return libcBinder(calls);
-  if (currentRuntime().name !== "deno") return parkedBinder();
+  if (currentPlatform().name !== "deno") return parkedBinder();
   throw new UsageError(
     "Binding sockets: Deno can't call the C library here: run it with -A, on " +
       "Linux on x86_64 or arm64, or use Node or Bun",

@@ -15,8 +15,8 @@ import {
   parseListenNumber,
 } from "../../core/environment.ts";
 import type { AcceptQueue } from "../../ffi/libc.ts";
-import { isClosable } from "../../runtime/node/platform.ts";
-import type { NoAdopter } from "../../runtime/platform.ts";
+import { isClosable } from "../../runtime/descriptors.ts";
+import type { MissingLibc } from "../../runtime/platform.ts";
 import type { RuntimeName } from "../../runtime/versions.ts";
 import {
   descriptorFindings,
@@ -42,7 +42,7 @@ export interface Subject {
   /** The queue of a listening TCP socket, where it can be read. */
   acceptQueue(fd: number): AcceptQueue | undefined;
   /** Why the runtime's own servers can't use descriptors, if they can't. */
-  readonly noAdopter: NoAdopter | undefined;
+  readonly noAdopter: MissingLibc | undefined;
   /** See the runtimes' shims. */
   readonly marksInherited: boolean;
 }

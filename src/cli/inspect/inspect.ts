@@ -11,8 +11,8 @@ import {
 } from "../../core/environment.ts";
 import { firstKnown } from "../../linux/chain.ts";
 import { processGlobal } from "../../runtime/builtin.ts";
-import { currentRuntime } from "../../runtime/current.ts";
-import type { Runtime } from "../../runtime/platform.ts";
+import { currentPlatform } from "../../runtime/current.ts";
+import type { Platform } from "../../runtime/platform.ts";
 import { statInspector } from "../../runtime/stat_inspector.ts";
 import { examine, isInOrder, type Source, type Subject } from "./examine.ts";
 import { formatJson } from "./json.ts";
@@ -62,7 +62,7 @@ function show(args: readonly string[], io: Io): number {
         `command of listenfds run`,
     );
   }
-  const report = examine(readVariables(io.env), subjectOf(currentRuntime()));
+  const report = examine(readVariables(io.env), subjectOf(currentPlatform()));
   io.stdout.write(
     given.has("json") ? formatJson(report) : formatReport(
       report,
@@ -87,10 +87,10 @@ function readVariables(env: Io["env"]): ListenVariables {
 }
 
 /** The process that this is. */
-function subjectOf(runtime: Runtime): Subject {
+function subjectOf(runtime: Platform): Subject {
   const { platform } = processGlobal()!;
   const libc = runtime.libc();
-  const adopter = runtime.adopter();
+  const adopter = runtime.adoptionLibc();
   const source = sourceOf(runtime, platform);
   return {
     runtime: runtime.name,
@@ -112,11 +112,11 @@ function subjectOf(runtime: Runtime): Subject {
       }
     },
     noAdopter: "reason" in adopter ? adopter : undefined,
-    marksInherited: runtime.marksInherited,
+    marksInherited: runtime.setsCloseOnExecAtStart,
   };
 }
 
-function sourceOf(runtime: Runtime, platform: string): Source {
+function sourceOf(runtime: Platform, platform: string): Source {
   if (runtime.libc() !== undefined) return "libc";
   if (runtime.name === "deno") return "none";
   return platform === "linux" ? "proc" : "fstat";

@@ -8,8 +8,8 @@ import type { DescriptorInfo, SocketInfo } from "../../core/info.ts";
 import { isFileInfo } from "../../core/info.ts";
 import type { UsableKind } from "../../core/kinds.ts";
 import {
-  NATIVE_SINCE,
-  PORTABLE_SINCE,
+  NATIVE_VERSIONS,
+  PORTABLE_VERSIONS,
   type RuntimeName,
 } from "../../runtime/versions.ts";
 
@@ -158,8 +158,8 @@ function ways(
   kind: UsableKind,
   { family }: SocketInfo,
 ): Pick<Use, "native" | "portable"> {
-  const native = NATIVE_SINCE[runtime][kind];
-  const portable = PORTABLE_SINCE[runtime][kind];
+  const native = NATIVE_VERSIONS[runtime][kind];
+  const portable = PORTABLE_VERSIONS[runtime][kind];
   return {
     native: native === undefined ? undefined : {
       since: native,
@@ -215,7 +215,7 @@ function vsockListener(runtime: RuntimeName, kind: UsableKind): Use {
   return {
     native: undefined,
     portable: {
-      since: PORTABLE_SINCE.bun[kind]!,
+      since: PORTABLE_VERSIONS.bun[kind]!,
       api: PORTABLE_API[kind],
       needs: [],
     },

@@ -1,100 +1,79 @@
 /**
  * The sockets under the runtime's own listeners, and what can be done to them
- * that the runtime gives no way for.
+ * that the runtime has no function for.
  *
  * @module
  */
 
 import type { Address } from "../../core/address.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import type { Attachment } from "../../linux/adopt.ts";
+import type { AdoptedSocket } from "../../linux/adopt.ts";
 import {
-  endConnections,
+  closeConnections,
   type OpenConnections,
   openConnections,
 } from "../../linux/connections.ts";
 
-/** The sockets of one or more listeners that end together. */
-export interface Sockets {
-  /** The addresses of those that were handed over, in order. */
-  readonly inherited: readonly (Address | undefined)[];
-  /** Whether they were handed over. */
-  readonly areInherited: boolean;
-  /** Accepts nothing more; what comes waits for whoever listens next. */
-  detach(): void;
-  /** Accepts again. */
-  attach(): void;
-  /** Whether a connection waits to be accepted. */
-  isWaiting(): boolean;
-  /** What is known of the connections that were accepted; often nothing. */
-  connections(): OpenConnections | undefined;
-  /** Ends the connections that were accepted, where they are known. */
-  endConnections(): void;
-}
+/**
+ * The sockets of listeners that end together: adopted ones, or none where the
+ * runtime bound a fallback address itself.
+ */
+export class ListenSockets {
+  /** The address of each adopted socket, in order. */
+  readonly addresses: readonly (Address | undefined)[];
+  readonly #libc: Libc | undefined;
+  readonly #adopted: readonly AdoptedSocket[];
 
-/** Sockets that were handed over. */
-export class AdoptedSockets implements Sockets {
-  readonly areInherited = true;
-  readonly inherited: readonly (Address | undefined)[];
-  readonly #libc: Libc;
-  readonly #attachments: readonly Attachment[];
-
-  /**
-   * @param libc The C library.
-   * @param attachments How the listeners hold on to their sockets.
-   * @param inherited Their addresses.
-   */
   constructor(
-    libc: Libc,
-    attachments: readonly Attachment[],
-    inherited: readonly (Address | undefined)[],
+    libc?: Libc,
+    adopted: readonly AdoptedSocket[] = [],
+    addresses: readonly (Address | undefined)[] = [],
   ) {
     this.#libc = libc;
-    this.#attachments = attachments;
-    this.inherited = inherited;
+    this.#adopted = adopted;
+    this.addresses = addresses;
   }
 
-  get #known(): Address[] {
-    return this.inherited.flatMap((each) => each ?? []);
+  get areInherited(): boolean {
+    return this.#adopted.length > 0;
   }
 
-  detach(): void {
-    for (const each of this.#attachments) each.detach();
+  /** Stops accepting; new connections wait for the next process that listens. */
+  pause(): void {
+    for (const socket of this.#adopted) socket.pause();
   }
 
-  attach(): void {
-    for (const each of this.#attachments) each.attach();
+  /** Accepts again. */
+  resume(): void {
+    for (const socket of this.#adopted) socket.resume();
   }
 
-  isWaiting(): boolean {
-    return this.#attachments.some((each) => each.isWaiting());
+  /** Whether a connection waits to be accepted. */
+  hasPending(): boolean {
+    return this.#adopted.some((socket) => socket.hasPending());
   }
 
+  /** The accepted connections; `undefined` where they are unknown. */
   connections(): OpenConnections | undefined {
-    return openConnections(this.#libc, this.#known);
+    return this.#libc && openConnections(this.#libc, this.#knownAddresses);
   }
 
-  endConnections(): void {
+  /** Whether an accepted connection may be open. */
+  mayHaveConnections(): boolean {
+    return this.areInherited && this.connections()?.count !== 0;
+  }
+
+  /** Shuts the accepted connections down, where they are known. */
+  closeConnections(): void {
+    if (this.#libc === undefined) return;
     try {
-      endConnections(this.#libc, this.#known);
+      closeConnections(this.#libc, this.#knownAddresses);
     } catch {
-      // They can't be found: they end with the process.
+      // They can't be found, and end with the process.
     }
   }
-}
 
-/** Whether a connection that was accepted at inherited sockets may be open. */
-export function isBusy(sockets: Sockets): boolean {
-  return sockets.areInherited && sockets.connections()?.count !== 0;
+  get #knownAddresses(): Address[] {
+    return this.addresses.filter((address) => address !== undefined);
+  }
 }
-
-/** Sockets that the runtime has bound itself, to fall back to. */
-export const OWN_SOCKETS: Sockets = {
-  inherited: [],
-  areInherited: false,
-  detach() {},
-  attach() {},
-  isWaiting: () => false,
-  connections: () => undefined,
-  endConnections() {},
-};

@@ -1,5 +1,5 @@
 /**
- * Addresses for placeholders: what a runtime's own listener is made on, before
+ * Placeholders: the addresses that a runtime's own listener is created on before
  * an inherited socket takes its place.
  *
  * @module
@@ -8,65 +8,29 @@
 import type { Address } from "../../core/address.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
 import { builtin } from "../builtin.ts";
+import type { Placeholder } from "../platform.ts";
 
-/** Where a listener is to be made that an inherited socket takes over. */
-export type Placeholder =
-  | {
-    /** A TCP listener, for an inherited socket of IPv4 or IPv6. */
-    readonly kind: "tcp";
-    /** An address of the loopback interface. */
-    readonly hostname: string;
-    /** 0: the operating system chooses. */
-    readonly port: number;
-  }
-  | {
-    /** A UDP socket, for an inherited one of IPv4 or IPv6. */
-    readonly kind: "udp";
-    /** An address of the loopback interface. */
-    readonly hostname: string;
-    /** 0: the operating system chooses. */
-    readonly port: number;
-  }
-  | {
-    /** A Unix listener. */
-    readonly kind: "unix";
-    /** A path that nothing has, in a folder that nobody else can look into. */
-    readonly path: string;
-  };
-
-/** Where a listener of the runtime's own is made. */
-export interface Place {
-  /** The address to give to the runtime. */
-  readonly bind: Placeholder;
-  /**
-   * The address that it has in truth, if that is another: `bind` is only a
-   * placeholder then.
-   */
-  readonly inherited: Address | undefined;
-}
-
-/** A placeholder, and how to find and remove what is made on it. */
-export interface Reserved {
+/** A placeholder, and how its socket is found and its files are removed. */
+export interface ReservedPlaceholder {
   readonly placeholder: Placeholder;
   /**
-   * Makes what it needs in the file system; the path is another one afterwards
-   * where it can't be made at the first.
+   * Creates the directory that it needs, and returns the placeholder. Its path
+   * changes where the directory can't be created at the first place.
    */
-  prepare(): void;
-  /** Where its socket is bound; a port of 0 stands for any. */
+  prepare(): Placeholder;
+  /** The address that its socket is bound to; a port of 0 stands for any. */
   readonly address: Address;
-  /** Removes what was made for it in the file system. */
+  /** Removes its directory. */
   remove(): void;
 }
 
 /**
- * Reserves a placeholder for an inherited socket.
- *
- * @param info What the socket is.
- * @returns The placeholder; `undefined` for a kind that there is none for.
+ * Reserves a placeholder for an inherited socket; `undefined` for a kind that
+ * no runtime has a listener of its own for.
  */
-export function reservePlaceholder(info: DescriptorInfo): Reserved | undefined {
-  const { address, kind } = info;
+export function reservePlaceholder(
+  { address, kind }: DescriptorInfo,
+): ReservedPlaceholder | undefined {
   const isInet = address?.kind === "ipv4" || address?.kind === "ipv6";
   if (kind === "stream-listener" && isInet) return inetPlaceholder("tcp");
   if (kind === "datagram" && isInet) return inetPlaceholder("udp");
@@ -76,54 +40,56 @@ export function reservePlaceholder(info: DescriptorInfo): Reserved | undefined {
 }
 
 /**
- * One of sixteen million addresses of the loopback interface: none that a
- * socket of this process is likely to have. IPv4 does for IPv6, too: what is
- * accepted has the address that it has.
+ * A random one of sixteen million loopback addresses, so that no other socket of
+ * this process has it. IPv4 serves for IPv6, too, because an accepted connection
+ * has the address of the inherited socket.
  */
-function inetPlaceholder(kind: "tcp" | "udp"): Reserved {
+function inetPlaceholder(kind: "tcp" | "udp"): ReservedPlaceholder {
   const [a, b, c] = crypto.getRandomValues(new Uint8Array(3));
   // 127.0.0.0 and 127.255.255.255 are no addresses of hosts.
   const hostname = `127.${1 + a! % 254}.${b}.${c}`;
+  const placeholder = { kind, hostname, port: 0 };
   return {
-    placeholder: { kind, hostname, port: 0 },
+    placeholder,
     address: { kind: "ipv4", hostname, port: 0 },
-    prepare() {},
+    prepare: () => placeholder,
     remove() {},
   };
 }
 
 /**
- * Where its folder is made: the first where that is possible. `/tmp` is
- * read-only with `ProtectSystem=strict` and without `PrivateTmp=yes`. Not the
- * folder of TMPDIR: reading that takes a permission on Deno.
+ * Where its directory is created: the first that is writable. `/tmp` is
+ * read-only with `ProtectSystem=strict` and without `PrivateTmp=yes`. TMPDIR is
+ * not used, because reading it takes a permission on Deno.
  */
-const FOLDERS = ["/tmp", "/dev/shm"] as const;
+const PARENT_DIRECTORIES = ["/tmp", "/dev/shm"] as const;
 
-function unixPlaceholder(): Reserved {
+function unixPlaceholder(): ReservedPlaceholder {
   const name = `listenfds-adopt-${crypto.randomUUID()}`;
-  const path = `${FOLDERS[0]}/${name}/placeholder`;
+  const path = `${PARENT_DIRECTORIES[0]}/${name}/placeholder`;
   const placeholder = { kind: "unix" as const, path };
   const address = { ...placeholder };
-  let made: string | undefined;
+  let directory: string | undefined;
   return {
     placeholder,
     address,
     prepare() {
-      made = makeFolder(name);
-      placeholder.path = address.path = `${made}/placeholder`;
+      directory = createPrivateDirectory(name);
+      placeholder.path = address.path = `${directory}/placeholder`;
+      return placeholder;
     },
     remove() {
-      if (made === undefined) return;
-      builtin("node:fs").rmSync(made, { recursive: true, force: true });
+      if (directory === undefined) return;
+      builtin("node:fs").rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-/** Makes a folder that nobody else can look into. */
-function makeFolder(name: string): string {
+/** Creates a directory that only this user can enter. */
+function createPrivateDirectory(name: string): string {
   const failures: unknown[] = [];
-  for (const folder of FOLDERS) {
-    const path = `${folder}/${name}`;
+  for (const parent of PARENT_DIRECTORIES) {
+    const path = `${parent}/${name}`;
     try {
       builtin("node:fs").mkdirSync(path, { mode: 0o700 });
       return path;

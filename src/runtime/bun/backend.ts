@@ -4,111 +4,84 @@
  * @module
  */
 
-import { isBusy } from "../adoption/listen_sockets.ts";
 import type { Address } from "../../core/address.ts";
 import type { Connection, ServeInfo } from "../../core/types.ts";
-import type { Endpoint } from "../node/acceptor.ts";
-import { Announcer } from "../http/request_tracker.ts";
-import type { Backends, StreamBackend } from "../backend.ts";
-import { type BunSocket, BunStreams } from "./connection.ts";
-import { listenAt, ownMethods, serveAt } from "./listeners.ts";
-import { DrainableBunServers, WatchedOptions } from "./server.ts";
-import type {
-  BunAddress,
-  BunListener,
-  BunServer,
-  BunServers,
-} from "./types.ts";
+import { createListeners } from "../adoption/create_listeners.ts";
+import type { Backend, ConnectionListener } from "../backend.ts";
 import { guard, LazyInfo } from "../http/fetch_handler.ts";
-import { openNative } from "../adoption/native.ts";
 import { inetAddress } from "../socket_address.ts";
+import { boundAddress, type BunSocket, BunStreams } from "./connection.ts";
+import { type BunAddress, bunFunctions } from "./functions.ts";
+import { createBunListener } from "./listeners.ts";
+import { BunServers } from "./server.ts";
 
-/** What a request can be asked for. */
-interface Asked {
+/** What the handler of `Bun.serve` is given beside the request. */
+interface RequestServer {
   requestIP(request: Request): BunAddress | null;
 }
 
 /** `Bun.serve` and `Bun.listen`. */
-export function bunBackends(bun: BunServers): Backends {
-  return {
-    async serve(runtime, endpoints, { handler, onError }, doing) {
-      const { answer, answerError } = guard(handler, onError);
-      // Only a handler that takes it needs the client's address: reading it
-      // takes a while. It must be read before the answer: Bun forgets it then.
-      const toInfo = handler.length > 1
-        ? readInfo
-        : (request: Request, server: Asked) =>
-          new LazyInfo(() => readInfo(request, server));
-      const announcer = new Announcer();
-      const watched = new WatchedOptions(announcer);
-      const given: object = {
-        // As on the other runtimes: neither a limit nor a page of Bun's own.
-        development: false,
-        idleTimeout: 0,
-        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        fetch: (request: Request, server: Asked) =>
-          answer(request, toInfo(request, server)),
-        // What Bun itself finds wrong with an answer.
-        error: answerError,
-      };
-      const options = watched.watch(given);
-      const opened = await openNative(runtime, endpoints, "stream-listener", {
-        bind: (place) => serveAt(bun, place, options),
-        close: (server) => server.stop(true),
-      }, doing);
-      const own = opened.listeners.map(ownMethods);
-      const { inherited } = opened.sockets;
-      return {
-        server: new DrainableBunServers(opened, own, announcer, watched),
-        addresses: opened.listeners.map((server, at) =>
-          inherited[at] ?? toAddress(server, endpoints[at]!)
-        ),
-        ref: () => own.forEach((each) => each.ref()),
-        unref: () => own.forEach((each) => each.unref()),
-      };
-    },
-    async listen(runtime, endpoints, doing) {
-      const made: AcceptedSockets[] = [];
-      const opened = await openNative(runtime, endpoints, "stream-listener", {
-        bind(place) {
-          const accepted = new AcceptedSockets(place.inherited);
-          made.push(accepted);
-          return listenAt(bun, place, {
+export const bunBackend: Backend = {
+  name: "bun",
+  serve(platform, source, handler, onError, action) {
+    const { answer, answerError } = guard(handler, onError);
+    // Reading the client's address takes a while, so it is read early only for a
+    // handler that takes it. Bun forgets it with the response.
+    const toInfo = handler.length > 1
+      ? readBunInfo
+      : (request: Request, server: RequestServer) =>
+        new LazyInfo(() => readBunInfo(request, server));
+    const options = {
+      // As on the other runtimes: no limits and no error page of Bun's own.
+      development: false,
+      idleTimeout: 0,
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: (request: Request, server: RequestServer) =>
+        answer(request, toInfo(request, server)),
+      // Answers what Bun itself rejects in a response.
+      error: answerError,
+    };
+    return BunServers.create(platform, source, options, action);
+  },
+  listen(platform, source, action) {
+    const functions = bunFunctions();
+    const accepted: AcceptedSockets[] = [];
+    const { listeners, sockets } = createListeners(
+      platform,
+      source,
+      "stream-listener",
+      {
+        create(bindTo, inherited) {
+          const own = new AcceptedSockets(inherited);
+          accepted.push(own);
+          return createBunListener(functions, bindTo, inherited, {
             allowHalfOpen: true,
-            socket: accepted.handlers,
+            socket: own.handlers,
           });
         },
         close: (listener) => listener.stop(true),
-      }, doing);
-      const { inherited } = opened.sockets;
-      return opened.listeners.map((listener, at): StreamBackend => ({
-        address: inherited[at] ?? toAddress(listener, endpoints[at]!),
-        attach: (onConnection) => made[at]!.attach(onConnection),
-        close: () => listener.stop(),
-        isBusy: () => isBusy(opened.sockets),
-        ref: () => listener.ref(),
-        unref: () => listener.unref(),
-      }));
-    },
-  };
-}
+      },
+      action,
+    );
+    return listeners.map((listener, index): ConnectionListener => ({
+      address: source.kind === "inherited"
+        ? sockets.addresses[index]
+        : boundAddress(listener as object, source.address),
+      attach: (onConnection) => accepted[index]!.attach(onConnection),
+      close: () => listener.stop(),
+      hasConnections: () => sockets.mayHaveConnections(),
+      ref: () => listener.ref(),
+      unref: () => listener.unref(),
+    }));
+  },
+};
 
-function readInfo(request: Request, server: Asked): ServeInfo {
+function readBunInfo(request: Request, server: RequestServer): ServeInfo {
   const client = server.requestIP(request);
   return { remoteAddress: inetAddress(client?.address, client?.port) };
 }
 
-/** The address of a server or listener that Bun has bound itself. */
-function toAddress(
-  bound: BunServer | BunListener,
-  endpoint: Endpoint,
-): Address | undefined {
-  if ("path" in endpoint) return { kind: "unix", path: endpoint.path };
-  const { hostname, port } = bound as { hostname?: string; port?: number };
-  return inetAddress(hostname, port);
-}
-
-/** A socket, with what was made of it when it was accepted. */
+/** A socket with the streams that were created for it. */
 type AcceptedSocket = BunSocket & { data: BunStreams };
 
 /** The sockets that a listener accepts. */
@@ -123,7 +96,7 @@ class AcceptedSockets {
 
   attach(onConnection: (connection: Connection) => void): void {
     this.#onConnection = onConnection;
-    for (const each of this.#waiting.splice(0)) onConnection(each);
+    for (const connection of this.#waiting.splice(0)) onConnection(connection);
   }
 
   readonly handlers: object = {

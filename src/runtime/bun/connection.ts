@@ -6,11 +6,11 @@
  */
 
 import type { Address } from "../../core/address.ts";
-import type { Connection } from "../../core/types.ts";
+import type { Connection, Fallback } from "../../core/types.ts";
+import { closedError } from "../errors.ts";
 import { inetAddress } from "../socket_address.ts";
-import { closedError } from "../node/connection.ts";
 
-/** What this uses of a socket of Bun's. */
+/** What this library uses of a socket of Bun. */
 export interface BunSocket {
   readonly localAddress?: string;
   readonly localPort?: number;
@@ -24,7 +24,7 @@ export interface BunSocket {
   resume(): void;
 }
 
-/** What Bun calls. */
+/** The callbacks of a socket. */
 export interface BunSocketHandlers {
   data(socket: BunSocket, data: Uint8Array): void;
   drain(socket: BunSocket): void;
@@ -57,7 +57,7 @@ export class BunStreams {
     }, { highWaterMark: 1 });
   }
 
-  /** What Bun is to call for the socket. */
+  /** The callbacks of the socket. */
   readonly handlers: BunSocketHandlers = {
     data: (socket, data) => {
       if (this.#inputEnded) return;
@@ -69,7 +69,7 @@ export class BunStreams {
     end: () => this.#endInput(() => this.#input.close()),
     error: (_, error) => this.#fail(error),
     close: (_, error) => {
-      // After our side has ended, Bun tells the end of the peer's like this.
+      // After our side has ended, Bun reports the end of the peer's in this way.
       if (this.#outputEnded && !error) {
         this.#endInput(() => this.#input.close());
       }
@@ -78,11 +78,9 @@ export class BunStreams {
   };
 
   /**
-   * Makes the connection when there is a socket.
+   * Returns the connection of a socket.
    *
-   * @param socket The socket.
-   * @param local The local address, if the socket itself can't tell.
-   * @returns The connection.
+   * @param local The local address, if the socket itself can't report it.
    */
   open(socket: BunSocket, local: Address | undefined): Connection {
     this.#socket = socket;
@@ -137,4 +135,16 @@ export class BunStreams {
     this.#endInput(() => this.#input.error(error));
     this.#onWritable?.();
   }
+}
+
+/** The address of a server or listener that Bun has bound itself. */
+export function boundAddress(
+  { hostname, port }: {
+    hostname?: string | undefined;
+    port?: number | undefined;
+  },
+  fallback: Fallback,
+): Address | undefined {
+  if ("path" in fallback) return { kind: "unix", path: fallback.path };
+  return inetAddress(hostname, port);
 }

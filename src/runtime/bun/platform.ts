@@ -1,30 +1,21 @@
 /**
- * The shim for Bun, whose `net.Socket` can't take a descriptor over.
+ * The platform Bun, whose `net.Socket` can't take a descriptor over.
  *
  * @module
  */
 
 import type * as http from "node:http";
-import { ActivationError } from "../../core/errors.ts";
-import { firstKnown } from "../../linux/chain.ts";
-import { processGlobal } from "../builtin.ts";
-import { bunLibc, NO_LIBC } from "../open_libc.ts";
-import {
-  closeFile,
-  inspectLibc,
-  inspectProc,
-  isClosed,
-  nodeRuntime,
-  once,
-} from "../node/platform.ts";
 import type { Connection } from "../../core/types.ts";
+import { inspectorWith, once } from "../descriptors.ts";
+import { connectError } from "../errors.ts";
+import { bunLibc, NO_LIBC } from "../open_libc.ts";
+import type { Platform } from "../platform.ts";
+import { processMembers } from "../process_members.ts";
+import { PORTABLE_VERSIONS } from "../versions.ts";
 import type { BunSocket, BunSocketHandlers } from "./connection.ts";
-import type { BunServers } from "./types.ts";
-import type { Runtime } from "../platform.ts";
-import { PORTABLE_SINCE } from "../versions.ts";
 
-/** What this shim uses of the global `Bun`. */
-export interface BunGlobal extends BunServers {
+/** What this platform uses of the global `Bun`. */
+export interface BunGlobal {
   readonly version: string;
   connect(options: {
     fd: number;
@@ -33,33 +24,26 @@ export interface BunGlobal extends BunServers {
   }): Promise<BunSocket>;
 }
 
-/** Makes the shim for Bun. */
-export function bunRuntime(bun: BunGlobal): Runtime {
-  const { pid } = processGlobal()!;
+/** Creates the platform for Bun. */
+export function bunPlatform(bun: BunGlobal): Platform {
   const libc = once(bunLibc);
-  const inspector = firstKnown(inspectLibc(libc), inspectProc);
   return {
-    ...nodeRuntime(),
+    ...processMembers(libc, inspectorWith(libc)),
     name: "bun",
     title: "Bun",
     version: bun.version,
-    since: PORTABLE_SINCE.bun,
-    httpServerTakesDescriptors: false,
-    inspector,
-    libc,
-    pidfdId: () => libc()?.pidfdId(pid),
-    adopter: () => libc() ?? NO_LIBC,
-    receive: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
-    close: (fd) => closeFile(fd, inspector),
-    prepareRequest: pauseSocket,
+    setsCloseOnExecAtStart: true,
+    minimumVersions: PORTABLE_VERSIONS.bun,
+    adoptionLibc: () => libc() ?? NO_LIBC,
     connect: (fd) => connectBun(bun, fd),
-    native: async () => (await import("./backend.ts")).bunBackends(bun),
+    httpServerTakesDescriptors: false,
+    fixRequestPause: pauseSocket,
   };
 }
 
 /**
- * Pausing a request whose connection was given to the server doesn't pause the
- * socket on Bun: a body that is not read would pile up in memory.
+ * Makes pausing a request pause its socket. Bun doesn't where the connection was
+ * passed to the server, so that an unread body would fill the memory.
  */
 function pauseSocket(request: http.IncomingMessage): void {
   const { socket } = request;
@@ -86,12 +70,6 @@ async function connectBun(bun: BunGlobal, fd: number): Promise<Connection> {
     });
     return streams.open(socket, undefined);
   } catch (error) {
-    throw new ActivationError(
-      "failed",
-      `Taking over the connection in descriptor ${fd}: ${
-        (error as Error).message
-      }`,
-      { cause: error },
-    );
+    throw connectError(error, fd);
   }
 }

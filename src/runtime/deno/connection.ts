@@ -9,32 +9,28 @@
 
 import type { Address } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
+import { closedError } from "../errors.ts";
 import { inetAddress } from "../socket_address.ts";
-import { closedError } from "../node/connection.ts";
 
-/** As much as is read at a time. */
+/** Largest chunk that is read. */
 const READ_BYTES = 64 * 1024;
 
-/**
- * Makes a connection of one of Deno's.
- *
- * @param connection Deno's connection.
- * @param local The address that it was accepted at.
- * @returns The connection.
- */
-export function toConnection(
+/** Converts a connection that was accepted at a local address. */
+export function fromDenoConn(
   connection: Deno.Conn,
   local: Deno.Addr,
 ): Connection {
   const { localAddr, remoteAddr } = connection;
-  const state = new ConnectionState(connection);
+  const state = new DenoConnState(connection);
   const close = () => state.close();
   return {
-    readable: toReadable(connection, state),
-    writable: toWritable(connection, state),
-    localAddress: toAddress(localAddr.transport === "tcp" ? localAddr : local),
+    readable: readableOf(connection, state),
+    writable: writableOf(connection, state),
+    localAddress: fromDenoAddr(
+      localAddr.transport === "tcp" ? localAddr : local,
+    ),
     remoteAddress: remoteAddr.transport === "tcp"
-      ? toAddress(remoteAddr)
+      ? fromDenoAddr(remoteAddr)
       : undefined,
     close,
     [Symbol.dispose]: close,
@@ -42,7 +38,7 @@ export function toConnection(
 }
 
 /** Which directions of a connection have ended. */
-class ConnectionState {
+class DenoConnState {
   readonly #connection: Deno.Conn;
   #isClosed = false;
   #inputEnded = false;
@@ -72,7 +68,7 @@ class ConnectionState {
     this.#connection.close();
   }
 
-  /** Closes after an error, and tells which one to report. */
+  /** Closes after an error, and returns the error to report. */
   fail(error: unknown): unknown {
     const reported = this.#isClosed ? closedError() : error;
     this.close();
@@ -80,14 +76,14 @@ class ConnectionState {
   }
 }
 
-function toReadable(
+function readableOf(
   connection: Deno.Conn,
-  state: ConnectionState,
+  state: DenoConnState,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let isReading = false;
   let isCancelled = false;
-  /** Drops what comes when nobody reads any more: what is written goes out. */
-  const drop = async () => {
+  /** Discards input after a cancel, so that output is still sent. */
+  const discard = async () => {
     const bytes = new Uint8Array(READ_BYTES);
     try {
       while (await connection.read(bytes) !== null);
@@ -107,7 +103,7 @@ function toReadable(
           if (!isCancelled) controller.close();
           return state.endInput();
         }
-        if (isCancelled) return void drop();
+        if (isCancelled) return void discard();
         controller.enqueue(bytes.subarray(0, length));
       } catch (error) {
         const reported = state.fail(error);
@@ -116,20 +112,20 @@ function toReadable(
     },
     cancel() {
       isCancelled = true;
-      if (!isReading && !state.inputEnded) void drop();
+      if (!isReading && !state.inputEnded) void discard();
     },
   }, { highWaterMark: 0 });
 }
 
-function toWritable(
+function writableOf(
   connection: Deno.Conn,
-  state: ConnectionState,
+  state: DenoConnState,
 ): WritableStream<Uint8Array> {
   return new WritableStream({
     async write(chunk) {
       try {
-        for (let at = 0; at < chunk.length;) {
-          at += await connection.write(chunk.subarray(at));
+        for (let sent = 0; sent < chunk.length;) {
+          sent += await connection.write(chunk.subarray(sent));
         }
       } catch (error) {
         throw state.fail(error);
@@ -148,7 +144,7 @@ function toWritable(
 }
 
 /** Reads an address of Deno's. */
-export function toAddress(addr: Deno.Addr): Address | undefined {
+export function fromDenoAddr(addr: Deno.Addr): Address | undefined {
   switch (addr.transport) {
     case "tcp":
     case "udp":

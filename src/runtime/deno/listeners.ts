@@ -1,88 +1,62 @@
 /**
- * Deno's own servers and listeners at a place, with what they show corrected:
- * the inherited address where the place is only a placeholder.
+ * Deno's own listeners on a placeholder, with the inherited address in what they
+ * report; several of them as one, since a name can have several sockets.
  *
  * @module
  */
 
 import type { Address } from "../../core/address.ts";
-import type { Place, Placeholder } from "../adoption/placeholder.ts";
+import type { Placeholder } from "../platform.ts";
+import type { DatagramConn, DenoFunctions } from "./functions.ts";
 
-/** Where `Deno.serve` and `Deno.listen` are told to listen. */
-type DenoPlace =
-  | { readonly hostname: string; readonly port: number }
-  | { readonly path: string };
-
-/** The options of `Deno.serve` without the address. */
-export type DenoServeOptions =
-  & Omit<Deno.ServeTcpOptions, keyof Deno.NetAddr | "reusePort" | "tcpBacklog">
-  & Partial<Deno.TlsCertifiedKeyPem>;
-
-/**
- * A socket of `Deno.listenDatagram`: what `Deno.DatagramConn` has, whose type
- * Deno shows with its unstable types only.
- */
-export interface DatagramConn extends AsyncIterable<[Uint8Array, Deno.Addr]> {
-  /** The address that it receives on. */
-  readonly addr: Deno.Addr;
-  /** Waits for a datagram, and gives it with its sender. */
-  receive(buffer?: Uint8Array): Promise<[Uint8Array, Deno.Addr]>;
-  /** Sends a datagram; gives the number of bytes sent. */
-  send(data: Uint8Array, to: Deno.Addr): Promise<number>;
-  /** Closes it. */
-  close(): void;
+/** Creates a listener of `Deno.listen`. */
+export function createDenoListener(
+  { listen }: DenoFunctions,
+  bindTo: Placeholder,
+  inherited: Address | undefined,
+): Deno.Listener {
+  const listener = bindTo.kind === "unix"
+    ? listen({ transport: "unix", path: bindTo.path })
+    : listen(toDenoOptions(bindTo) as Deno.TcpListenOptions);
+  return withDenoAddr(listener as Deno.Listener, inherited);
 }
 
-/** Makes a server of `Deno.serve`. It says nothing of its own accord. */
-export function serveAt(
-  { bind, inherited }: Place,
-  options: DenoServeOptions,
-  handler: Deno.ServeHandler<Deno.Addr>,
-): Deno.HttpServer {
-  const isUnix = inherited !== undefined && bind.kind === "unix";
-  const server = Deno.serve({
-    ...options,
-    ...denoPlace(bind),
-    onListen() {},
-  } as Deno.ServeTcpOptions, isUnix ? withPath(handler, inherited) : handler);
-  if (inherited !== undefined) show(server, toDenoAddr(inherited));
-  return server as Deno.HttpServer;
-}
-
-/** Makes a listener of `Deno.listen`. */
-export function listenAt({ bind, inherited }: Place): Deno.Listener {
-  const listener = bind.kind === "unix"
-    ? Deno.listen({ transport: "unix", path: bind.path })
-    : Deno.listen(denoPlace(bind) as Deno.TcpListenOptions);
-  return corrected(listener as Deno.Listener, inherited);
-}
-
-/** Makes a listener of `Deno.listenTls`. */
-export function listenTlsAt(
-  { bind, inherited }: Place,
+/** Creates a listener of `Deno.listenTls`. */
+export function createTlsListener(
+  { listenTls }: DenoFunctions,
+  bindTo: Placeholder,
+  inherited: Address | undefined,
   options: Omit<Deno.ListenTlsOptions, "port" | "hostname">,
   pem: Deno.TlsCertifiedKeyPem,
 ): Deno.TlsListener {
-  if (bind.kind === "unix") {
+  if (bindTo.kind === "unix") {
     throw new TypeError("Deno.listenTls has no Unix sockets");
   }
-  const { hostname, port } = bind;
-  const listener = Deno.listenTls({ ...options, ...pem, hostname, port });
-  return corrected(listener, inherited);
+  const { hostname, port } = bindTo;
+  const listener = listenTls({ ...options, ...pem, hostname, port });
+  return withDenoAddr(listener, inherited);
 }
 
-/** Makes a socket of `Deno.listenDatagram`. */
-export function listenDatagramAt(
-  { bind, inherited }: Place,
-  open: (place: { hostname: string; port: number }) => DatagramConn,
+/** Creates a socket of `Deno.listenDatagram`. */
+export function createDatagramConn(
+  listenDatagram: NonNullable<DenoFunctions["listenDatagram"]>,
+  bindTo: Placeholder,
+  inherited: Address | undefined,
+  options: { loopback?: boolean },
 ): DatagramConn {
-  const socket = open(denoPlace(bind) as { hostname: string; port: number });
-  if (inherited !== undefined) show(socket, toDenoAddr(inherited, "udp"));
+  const { hostname, port } = bindTo as Placeholder & { kind: "udp" };
+  const socket = listenDatagram({
+    ...options,
+    hostname,
+    port,
+    transport: "udp",
+  });
+  if (inherited !== undefined) showAddr(socket, toDenoAddr(inherited, "udp"));
   return socket;
 }
 
 /** An address as Deno has it; abstract names begin with a NUL byte there. */
-function toDenoAddr(
+export function toDenoAddr(
   address: Address,
   transport: "tcp" | "udp" = "tcp",
 ): Deno.Addr {
@@ -99,13 +73,17 @@ function toDenoAddr(
   }
 }
 
-function denoPlace(place: Placeholder): DenoPlace {
-  if (place.kind === "unix") return { path: place.path };
-  return { hostname: place.hostname, port: place.port };
+/** A placeholder as options of Deno. */
+export function toDenoOptions(
+  bindTo: Placeholder,
+): { hostname: string; port: number } | { path: string } {
+  if (bindTo.kind === "unix") return { path: bindTo.path };
+  return { hostname: bindTo.hostname, port: bindTo.port };
 }
 
-function show(owner: object, addr: Deno.Addr): void {
-  Object.defineProperty(owner, "addr", {
+/** Makes a listener report an address. */
+export function showAddr(listener: object, addr: Deno.Addr): void {
+  Object.defineProperty(listener, "addr", {
     configurable: true,
     enumerable: true,
     writable: true,
@@ -113,24 +91,14 @@ function show(owner: object, addr: Deno.Addr): void {
   });
 }
 
-/** Deno tells the path of a Unix listener as the address of its clients. */
-function withPath(
-  handler: Deno.ServeHandler<Deno.Addr>,
-  inherited: Address,
-): Deno.ServeHandler<Deno.Addr> {
-  const remoteAddr = toDenoAddr(inherited);
-  return (request, info) =>
-    handler(request, { remoteAddr, completed: info.completed });
-}
-
-/** Accepted Unix sockets have the path of the placeholder, too. */
-function corrected<T extends Deno.Listener<Deno.Conn>>(
+/** Makes a listener and the Unix sockets that it accepts report an address. */
+function withDenoAddr<T extends Deno.Listener<Deno.Conn>>(
   listener: T,
   inherited: Address | undefined,
 ): T {
   if (inherited === undefined) return listener;
   const addr = toDenoAddr(inherited);
-  show(listener, addr);
+  showAddr(listener, addr);
   if (addr.transport !== "unix") return listener;
   const { accept } = listener;
   listener.accept = async () => {
@@ -143,4 +111,100 @@ function corrected<T extends Deno.Listener<Deno.Conn>>(
     return connection;
   };
   return listener;
+}
+
+/** Returns `ref` and `unref` of all, before one of them stands for all. */
+export function refAll(
+  all: readonly { ref(): void; unref(): void }[],
+): { ref(): void; unref(): void } {
+  const own = all.map((each) => ({
+    ref: each.ref.bind(each),
+    unref: each.unref.bind(each),
+  }));
+  return {
+    ref: () => own.forEach((each) => each.ref()),
+    unref: () => own.forEach((each) => each.unref()),
+  };
+}
+
+/**
+ * Makes the first of several listeners stand for all: it accepts what any of
+ * them accepts.
+ */
+export function mergeDenoListeners<T extends Deno.Listener<Deno.Conn>>(
+  listeners: readonly T[],
+): T {
+  const [first, ...rest] = listeners as [T, ...T[]];
+  if (rest.length === 0) return first;
+  const { close } = first;
+  const queue = new AcceptQueue([
+    first.accept.bind(first),
+    ...rest.map((each) => () => each.accept()),
+  ]);
+  const closeAll = () => {
+    close.call(first);
+    for (const each of rest) each.close();
+    queue.close();
+  };
+  return Object.assign(first, {
+    accept: () => queue.next(),
+    close: closeAll,
+    [Symbol.dispose]: closeAll,
+    ...refAll(listeners),
+  });
+}
+
+/**
+ * Connections of several listeners. Each listener is asked for one connection at
+ * a time, and only while a call waits. A connection that comes after the last
+ * call was answered is kept for the next, or closed with the listeners.
+ */
+class AcceptQueue {
+  readonly #accepts: readonly (() => Promise<Deno.Conn>)[];
+  /** Indexes of the listeners that are asked. */
+  readonly #asked = new Set<number>();
+  readonly #waiting: PromiseWithResolvers<Deno.Conn>[] = [];
+  readonly #accepted: Deno.Conn[] = [];
+  #isClosed = false;
+
+  constructor(accepts: readonly (() => Promise<Deno.Conn>)[]) {
+    this.#accepts = accepts;
+  }
+
+  next(): Promise<Deno.Conn> {
+    const connection = this.#accepted.shift();
+    if (connection !== undefined) return Promise.resolve(connection);
+    const waiting = Promise.withResolvers<Deno.Conn>();
+    this.#waiting.push(waiting);
+    this.#askAll();
+    return waiting.promise;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#accepted.splice(0)) connection.close();
+  }
+
+  #askAll(): void {
+    for (const index of this.#accepts.keys()) {
+      if (!this.#asked.has(index)) void this.#ask(index);
+    }
+  }
+
+  async #ask(index: number): Promise<void> {
+    this.#asked.add(index);
+    try {
+      const connection = await this.#accepts[index]!();
+      this.#asked.delete(index);
+      const waiting = this.#waiting.shift();
+      if (waiting !== undefined) waiting.resolve(connection);
+      else if (this.#isClosed) connection.close();
+      else this.#accepted.push(connection);
+    } catch (error) {
+      this.#asked.delete(index);
+      // An error while no call waits comes again with the next call.
+      this.#waiting.shift()?.reject(error);
+    }
+    if (this.#waiting.length > 0) this.#askAll();
+  }
 }

@@ -1,37 +1,35 @@
 /**
- * The shim for Deno, whose permissions guard the environment and `/proc`.
+ * The platform Deno, whose permissions guard the environment and `/proc`.
  *
  * @module
  */
 
 import type * as net from "node:net";
-import type { Inspector } from "../../core/info.ts";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { ActivationError } from "../../core/errors.ts";
+import type { Inspector } from "../../core/info.ts";
 import type { DenoFfi } from "../../ffi/deno.ts";
-import { firstKnown } from "../../linux/chain.ts";
 import { builtin, processGlobal } from "../builtin.ts";
-import { denoLibc, NO_LIBC } from "../open_libc.ts";
 import {
-  closing,
-  connectSocket,
-  inspectLibc,
+  closeOrThrow,
+  inspectorWith,
   isClosable,
   once,
   readVariables,
-} from "../node/platform.ts";
-import type { Placeholder } from "../adoption/placeholder.ts";
+} from "../descriptors.ts";
+import { isPermissionError } from "../errors.ts";
+import { denoLibc, NO_LIBC } from "../open_libc.ts";
+import type { MissingLibc, Placeholder, Platform } from "../platform.ts";
 import { readCommandLine } from "../proc_reader.ts";
-import type { Runtime } from "../platform.ts";
-import { PORTABLE_SINCE } from "../versions.ts";
+import { PORTABLE_VERSIONS } from "../versions.ts";
 
-/** A permission of Deno's that this shim asks for. */
+/** A permission of Deno that this platform queries. */
 type DenoPermission =
   | { readonly name: "ffi" }
   | { readonly name: "net"; readonly host: string }
   | { readonly name: "read" | "write"; readonly path: string };
 
-/** What this shim uses of the global `Deno`. */
+/** What this platform uses of the global `Deno`. */
 export interface DenoGlobal extends DenoFfi {
   readonly version: { readonly deno: string };
   readonly env: {
@@ -45,73 +43,74 @@ export interface DenoGlobal extends DenoFfi {
   };
 }
 
-/** Makes the shim for Deno. */
-export function denoRuntime(deno: DenoGlobal): Runtime {
+/** Creates the platform for Deno. */
+export function denoPlatform(deno: DenoGlobal): Platform {
   const { pid } = processGlobal()!;
   const open = once(() => denoLibc(deno));
-  // Asked each time: a program may be given the permission later.
-  const libc = () => mayCallLibc(deno) ? open() : undefined;
+  // Queried each time, because a program may be given the permission later.
+  const libc = () => isGranted(deno, { name: "ffi" }) ? open() : undefined;
   // Not /proc: what may read that may call the C library, too.
-  const inspector = firstKnown(inspectLibc(libc), () => guess);
+  const inspector = inspectorWith(libc, () => unprivilegedInspector);
   return {
     name: "deno",
     title: "Deno",
     version: deno.version.deno,
     pid,
-    since: PORTABLE_SINCE.deno,
-    httpServerTakesDescriptors: true,
-    readVariables: () =>
-      withPermission(() => readVariables((name) => deno.env.get(name))),
+    pidfdId: () => libc()?.pidfdId(pid),
+    readVariables: () => readPermitted((name) => deno.env.get(name)),
     clearVariables() {
       for (const name of LISTEN_VARIABLES) {
         try {
           deno.env.delete(name);
         } catch {
-          // What may not be removed may not be read: that is the error.
+          // Reading the variable fails, too, and reports the permission.
         }
       }
     },
-    commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
+    commandLine: (pid) =>
+      isGranted(deno, { name: "read", path: "/proc" })
+        ? readCommandLine(pid)
+        : undefined,
     inspector,
     libc,
-    marksInherited: false,
-    pidfdId: () => libc()?.pidfdId(pid),
-    adopter: () =>
-      libc() ?? (mayCallLibc(deno) ? NO_LIBC : {
-        reason: "Deno was not given --allow-ffi to call the C library: run " +
-          "with it, and with --allow-net",
-        isDenied: true,
-      }),
-    missingPermission(placeholder) {
-      const missing = permissionsFor(placeholder).filter((each) =>
-        deno.permissions.querySync(each).state !== "granted"
-      );
-      return missing.length === 0
-        ? undefined
-        : missing.map(({ name }) => `--allow-${name}`).join(" and ");
-    },
-    receive: (fd) => libc()?.setCloseOnExec(fd) ?? true,
+    setsCloseOnExecAtStart: false,
+    setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? true,
     close(fd) {
       if (!isClosable(inspector.inspect([fd])[0]!)) return false;
       const opened = libc();
       if (opened === undefined) return closeThroughSocket(fd);
-      closing(fd, () => opened.close(fd));
+      closeOrThrow(fd, () => opened.close(fd));
       return true;
     },
-    connect: (fd) => Promise.resolve(connectSocket(fd)),
-    tellsByListening: true,
-    refuses: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
-    keepRefused,
-    native: async () => (await import("./backend.ts")).denoBackends,
+    minimumVersions: PORTABLE_VERSIONS.deno,
+    adoptionLibc: () =>
+      libc() ?? (isGranted(deno, { name: "ffi" }) ? NO_LIBC : NO_FFI),
+    missingPermission(placeholder) {
+      const missing = permissionsFor(placeholder)
+        .filter((permission) => !isGranted(deno, permission));
+      return missing.length === 0
+        ? undefined
+        : missing.map(({ name }) => `--allow-${name}`).join(" ");
+    },
+    httpServerTakesDescriptors: true,
+    detectsListenersByListening: true,
+    wouldRefuse: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
+    keepDescriptorOnListenError,
   };
 }
 
-/** Only asks, so that nobody is prompted for what can be done without. */
-function mayCallLibc(deno: DenoGlobal): boolean {
-  return deno.permissions.querySync({ name: "ffi" }).state === "granted";
+const NO_FFI: MissingLibc = {
+  reason: "missing permission to call the C library: run with --allow-ffi " +
+    "--allow-net",
+  isDenied: true,
+};
+
+/** Only queries, so that the user isn't prompted for an optional permission. */
+function isGranted(deno: DenoGlobal, permission: DenoPermission): boolean {
+  return deno.permissions.querySync(permission).state === "granted";
 }
 
-/** What Deno asks for when a listener is made on a placeholder. */
+/** The permissions that a listener on a placeholder needs. */
 function permissionsFor(placeholder: Placeholder): DenoPermission[] {
   if (placeholder.kind !== "unix") {
     return [{ name: "net", host: placeholder.hostname }];
@@ -120,19 +119,13 @@ function permissionsFor(placeholder: Placeholder): DenoPermission[] {
   return [{ name: "read", path }, { name: "write", path }];
 }
 
-/** Only asks, too. */
-function mayReadProc(deno: DenoGlobal): boolean {
-  return deno.permissions.querySync({ name: "read", path: "/proc" }).state ===
-    "granted";
-}
-
-function withPermission<T>(use: () => T): T {
+function readPermitted(
+  get: (name: string) => string | undefined,
+): ReturnType<typeof readVariables> {
   try {
-    return use();
+    return readVariables(get);
   } catch (error) {
-    const { name } = error as Error;
-    // Deno 1 named this error PermissionDenied.
-    if (name !== "NotCapable" && name !== "PermissionDenied") throw error;
+    if (!isPermissionError(error)) throw error;
     throw new ActivationError(
       "permission",
       `Reading the variables of socket activation: Deno denied access to ` +
@@ -142,8 +135,8 @@ function withPermission<T>(use: () => T): T {
   }
 }
 
-/** What can be told without any permission: little, and never a guess. */
-const guess: Inspector = {
+/** Only facts that are available without permissions. */
+const unprivilegedInspector: Inspector = {
   inspect: (fds) =>
     fds.map((fd) =>
       handleType(fd) === "TCP"
@@ -154,11 +147,11 @@ const guess: Inspector = {
 };
 
 /**
- * Asks `node:dgram` for the type of a descriptor, which it names when it
- * refuses one: without any permission, and without touching it. `TCP` is a
- * stream socket of IPv4 or IPv6, `PIPE` one of the Unix family or a FIFO,
- * `FILE` a file or device, `UNKNOWN` the rest, also what isn't open. (Deno's
- * refuses every descriptor; one that is taken would be a UDP socket.)
+ * Asks `node:dgram` for the type of a descriptor, which its error names: without
+ * any permission, and without touching the descriptor. `TCP` is a stream socket
+ * of IPv4 or IPv6, `PIPE` one of the Unix family or a FIFO, `FILE` a file or
+ * device, `UNKNOWN` the rest, closed ones included. (Deno's refuses every
+ * descriptor; one that it takes would be a UDP socket.)
  */
 function handleType(fd: number): string | undefined {
   const socket = builtin("node:dgram").createSocket("udp4");
@@ -174,8 +167,9 @@ function handleType(fd: number): string | undefined {
 }
 
 /**
- * Deno's `fs.closeSync` knows only descriptors that Deno opened. A socket that
- * takes one over and is destroyed unused closes it, with no shutdown(2).
+ * Closes a descriptor through a socket that takes it over and is destroyed
+ * unused, with no shutdown(2): Deno's `fs.closeSync` knows only descriptors that
+ * Deno opened.
  */
 function closeThroughSocket(fd: number): boolean {
   const { Socket } = builtin("node:net");
@@ -183,7 +177,7 @@ function closeThroughSocket(fd: number): boolean {
   try {
     socket = new Socket({ fd, readable: false, writable: false });
   } catch {
-    // No stream socket: there is no way to close it.
+    // Only a stream socket can be closed in this way.
     return false;
   }
   socket.destroy();
@@ -191,14 +185,14 @@ function closeThroughSocket(fd: number): boolean {
 }
 
 /** Handles of servers that could not listen, with their descriptors. */
-const refused: unknown[] = [];
+const keptHandles: unknown[] = [];
 
 /**
- * Deno's `net.Server` closes a Unix socket or pipe that it can't listen on,
- * and with it a descriptor that somebody else may have a use for. Its handle
- * is kept open instead, and kept from the garbage collector.
+ * Keeps the handle of a server open when listening fails, and keeps it from the
+ * garbage collector: Deno's `net.Server` closes a Unix socket or pipe that it
+ * can't listen on, and with it a descriptor that can still be claimed.
  */
-function keepRefused(server: net.Server): void {
+function keepDescriptorOnListenError(server: net.Server): void {
   interface Handle {
     close(): void;
     listen(backlog: number): number;
@@ -216,7 +210,7 @@ function keepRefused(server: net.Server): void {
         const error = listen.call(handle, backlog);
         if (error !== 0) {
           handle.close = () => {};
-          refused.push(handle);
+          keptHandles.push(handle);
         }
         return error;
       };

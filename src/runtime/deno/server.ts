@@ -1,192 +1,214 @@
 /**
- * Servers of `Deno.serve` on all sockets of a name, as one that can be drained.
+ * `Deno.serve` on all sockets of a name, as one server that drains.
  *
  * @module
  */
 
-import type { OpenConnections } from "../../linux/connections.ts";
-import type { Maker, Opened } from "../adoption/adopt_all.ts";
-import type { Announcer } from "../http/request_tracker.ts";
-import { type DenoServeOptions, serveAt } from "./listeners.ts";
-import type { Drainable } from "../../shutdown/drain.ts";
+import type { Address } from "../../core/address.ts";
+import { NativeServer } from "../../shutdown/native_server.ts";
+import { shutdownTimes } from "../../shutdown/times.ts";
+import { createListeners } from "../adoption/create_listeners.ts";
+import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
-import type { Place } from "../adoption/placeholder.ts";
-import type { Sockets } from "../adoption/listen_sockets.ts";
+import { RequestTracker } from "../http/request_tracker.ts";
+import type { ListenSource, Placeholder, Platform } from "../platform.ts";
+import { fromDenoAddr } from "./connection.ts";
+import { denoFunctions } from "./functions.ts";
+import { refAll, showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
 
-/** A server, and how to end it at once. */
-export interface AbortableServer {
-  /** The server. */
+/** The options of `Deno.serve` without the address. */
+export type DenoServeOptions =
+  & Omit<Deno.ServeTcpOptions, keyof Deno.NetAddr | "reusePort" | "tcpBacklog">
+  & Partial<Deno.TlsCertifiedKeyPem>;
+
+type DenoHandler = Deno.ServeHandler<Deno.Addr>;
+
+/** A server of `Deno.serve` on one socket. */
+interface SocketServer {
   readonly server: Deno.HttpServer;
-  /** Its own way to end gracefully. */
+  /** Its own graceful shutdown. */
   readonly shutdown: () => Promise<void>;
-  /** Ends it at once; not after its `shutdown()`: Deno throws then. */
+  /** Ends it at once; Deno throws after `shutdown()`. */
   readonly abort: () => void;
 }
 
-/**
- * Tells how servers for a handler are made.
- *
- * @param options The options of `Deno.serve`.
- * @param handlerAt Tells what answers the requests at a place.
- * @param announcer Counts the requests, and marks the answers.
- * @returns What makes a server.
- */
-export function serverMaker(
+/** Ticks that new requests may delay the end. */
+const MAX_ANSWER_TICKS = 500;
+
+/** Deno's own servers as one. */
+export class DenoServer extends NativeServer {
+  readonly addresses: readonly (Address | undefined)[];
+  /** The servers, in the order of the sockets. */
+  readonly servers: readonly [Deno.HttpServer, ...Deno.HttpServer[]];
+  /** Settles when one of the servers has ended or failed. */
+  readonly ended: Promise<unknown>;
+  readonly ref: () => void;
+  readonly unref: () => void;
+  readonly #socketServers: readonly SocketServer[];
+  #isEnding = false;
+
+  /**
+   * Creates the servers, all or none.
+   *
+   * @param unixHandler Answers requests on Unix sockets.
+   */
+  static create(
+    platform: Platform,
+    source: ListenSource,
+    options: DenoServeOptions,
+    handler: DenoHandler,
+    unixHandler: DenoHandler,
+    action: string,
+  ): DenoServer {
+    const tracker = new RequestTracker();
+    const { onError = defaultOnError } = options;
+    const tracked: DenoServeOptions = {
+      ...options,
+      onError: (error) => tracker.track(onError(error)),
+    };
+    const track = options.cert === undefined ? trackHandler : trackSending;
+    const { listeners, sockets } = createListeners(
+      platform,
+      source,
+      "stream-listener",
+      {
+        create: (bindTo, inherited) =>
+          serveOn(
+            bindTo,
+            inherited,
+            tracked,
+            track(bindTo.kind === "unix" ? unixHandler : handler, tracker),
+          ),
+        close: ({ shutdown }) => shutdown(),
+      },
+      action,
+    );
+    return new DenoServer(listeners, sockets, tracker);
+  }
+
+  private constructor(
+    socketServers: readonly SocketServer[],
+    sockets: ListenSockets,
+    tracker: RequestTracker,
+  ) {
+    super(sockets, tracker);
+    this.#socketServers = socketServers;
+    const [first, ...rest] = socketServers.map(({ server }) => server);
+    this.servers = [first!, ...rest];
+    this.addresses = this.servers.map(({ addr }) => fromDenoAddr(addr));
+    this.ended = Promise.all(this.servers.map(({ finished }) => finished));
+    const { ref, unref } = refAll(this.servers);
+    this.ref = ref;
+    this.unref = unref;
+  }
+
+  async closeGracefully(): Promise<void> {
+    await this.#allAnswered();
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await Promise.all(this.#socketServers.map(({ shutdown }) => shutdown()));
+  }
+
+  /**
+   * Waits until all requests are answered, and over TLS until the responses are
+   * sent. After `shutdown()` nothing can be aborted, so that a handler that never
+   * answers would keep the process; and it cancels the open streams of HTTP/2.
+   * But it alone tells clients of HTTP/2 to stop (GOAWAY), so it is called after
+   * a while although requests still come.
+   */
+  async #allAnswered(): Promise<void> {
+    const { totalRequests } = this;
+    for (let tick = 0; this.tracker.pending > 0; tick++) {
+      if (tick >= MAX_ANSWER_TICKS && this.totalRequests !== totalRequests) {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, shutdownTimes.tickMs));
+      if (this.#isEnding) return;
+    }
+  }
+
+  closeAllConnections(): void {
+    if (!this.#isEnding) {
+      this.#isEnding = true;
+      for (const { abort } of this.#socketServers) abort();
+    }
+    this.sockets.closeConnections();
+    // A server that could not be ended must not keep the process.
+    for (const server of this.servers) server.unref();
+  }
+}
+
+/** Creates a server of `Deno.serve`, which prints nothing. */
+function serveOn(
+  bindTo: Placeholder,
+  inherited: Address | undefined,
   options: DenoServeOptions,
-  handlerAt: (place: Place) => Deno.ServeHandler<Deno.Addr>,
-  announcer: Announcer,
-): Maker<AbortableServer> {
-  // What Deno does with an error that nobody handles.
-  const { onError = defaultOnError } = options;
-  const isTls = options.cert !== undefined;
-  const watched: DenoServeOptions = {
+  handler: DenoHandler,
+): SocketServer {
+  const controller = new AbortController();
+  const isUnix = inherited !== undefined && bindTo.kind === "unix";
+  const server = denoFunctions().serve({
     ...options,
-    onError: (error) => announcer.pass(onError(error)),
-  };
+    ...toDenoOptions(bindTo),
+    signal: controller.signal,
+    onListen() {},
+  } as Deno.ServeTcpOptions, isUnix ? withPath(handler, inherited) : handler);
+  if (inherited !== undefined) showAddr(server, toDenoAddr(inherited));
   return {
-    bind(place) {
-      const controller = new AbortController();
-      const { signal } = controller;
-      const given = handlerAt(place);
-      const handler = isTls
-        ? watchSending(given, announcer)
-        : watch(given, announcer);
-      const server = serveAt(place, { ...watched, signal }, handler);
-      const shutdown = server.shutdown.bind(server);
-      return { server, shutdown, abort: () => controller.abort() };
-    },
-    close: ({ shutdown }) => shutdown(),
+    server: server as Deno.HttpServer,
+    shutdown: server.shutdown.bind(server),
+    abort: () => controller.abort(),
   };
 }
 
+/** Deno reports the path of a Unix listener as the address of its clients. */
+function withPath(handler: DenoHandler, inherited: Address): DenoHandler {
+  const remoteAddr = toDenoAddr(inherited);
+  return (request, info) =>
+    handler(request, { remoteAddr, completed: info.completed });
+}
+
 /**
- * Gives the handler's calls to the announcer. With as many parameters as the
- * handler has, since Deno makes no more than these, and is faster with fewer.
+ * Tracks the requests of a handler. The result has as many parameters as the
+ * handler, because Deno creates no more than these, and is faster with fewer.
  */
-function watch(
-  handler: Deno.ServeHandler<Deno.Addr>,
-  announcer: Announcer,
-): Deno.ServeHandler<Deno.Addr> {
+function trackHandler(
+  handler: DenoHandler,
+  tracker: RequestTracker,
+): DenoHandler {
   const call = handler as (
     ...args: unknown[]
   ) => Response | Promise<Response>;
   switch (call.length) {
     case 0:
       return () => {
-        announcer.begun++;
-        return announcer.pass(call());
+        tracker.total++;
+        return tracker.track(call());
       };
     case 1:
       return (request) => {
-        announcer.begun++;
-        return announcer.pass(call(request));
+        tracker.total++;
+        return tracker.track(call(request));
       };
     default:
       return (request, info) => {
-        announcer.begun++;
-        return announcer.pass(call(request, info));
+        tracker.total++;
+        return tracker.track(call(request, info));
       };
   }
 }
 
 /**
- * The same for TLS, where clients may speak HTTP/2: Deno cancels the answers that
- * are being sent on it when it shuts down, so that these are waited for, too.
+ * Tracks also whether responses are sent, for TLS, where clients may speak
+ * HTTP/2: on that, Deno's `shutdown()` cancels responses that are being sent.
  */
-function watchSending(
-  handler: Deno.ServeHandler<Deno.Addr>,
-  announcer: Announcer,
-): Deno.ServeHandler<Deno.Addr> {
+function trackSending(
+  handler: DenoHandler,
+  tracker: RequestTracker,
+): DenoHandler {
   return (request, info) => {
-    announcer.begun++;
-    announcer.watch(info.completed);
-    return announcer.pass(handler(request, info));
+    tracker.total++;
+    tracker.awaitSent(info.completed);
+    return tracker.track(handler(request, info));
   };
-}
-
-/** How often to look whether all requests are answered. */
-const TICK_MS = 10;
-
-/** How often at most, where new ones come all the time. */
-const PATIENCE_TICKS = 500;
-
-/** Deno's own servers as one. */
-export class DenoServers implements Drainable {
-  readonly isInherited: boolean;
-  readonly #opened: readonly AbortableServer[];
-  readonly #sockets: Sockets;
-  readonly #announcer: Announcer;
-  #isEnding = false;
-
-  /**
-   * @param opened The servers and their sockets.
-   * @param announcer What their handler's calls are given to.
-   */
-  constructor(
-    { listeners, sockets }: Opened<AbortableServer>,
-    announcer: Announcer,
-  ) {
-    this.#opened = listeners;
-    this.#sockets = sockets;
-    this.#announcer = announcer;
-    this.isInherited = sockets.areInherited;
-  }
-
-  get begun(): number {
-    return this.#announcer.begun;
-  }
-
-  detach(): void {
-    this.#sockets.detach();
-  }
-
-  attach(): void {
-    this.#sockets.attach();
-  }
-
-  isWaiting(): boolean {
-    return this.#sockets.isWaiting();
-  }
-
-  announce(): void {
-    this.#announcer.announce();
-  }
-
-  connections(): OpenConnections | undefined {
-    return this.#sockets.connections();
-  }
-
-  async end(): Promise<void> {
-    await this.#answered();
-    if (this.#isEnding) return;
-    this.#isEnding = true;
-    await Promise.all(this.#opened.map(({ shutdown }) => shutdown()));
-  }
-
-  /**
-   * Waits until all requests are answered, and over TLS until the answers are
-   * sent. After shutdown() nothing can be aborted any more, so that a handler that
-   * never answers would keep the process for ever; and it cancels the streams of
-   * HTTP/2 that are open. But
-   * only it tells clients of HTTP/2 to stop (GOAWAY): if they don't on their own
-   * account, it comes after a while all the same.
-   */
-  async #answered(): Promise<void> {
-    const { begun } = this;
-    for (let tick = 0; this.#announcer.pending > 0; tick++) {
-      if (tick >= PATIENCE_TICKS && this.begun !== begun) return;
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-      if (this.#isEnding) return;
-    }
-  }
-
-  cut(): void {
-    if (!this.#isEnding) {
-      this.#isEnding = true;
-      for (const { abort } of this.#opened) abort();
-    }
-    this.#sockets.endConnections();
-    // What could not be ended must not hold the process.
-    for (const { server } of this.#opened) server.unref();
-  }
 }

@@ -1,6 +1,6 @@
 /**
- * What is the same for a fetch handler wherever it is called from: its errors
- * are answered, and so is what isn't a response.
+ * Calling a fetch handler in the same way on every runtime: its errors are
+ * answered, and so are results that aren't a response.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import type {
 } from "../../core/types.ts";
 
 /**
- * What `Deno.serve` and `Bun.serve` do with an error that nobody handles: the
- * client learns that there was one, the operator which.
+ * Prints the error and answers 500, as `Deno.serve` and `Bun.serve` do with an
+ * error that the program doesn't handle.
  */
 export const defaultOnError: ServeErrorHandler = (error) => {
   console.error(error);
@@ -21,13 +21,12 @@ export const defaultOnError: ServeErrorHandler = (error) => {
 };
 
 /**
- * What a handler is told that may not ask. A class: an object literal with a
- * getter takes many times as long to make.
+ * Reads the client's address when it is asked for. A class, because creating an
+ * object literal with a getter takes many times as long.
  */
 export class LazyInfo implements ServeInfo {
   readonly #read: () => ServeInfo;
 
-  /** @param read Reads it, for each time that it is asked for. */
   constructor(read: () => ServeInfo) {
     this.#read = read;
   }
@@ -37,25 +36,19 @@ export class LazyInfo implements ServeInfo {
   }
 }
 
-/** A handler, and what answers for it, neither of which throws. */
+/** A fetch handler and its error handler, neither of which throws. */
 export interface GuardedHandler {
-  /** Answers a request. */
   readonly answer: (
     request: Request,
     info: ServeInfo,
   ) => Response | Promise<Response>;
-  /** Answers an error. */
   readonly answerError: (error: unknown) => Promise<Response>;
 }
 
 /**
- * Guards a handler. What it answers at once is passed on at once.
+ * Guards a handler. A response that it returns at once is returned at once.
  *
- * @param handler Answers a request.
- * @param onError Answers where the handler threw; by default the error is
- * printed and the answer is a plain 500.
  * @param isUsed Whether the body of a response can't be sent any more.
- * @returns The handler, which doesn't throw.
  */
 export function guard(
   handler: ServeHandler,
@@ -63,24 +56,24 @@ export function guard(
   isUsed: (response: Response) => boolean = ({ bodyUsed }) => bodyUsed,
 ): GuardedHandler {
   const check = (
-    what: string,
-    doing: () => string,
+    source: string,
+    action: () => string,
     response: unknown,
   ): Response => {
     if (!(response instanceof Response)) {
       throw new TypeError(
-        `${doing()}: expected ${what} to return a Response, found ` +
+        `${action()}: expected ${source} to return a Response, found ` +
           typeof response,
       );
     }
     if (isUsed(response)) {
       throw new TypeError(
-        `${doing()}: the body of the Response is used already`,
+        `${action()}: the body of the Response is used already`,
       );
     }
-    // Only Response.error() has that.
+    // Only Response.error() has the status 0.
     if (response.status === 0) {
-      throw new TypeError(`${doing()}: a Response.error() can't be sent`);
+      throw new TypeError(`${action()}: a Response.error() can't be sent`);
     }
     return response;
   };
@@ -91,7 +84,7 @@ export function guard(
       return await defaultOnError(second);
     }
   };
-  const checkAnswer = (request: Request, response: unknown) =>
+  const checkResponse = (request: Request, response: unknown) =>
     check(
       "the handler",
       () => `Handling ${request.method} ${request.url}`,
@@ -100,19 +93,21 @@ export function guard(
   return {
     answer(request, info) {
       const fail = (error: unknown) =>
-        // Of a host or target that makes no URL, which the runtime's own servers
-        // let through, the client is to learn, and nobody else.
+        // The runtimes' own servers let an invalid host or target through, which
+        // is the client's mistake and not the program's.
         URL.canParse(request.url)
           ? answerError(error)
           : new Response(null, { status: 400 });
       try {
-        const answer: Response | PromiseLike<Response> = handler(request, info);
-        return isPromise(answer)
-          ? Promise.resolve(answer).then((response) =>
-            checkAnswer(request, response)
-          )
+        const response: Response | PromiseLike<Response> = handler(
+          request,
+          info,
+        );
+        return isThenable(response)
+          ? Promise.resolve(response)
+            .then((settled) => checkResponse(request, settled))
             .catch(fail)
-          : checkAnswer(request, answer);
+          : checkResponse(request, response);
       } catch (error) {
         return fail(error);
       }
@@ -121,6 +116,11 @@ export function guard(
   };
 }
 
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | undefined)?.then === "function";
+/** Whether a value is to be awaited; fast for a `Response` and a `Promise`. */
+export function isThenable<T>(
+  value: T | PromiseLike<T>,
+): value is PromiseLike<T> {
+  return value instanceof Promise ||
+    !(value instanceof Response) &&
+      typeof (value as { then?: unknown } | undefined)?.then === "function";
 }

@@ -1,62 +1,67 @@
 /**
- * The portable path: `node:http` and `node:net`, on every runtime.
+ * The portable path: the neutral `serve` and `listen` on `node:http` and
+ * `node:net`, on every runtime.
  *
  * @module
  */
 
-import type { OpenConnections } from "../../linux/connections.ts";
 import type * as http from "node:http";
-import { type Acceptor, openAll } from "./acceptor.ts";
-import { attach, type Attached } from "./server_binding.ts";
-import type { Backends, FetchBackend, StreamBackend } from "../backend.ts";
+import type { Address } from "../../core/address.ts";
+import type { OpenConnections } from "../../linux/connections.ts";
+import type { GracefulServer } from "../backend.ts";
+import type { Backend, ConnectionListener } from "../backend.ts";
 import { builtin } from "../builtin.ts";
-import type { Drainable } from "../../shutdown/drain.ts";
-import { fetchListener } from "../http/fetch_listener.ts";
-import { HttpConnections } from "../http/http_connections.ts";
-import { toConnection } from "./connection.ts";
+import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
+import { fromSocket } from "./connection.ts";
+import {
+  fetchListener,
+  isConversionLoaded,
+  loadConversion,
+} from "./fetch_listener.ts";
+import { HttpConnections } from "./http_connections.ts";
 
 /** Servers of `node:http`, and listeners of `node:net`. */
-export const portable: Backends = {
-  async serve(runtime, endpoints, { handler, onError }, doing) {
-    const listener = await fetchListener(handler, onError);
-    const server = builtin("node:http").createServer();
+export const nodeBackend: Backend = {
+  name: "node",
+  async serve(platform, source, handler, onError, action) {
+    if (!isConversionLoaded()) await loadConversion();
+    const listener = fetchListener(handler, onError);
     const connections = new HttpConnections();
+    const server = builtin("node:http").createServer();
     server.on("connection", (socket) => connections.add(socket));
     server.on("request", (request, response) => {
-      runtime.prepareRequest?.(request);
+      platform.fixRequestPause?.(request);
       response.once("close", () => drop(request));
       connections.track(request, response);
       listener(request, response);
     });
-    // Of one connection attempt (too many open files, say): the others go on.
+    // An error of one connection attempt (too many open files, say) leaves the
+    // server open.
     server.on("error", () => {});
-    const attached = await attach(
-      runtime,
-      server,
-      endpoints,
-      // Stopping to accept would close idle connections at once.
-      false,
-      doing,
+    // The server doesn't listen itself, because stopping to accept would then
+    // close idle connections at once.
+    const acceptors = await openAcceptors(
+      platform,
+      source,
+      socketOptions(server),
+      action,
     );
-    return {
-      addresses: attached.addresses,
-      server: new DrainableHttpServer(
-        "descriptor" in endpoints[0],
-        connections,
-        attached,
-      ),
-      ref: () => void server.ref(),
-      unref: () => void server.unref(),
-    } satisfies FetchBackend;
+    for (const acceptor of acceptors) {
+      acceptor.attach((socket) => void server.emit("connection", socket));
+    }
+    // Starts the server's timers.
+    server.emit("listening");
+    const isInherited = source.kind === "inherited";
+    return new PortableServer(isInherited, server, acceptors, connections);
   },
-  async listen(runtime, endpoints, doing) {
+  async listen(platform, source, action) {
     const options = { allowHalfOpen: true };
-    const acceptors = await openAll(runtime, endpoints, options, doing);
-    return acceptors.map(toBackend);
+    const acceptors = await openAcceptors(platform, source, options, action);
+    return acceptors.map(toListener);
   },
 };
 
-function toBackend(acceptor: Acceptor): StreamBackend {
+function toListener(acceptor: Acceptor): ConnectionListener {
   const open = new Set<unknown>();
   return {
     address: acceptor.address,
@@ -64,19 +69,18 @@ function toBackend(acceptor: Acceptor): StreamBackend {
       acceptor.attach((socket) => {
         open.add(socket);
         socket.once("close", () => open.delete(socket));
-        onConnection(toConnection(socket, acceptor.address));
+        onConnection(fromSocket(socket, acceptor.address));
       }),
     close: () => acceptor.close(),
-    isBusy: () => open.size > 0,
+    hasConnections: () => open.size > 0,
     ref: () => acceptor.ref(),
     unref: () => acceptor.unref(),
   };
 }
 
 /**
- * Reads on to the end of a body that the handler left unread: the next request
- * comes behind it. `node:http` does so itself only for one that nobody began
- * to read.
+ * Reads on to the end of a body that the handler left unread, because the next
+ * request follows it. `node:http` does so only for a body that was not begun.
  */
 function drop(request: http.IncomingMessage): void {
   if (request.complete) return;
@@ -84,49 +88,58 @@ function drop(request: http.IncomingMessage): void {
   request.resume();
 }
 
-/** A server of `node:http` whose connections are known. */
-export class DrainableHttpServer implements Drainable {
+/** A server of `node:http` that is passed its connections. */
+class PortableServer implements GracefulServer {
   readonly isInherited: boolean;
+  readonly addresses: readonly (Address | undefined)[];
+  readonly #server: http.Server;
+  readonly #acceptors: readonly Acceptor[];
   readonly #connections: HttpConnections;
-  readonly #attached: Attached;
 
-  /**
-   * @param isInherited Whether its sockets were handed over.
-   * @param connections Its connections.
-   * @param attached How to stop accepting.
-   */
   constructor(
     isInherited: boolean,
+    server: http.Server,
+    acceptors: readonly Acceptor[],
     connections: HttpConnections,
-    attached: Attached,
   ) {
     this.isInherited = isInherited;
+    this.addresses = acceptors.map(({ address }) => address);
+    this.#server = server;
+    this.#acceptors = acceptors;
     this.#connections = connections;
-    this.#attached = attached;
   }
 
-  detach(): void {
-    this.#attached.detach();
+  get totalRequests(): number {
+    return this.#connections.totalRequests;
   }
 
-  get begun(): number {
-    return this.#connections.begun;
+  pause(): void {
+    for (const acceptor of this.#acceptors) acceptor.close();
   }
 
-  announce(): void {
-    this.#connections.announce();
+  closeConnectionsAfterResponses(): void {
+    this.#connections.closeConnectionsAfterResponses();
   }
 
   connections(): OpenConnections {
     return { count: this.#connections.count, hasInput: false };
   }
 
-  end(): Promise<void> {
-    return this.#connections.end();
+  closeGracefully(): Promise<void> {
+    return this.#connections.closeGracefully();
   }
 
-  cut(): void {
+  closeAllConnections(): void {
     this.#connections.destroy();
-    this.#attached.finish();
+    // Stops the timers; the error says that the server doesn't listen.
+    this.#server.close(() => {});
+  }
+
+  ref(): void {
+    for (const acceptor of this.#acceptors) acceptor.ref();
+  }
+
+  unref(): void {
+    for (const acceptor of this.#acceptors) acceptor.unref();
   }
 }

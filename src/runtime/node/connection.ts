@@ -10,17 +10,33 @@
 import type * as net from "node:net";
 import type { Address } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
+import { builtin } from "../builtin.ts";
+import { closedError, connectError } from "../errors.ts";
 import { inetAddress } from "../socket_address.ts";
 
+/** Takes over a connected stream socket through `node:net`. */
+export function connectSocket(fd: number): Connection {
+  const { Socket } = builtin("node:net");
+  let socket: net.Socket;
+  try {
+    socket = new Socket({
+      fd,
+      readable: true,
+      writable: true,
+      allowHalfOpen: true,
+    });
+  } catch (error) {
+    throw connectError(error, fd);
+  }
+  return fromSocket(socket, undefined);
+}
+
 /**
- * Makes a connection of a socket, which must be half-open-able
- * (`allowHalfOpen`) and not read from yet.
+ * Converts a socket, which must have `allowHalfOpen` and not be read from yet.
  *
- * @param socket The socket.
- * @param local The local address, if the socket itself can't tell.
- * @returns The connection.
+ * @param local The local address, if the socket itself can't report it.
  */
-export function toConnection(
+export function fromSocket(
   socket: net.Socket,
   local: Address | undefined,
 ): Connection {
@@ -32,8 +48,8 @@ export function toConnection(
     socket.destroy();
   };
   return {
-    readable: toReadable(socket),
-    writable: toWritable(socket),
+    readable: socketReadable(socket),
+    writable: socketWritable(socket),
     localAddress,
     remoteAddress,
     close,
@@ -41,12 +57,7 @@ export function toConnection(
   };
 }
 
-/** What is told to whoever uses a connection that is closed. */
-export function closedError(): DOMException {
-  return new DOMException("The connection is closed", "AbortError");
-}
-
-function toReadable(
+function socketReadable(
   socket: net.Socket,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let ended = false;
@@ -80,7 +91,7 @@ function toReadable(
   }, { highWaterMark: 1 });
 }
 
-function toWritable(socket: net.Socket): WritableStream<Uint8Array> {
+function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
   return new WritableStream({
     start(controller) {
       socket.on("error", (error) => controller.error(error));

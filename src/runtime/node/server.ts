@@ -1,6 +1,6 @@
 /**
- * Draining servers of `node:http`, `node:https`, `node:http2`, `node:tls` and
- * `node:net` that a program has made itself.
+ * Servers of `node:http`, `node:https`, `node:http2`, `node:tls` and `node:net`
+ * that a program has created itself, on the sockets of a name.
  *
  * @module
  */
@@ -8,53 +8,52 @@
 import type * as http from "node:http";
 import type * as http2 from "node:http2";
 import type * as net from "node:net";
+import type { Address } from "../../core/address.ts";
 import type { OpenConnections } from "../../linux/connections.ts";
-import type { Attached } from "./server_binding.ts";
+import { Deadline } from "../../shutdown/deadline.ts";
+import type { GracefulServer } from "../backend.ts";
 import { builtin } from "../builtin.ts";
-import { type Drainable, Limit } from "../../shutdown/drain.ts";
-import { HttpConnections } from "../http/http_connections.ts";
+import type { ListenSource, Platform } from "../platform.ts";
+import { HttpConnections } from "./http_connections.ts";
+import { ServerBinding } from "./server_binding.ts";
 
-/** Which protocol a server speaks, as far as it matters here. */
+/** The protocol of a server, as far as it matters here. */
 type Protocol = "http1" | "http2" | "other";
 
-/** How long the `close` event may take where all connections are cut. */
-const CLOSE_MS = 1000;
+/** Time that the `close` event may take after all connections are closed. */
+const CLOSE_EVENT_MS = 1000;
 
-/** A server with its connections, which it must not have any of yet. */
-export class DrainableNodeServer implements Drainable {
+/** A server of the program, which has no connections yet. */
+export class NodeServer implements GracefulServer {
   readonly #server: net.Server;
-  #isInherited = false;
+  readonly #binding: ServerBinding;
   readonly #protocol: Protocol;
+  #addresses: readonly (Address | undefined)[] = [];
+  #isInherited = false;
   /** All that are open. */
   readonly #sockets = new Set<net.Socket>();
   /** Those that speak HTTP/1, as far as that is known. */
   #http1 = new HttpConnections();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
-  #attached: Attached | undefined;
-  /** The last request of each connection of HTTP/1, and its answer. */
+  /** The last request of each connection of HTTP/1, and its response. */
   readonly #last = new Map<
     net.Socket,
     readonly [http.IncomingMessage, http.ServerResponse]
   >();
-  #isAnnouncing = false;
-  #begun = 0;
-  /** Resolves with the server's `close` event. */
+  #closesConnections = false;
+  #totalRequests = 0;
   #ended: Promise<unknown> = Promise.resolve();
-  #closed: (() => void) | undefined;
+  #onAllClosed: (() => void) | undefined;
 
-  /**
-   * Begins to watch a server.
-   *
-   * @param server The server.
-   */
   constructor(server: net.Server) {
     this.#server = server;
+    this.#binding = new ServerBinding(server);
     this.#protocol = protocolOf(server);
-    // Also where the program makes it listen itself, without this library.
-    server.on("listening", () => this.begin());
+    // Also where the program makes it listen without this library.
+    server.on("listening", () => this.#startAgain());
     server.on("connection", (socket: net.Socket) => this.#add(socket));
     if (this.#protocol === "http1") {
-      // A connection for TLS is another one when it is set up.
+      // TLS gives the server another socket when it is set up.
       const event = isTls(server) ? "secureConnection" : "connection";
       server.on(event, (socket: net.Socket) => void this.#http1.add(socket));
     }
@@ -70,23 +69,46 @@ export class DrainableNodeServer implements Drainable {
     }
   }
 
-  /** Begins anew with a server that was drained, before it listens again. */
-  begin(): void {
-    if (!this.#isAnnouncing) return;
-    this.#isAnnouncing = false;
+  /**
+   * Makes the server listen on all sockets, or none.
+   *
+   * @param takesDescriptors Whether the server itself can listen on a
+   * descriptor.
+   */
+  async listen(
+    platform: Platform,
+    source: ListenSource,
+    takesDescriptors: boolean,
+    action: string,
+  ): Promise<void> {
+    this.#startAgain();
+    this.#addresses = await this.#binding.listen(
+      platform,
+      source,
+      takesDescriptors,
+      action,
+    );
+    this.#isInherited = source.kind === "inherited";
+    this.#ended = new Promise((resolve) => this.#server.once("close", resolve));
+  }
+
+  /** Forgets an earlier drain. */
+  #startAgain(): void {
+    if (!this.#closesConnections) return;
+    this.#closesConnections = false;
     this.#http1 = new HttpConnections();
   }
 
-  /**
-   * Tells that it listens.
-   *
-   * @param attached Where, and how to end that.
-   * @param isInherited Whether its sockets were handed over.
-   */
-  attached(attached: Attached, isInherited: boolean): void {
-    this.#attached = attached;
-    this.#isInherited = isInherited;
-    this.#ended = new Promise((resolve) => this.#server.once("close", resolve));
+  get addresses(): readonly (Address | undefined)[] {
+    return this.#addresses;
+  }
+
+  get isInherited(): boolean {
+    return this.#isInherited;
+  }
+
+  get totalRequests(): number {
+    return this.#totalRequests;
   }
 
   /** Resolves with the server's `close` event. */
@@ -94,64 +116,64 @@ export class DrainableNodeServer implements Drainable {
     return this.#ended;
   }
 
-  get isInherited(): boolean {
-    return this.#isInherited;
+  pause(): void {
+    this.#binding.pause();
   }
 
-  get begun(): number {
-    return this.#begun;
-  }
-
-  detach(): void {
-    this.#attached?.detach();
-  }
-
-  announce(): void {
-    this.#isAnnouncing = true;
+  closeConnectionsAfterResponses(): void {
+    this.#closesConnections = true;
     for (const [request, response] of this.#last.values()) {
       if (!response.writableFinished) this.#http1.track(request, response);
     }
     this.#last.clear();
-    this.#http1.announce();
+    this.#http1.closeConnectionsAfterResponses();
   }
 
   connections(): OpenConnections {
     return { count: this.#sockets.size, hasInput: false };
   }
 
-  async end(): Promise<void> {
+  async closeGracefully(): Promise<void> {
     const sessions = [...this.#sessions].map((session) => {
       const closed = new Promise((resolve) => session.once("close", resolve));
       // Sends GOAWAY, and ends after the streams that are open.
       session.close();
       return closed;
     });
-    await Promise.all([this.#http1.end(), ...sessions]);
+    await Promise.all([this.#http1.closeGracefully(), ...sessions]);
     if (this.#protocol !== "other") {
-      // No request came on what is left: a client that has not even set up TLS.
+      // Sockets without a request: clients that have not even set up TLS.
       for (const socket of this.#sockets) socket.destroy();
     }
     if (this.#sockets.size === 0) return;
-    await new Promise<void>((resolve) => this.#closed = resolve);
+    await new Promise<void>((resolve) => this.#onAllClosed = resolve);
   }
 
-  cut(): void {
+  closeAllConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
-    this.#attached?.finish();
+    this.#binding.finish();
   }
 
-  /** The event must not be taken for one of the server when it listens again. */
-  async settled(): Promise<void> {
-    const limit = new Limit(CLOSE_MS);
-    await Promise.race([this.#ended, limit.reached]);
-    limit.clear();
+  /** So that the event isn't taken for one of the server that listens again. */
+  async closed(): Promise<void> {
+    const deadline = new Deadline(CLOSE_EVENT_MS);
+    await Promise.race([this.#ended, deadline.reached]);
+    deadline.cancel();
+  }
+
+  ref(): void {
+    this.#server.ref();
+  }
+
+  unref(): void {
+    this.#server.unref();
   }
 
   #add(socket: net.Socket): void {
     this.#sockets.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#closed?.();
+      if (this.#sockets.size === 0) this.#onAllClosed?.();
     });
   }
 
@@ -159,11 +181,11 @@ export class DrainableNodeServer implements Drainable {
     request: http.IncomingMessage,
     response: http.ServerResponse,
   ): void => {
-    this.#begun++;
-    // HTTP/2 has no such header; its sessions are told when they end.
+    this.#totalRequests++;
+    // HTTP/2 has no such header; its sessions learn it from GOAWAY.
     if (request.httpVersionMajor > 1) return;
-    if (this.#isAnnouncing) return this.#http1.track(request, response);
-    // All that a request costs until draining begins: the last of each connection.
+    if (this.#closesConnections) return this.#http1.track(request, response);
+    // The whole cost of a request before a drain: the last of its connection.
     const { socket } = request;
     if (!this.#last.has(socket)) {
       socket.once("close", () => this.#last.delete(socket));
@@ -173,7 +195,7 @@ export class DrainableNodeServer implements Drainable {
 }
 
 function protocolOf(server: net.Server): Protocol {
-  // Of node:http2, no class is public.
+  // The classes of node:http2 are not public.
   if ("updateSettings" in server) return "http2";
   const { Server } = builtin("node:http");
   return server instanceof Server ||

@@ -1,189 +1,184 @@
 /**
- * Putting a server of `node:net`, `node:tls`, `node:http` and the like onto
- * several endpoints, as one server.
+ * Putting a server of `node:net`, `node:tls`, `node:http` and the like onto all
+ * sockets of a name, as one server.
  *
  * @module
  */
 
 import type * as net from "node:net";
 import type { Address } from "../../core/address.ts";
-import {
-  type Acceptor,
-  checkAll,
-  type Endpoint,
-  listenOn,
-  openAll,
-  parkedAcceptor,
-  type SocketOptions,
-} from "./acceptor.ts";
+import type { Descriptor } from "../../core/descriptor.ts";
 import { builtin } from "../builtin.ts";
-import type { Runtime } from "../platform.ts";
-
-/** What `node:net` servers keep of the options they were made with. */
-type ServerWithOptions = net.Server & Partial<SocketOptions>;
-
-/** A server that accepts at all endpoints. */
-export interface Attached {
-  /** The address of each endpoint, where it can be told. */
-  readonly addresses: readonly (Address | undefined)[];
-  /** Stops accepting, and leaves all connections as they are. */
-  readonly detach: () => void;
-  /** Closes the server after that. */
-  readonly finish: () => void;
-}
+import { parkedListeners } from "../parked.ts";
+import type { ListenSource, Platform } from "../platform.ts";
+import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
+import { listenOn, placesOf } from "./listen.ts";
 
 /**
- * Makes a server accept at all endpoints, all or none.
+ * Binds a server that the program has created to several sockets.
  *
- * A `net.Server` listens on one socket only. So the first endpoint is its own,
- * and the connections of the others are given to it as its `connection` events,
- * which Node documents for this use. Closing the server closes them all.
- *
- * @param runtime The runtime.
- * @param server The server; it doesn't listen yet.
- * @param endpoints Where it is to accept.
- * @param takesDescriptors Whether the server itself can listen on a descriptor;
- * if not, the connections of the first endpoint are given to it, too.
- * @param doing What is being done, to begin an error's message with.
- * @returns Where it accepts, and how that is ended.
+ * A `net.Server` listens on one socket only. So the first is its own, and the
+ * connections of the others are passed to it as `connection` events, which Node
+ * documents for this use. The methods of the server are wrapped once, so that
+ * closing, referencing and unreferencing it mean all sockets; while it isn't
+ * bound, they do what they did before.
  */
-export async function attach(
-  runtime: Runtime,
-  server: net.Server,
-  endpoints: readonly [Endpoint, ...Endpoint[]],
-  takesDescriptors: boolean,
-  doing: string,
-): Promise<Attached> {
-  const [first, ...rest] = endpoints;
-  // A socket that is held since an earlier failure is listened on already.
-  const own = takesDescriptors &&
-    !("descriptor" in first && parkedAcceptor(first.descriptor) !== undefined);
-  const options = socketOptions(server);
-  checkAll(runtime, endpoints, doing);
-  // The server's own socket comes last: closing that one would lose it.
-  const acceptors = await openAll(
-    runtime,
-    own ? rest : endpoints,
-    options,
-    doing,
-  );
-  const addresses = acceptors.map((acceptor) => acceptor.address);
-  if (own) {
-    try {
-      addresses.unshift(await listenOn(runtime, server, first, doing));
-    } catch (error) {
-      for (const acceptor of acceptors) acceptor.park();
-      throw error;
-    }
-  }
-  forwardAll(server, acceptors);
-  if (own && "descriptor" in first) {
-    const { close } = server;
-    server.close = (callback) => {
-      first.descriptor.markClosed();
-      return close.call(server, callback);
+export class ServerBinding {
+  readonly #server: net.Server;
+  readonly #close: net.Server["close"];
+  /** Those that pass their connections to the server. */
+  #acceptors: readonly Acceptor[] = [];
+  /** The descriptor that the server itself listens on. */
+  #ownDescriptor: Descriptor | undefined;
+  #hasOwnSocket = false;
+  /** Whether the server is to look as if it listened, although it doesn't. */
+  #looksListening = false;
+  #address: Address | undefined;
+  /** Connections that were passed to the server. */
+  readonly #passed = new Set<net.Socket>();
+  #delaysCloseEvent = false;
+  /** Whether the `close` event waits for them. */
+  #isCloseDue = false;
+
+  constructor(server: net.Server) {
+    this.#server = server;
+    const { close, ref, unref, address } = server;
+    this.#close = (callback) => close.call(server, callback);
+    server.close = (callback) => this.#closeAll(callback);
+    server.ref = () => {
+      for (const acceptor of this.#acceptors) acceptor.ref();
+      return ref.call(server);
     };
-  } else if (!own) {
-    showListening(server, addresses[0]);
+    server.unref = () => {
+      for (const acceptor of this.#acceptors) acceptor.unref();
+      return unref.call(server);
+    };
+    server.address = () =>
+      this.#looksListening
+        ? toNodeAddress(this.#address)
+        : address.call(server);
   }
-  return {
-    addresses,
-    detach() {
-      for (const acceptor of acceptors) acceptor.close();
-      if (!own) return;
-      if ("descriptor" in first) first.descriptor.markClosed();
-      // Its own close() may end idle connections.
-      builtin("node:net").Server.prototype.close.call(server);
-    },
-    finish() {
-      // One that had a socket of its own is closed with that.
-      if (!own) server.close();
-    },
-  };
-}
 
-function socketOptions(server: ServerWithOptions): SocketOptions {
-  return {
-    allowHalfOpen: server.allowHalfOpen ?? false,
-    noDelay: server.noDelay,
-    keepAlive: server.keepAlive,
-    keepAliveInitialDelay: server.keepAliveInitialDelay,
-    pauseOnConnect: server.pauseOnConnect,
-  };
-}
-
-/**
- * Gives a server the connections of acceptors, and makes `close`, `ref` and
- * `unref` of the server mean all of its sockets: like its own, their connections
- * delay the `close` event.
- */
-function forwardAll(server: net.Server, acceptors: readonly Acceptor[]): void {
-  if (acceptors.length === 0) return;
-  const { close, ref, unref, emit } = server;
-  const forwarded = new Set<net.Socket>();
-  let closed = false;
-  server.emit = function (this: net.Server, event: string, ...args: unknown[]) {
-    if (event === "close" && forwarded.size > 0) {
-      closed = true;
-      return true;
-    }
-    return (emit as (...all: unknown[]) => boolean).call(
-      server,
-      event,
-      ...args,
+  /**
+   * Makes the server accept on all sockets, or none.
+   *
+   * @param takesDescriptors Whether the server itself can listen on a
+   * descriptor; if not, all connections are passed to it.
+   * @returns The address of each socket, where it is known.
+   */
+  async listen(
+    platform: Platform,
+    source: ListenSource,
+    takesDescriptors: boolean,
+    action: string,
+  ): Promise<(Address | undefined)[]> {
+    const places = placesOf(source);
+    const [first, ...rest] = places;
+    const descriptor = "descriptor" in first ? first.descriptor : undefined;
+    // A parked listener holds its descriptor already.
+    const hasOwnSocket = takesDescriptors &&
+      !(descriptor && parkedListeners.has(descriptor));
+    // The server's own socket comes last, because closing it would lose it.
+    const acceptors = await openAcceptors(
+      platform,
+      source,
+      socketOptions(this.#server),
+      action,
+      hasOwnSocket ? rest : places,
     );
-  } as typeof emit;
-  server.close = function (callback) {
-    for (const acceptor of acceptors) acceptor.close();
-    return close.call(server, callback);
-  };
-  server.ref = function () {
-    for (const acceptor of acceptors) acceptor.ref();
-    return ref.call(server);
-  };
-  server.unref = function () {
-    for (const acceptor of acceptors) acceptor.unref();
-    return unref.call(server);
-  };
-  for (const acceptor of acceptors) {
-    acceptor.attach((socket) => {
-      forwarded.add(socket);
-      socket.once("close", () => {
-        forwarded.delete(socket);
-        if (closed && forwarded.size === 0) server.emit("close");
-      });
-      server.emit("connection", socket);
-    });
+    const addresses = acceptors.map(({ address }) => address);
+    if (hasOwnSocket) {
+      try {
+        addresses.unshift(
+          await listenOn(platform, this.#server, first, action),
+        );
+      } catch (error) {
+        for (const acceptor of acceptors) acceptor.park();
+        throw error;
+      }
+    }
+    this.#acceptors = acceptors;
+    this.#hasOwnSocket = hasOwnSocket;
+    this.#ownDescriptor = hasOwnSocket ? descriptor : undefined;
+    if (acceptors.length > 0) this.#delayCloseEvent();
+    for (const acceptor of acceptors) {
+      acceptor.attach((socket) => this.#pass(socket));
+    }
+    if (!hasOwnSocket) this.#lookListening(addresses[0]);
+    return addresses;
   }
-}
 
-/**
- * Makes a server that listens on no socket of its own look as one that does:
- * `listening`, `address()`, the `listening` and `close` events.
- */
-function showListening(server: net.Server, address: Address | undefined): void {
-  const { close } = server;
-  let listening = true;
-  Object.defineProperty(server, "listening", {
-    configurable: true,
-    get: () => listening,
-  });
-  server.address = () => listening ? toNodeAddress(address) : null;
-  server.close = (callback) => {
-    if (!listening) return close.call(server, callback);
-    listening = false;
+  /** Stops accepting, and leaves all connections open. */
+  pause(): void {
+    for (const acceptor of this.#acceptors) acceptor.close();
+    if (!this.#hasOwnSocket) return;
+    this.#ownDescriptor?.markClosed();
+    // The server's own close() may end idle connections.
+    builtin("node:net").Server.prototype.close.call(this.#server);
+  }
+
+  /** Closes the server after that. */
+  finish(): void {
+    // One that had a socket of its own is closed with that.
+    if (!this.#hasOwnSocket) this.#server.close();
+  }
+
+  /** Makes the `close` event wait for the connections that were passed. */
+  #delayCloseEvent(): void {
+    if (this.#delaysCloseEvent) return;
+    this.#delaysCloseEvent = true;
+    const server = this.#server;
+    const { emit } = server;
+    server.emit = ((event: string, ...args: unknown[]) => {
+      if (event === "close" && this.#passed.size > 0) {
+        this.#isCloseDue = true;
+        return true;
+      }
+      return (emit as (...all: unknown[]) => boolean)
+        .call(server, event, ...args);
+    }) as typeof emit;
+  }
+
+  /** Passes a connection to the server. */
+  #pass(socket: net.Socket): void {
+    this.#passed.add(socket);
+    socket.once("close", () => {
+      this.#passed.delete(socket);
+      if (!this.#isCloseDue || this.#passed.size > 0) return;
+      this.#isCloseDue = false;
+      this.#server.emit("close");
+    });
+    this.#server.emit("connection", socket);
+  }
+
+  #closeAll(callback?: (error?: Error) => void): net.Server {
+    for (const acceptor of this.#acceptors) acceptor.close();
+    this.#ownDescriptor?.markClosed();
+    if (!this.#looksListening) return this.#close(callback);
+    this.#looksListening = false;
+    const server = this.#server;
     if (callback !== undefined) server.once("close", () => callback());
-    let emitted = false;
-    server.once("close", () => emitted = true);
-    // Its own close() ends idle connections, and says that it didn't listen;
-    // on Node it emits the event all the same, on Bun not.
-    close.call(server, () => {});
+    let isEmitted = false;
+    server.once("close", () => isEmitted = true);
+    // The server's own close() ends idle connections, and fails because the
+    // server doesn't listen; Node emits the event all the same, Bun doesn't.
+    this.#close(() => {});
     setTimeout(() => {
-      if (!emitted) server.emit("close");
+      if (!isEmitted) server.emit("close");
     }, 0);
     return server;
-  };
-  server.emit("listening");
+  }
+
+  /** Makes the server look as if it listened: `listening`, `address()`, event. */
+  #lookListening(address: Address | undefined): void {
+    this.#address = address;
+    this.#looksListening = true;
+    Object.defineProperty(this.#server, "listening", {
+      configurable: true,
+      get: () => this.#looksListening,
+    });
+    this.#server.emit("listening");
+  }
 }
 
 function toNodeAddress(

@@ -6,10 +6,10 @@ import net from "node:net";
 import { platform, tmpdir } from "node:os";
 import { test } from "node:test";
 import { procInspector } from "../../../src/linux/proc_inspector.ts";
-import { currentRuntime } from "../../../src/runtime/current.ts";
+import { currentPlatform } from "../../../src/runtime/current.ts";
 import { procReader } from "../../../src/runtime/proc_reader.ts";
 
-const { inspector, pidfdId } = currentRuntime();
+const { inspector, pidfdId } = currentPlatform();
 const onLinux = { skip: platform() !== "linux" };
 
 test("the inspector reads paths as node:fs does", () => {

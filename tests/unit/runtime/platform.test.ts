@@ -2,16 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DescriptorInfo } from "../../../src/core/info.ts";
 import type { UsableKind } from "../../../src/core/kinds.ts";
-import { requireUsable, type Runtime } from "../../../src/runtime/platform.ts";
-import { currentRuntime } from "../../../src/runtime/current.ts";
-import { bunRuntime } from "../../../src/runtime/bun/platform.ts";
-import { denoRuntime } from "../../../src/runtime/deno/platform.ts";
+import { requireUsable } from "../../../src/runtime/checks.ts";
 import {
-  closing,
+  closeOrThrow,
   isClosable,
-  nodeRuntime,
   once,
-} from "../../../src/runtime/node/platform.ts";
+} from "../../../src/runtime/descriptors.ts";
+import type { Platform } from "../../../src/runtime/platform.ts";
+import { currentPlatform } from "../../../src/runtime/current.ts";
+import { bunPlatform } from "../../../src/runtime/bun/platform.ts";
+import { denoPlatform } from "../../../src/runtime/deno/platform.ts";
+import { nodePlatform } from "../../../src/runtime/node/platform.ts";
 import { nodeLibc } from "../../../src/runtime/open_libc.ts";
 import {
   assertError,
@@ -21,26 +22,27 @@ import {
   thrownBy,
 } from "../helpers.ts";
 
-/** The shim for Deno of a version; nothing but the version is looked at. */
-const deno = (version: string): Runtime =>
-  denoRuntime({ version: { deno: version } } as never);
-const bun = (version: string): Runtime => bunRuntime({ version } as never);
+/** The platform for a version of Deno; nothing but the version is looked at. */
+const deno = (version: string): Platform =>
+  denoPlatform({ version: { deno: version } } as never);
+const bun = (version: string): Platform => bunPlatform({ version } as never);
 
-const DOING = 'Listening on "web"';
+const ACTION = 'Listening on "web"';
 
 /** Checks descriptors from 3 on, of which this is known; one unless given. */
 function check(
-  runtime: Runtime,
+  platform: Platform,
   kind: UsableKind,
   ...infos: (DescriptorInfo | DescriptorInfo["kind"])[]
 ): void {
   if (infos.length === 0) infos = [kind];
   const all = infos.map((info, at) => descriptor(3 + at, "web", info));
-  requireUsable(runtime, all, kind, DOING);
+  const known = all.map((each) => each.info);
+  requireUsable(platform, all, known, kind, ACTION);
 }
 
-test("currentRuntime() knows the runtime that this runs on", () => {
-  const { name, title, version, pid } = currentRuntime();
+test("currentPlatform() knows the runtime that this runs on", () => {
+  const { name, title, version, pid } = currentPlatform();
   const { Deno, Bun, process } = globalThis as {
     Deno?: { version: { deno: string } };
     Bun?: { version: string };
@@ -53,11 +55,11 @@ test("currentRuntime() knows the runtime that this runs on", () => {
     Deno?.version.deno ?? Bun?.version ?? process?.versions.node,
   );
   assert.equal(pid, process?.pid);
-  assert.equal(currentRuntime(), currentRuntime());
+  assert.equal(currentPlatform(), currentPlatform());
 });
 
 test("requireUsable() rejects a version that can't, and says which can", () => {
-  const cases: [Runtime, UsableKind, string][] = [
+  const cases: [Platform, UsableKind, string][] = [
     [deno("2.7.14"), "stream-listener", "use Deno 2.8 or later"],
     [deno("2.6.0"), "stream-connection", "use Deno 2.7 or later"],
     [deno("2.9.6"), "datagram", "use Node, or Bun 1.4 or later"],
@@ -65,11 +67,11 @@ test("requireUsable() rejects a version that can't, and says which can", () => {
     [bun("1.3.0"), "datagram", "use Bun 1.4 or later"],
     [bun("1.1.45"), "stream-connection", "use Bun 1.2 or later"],
   ];
-  for (const [runtime, kind, advice] of cases) {
+  for (const [platform, kind, advice] of cases) {
     assertThrows(
-      () => check(runtime, kind),
+      () => check(platform, kind),
       "unsupported",
-      `Listening on "web": ${runtime.title} ${runtime.version} can't `,
+      `Listening on "web": ${platform.title} ${platform.version} can't `,
       'an inherited descriptor, here descriptor 3 ("web"): ',
       advice,
     );
@@ -94,35 +96,35 @@ test("requireUsable() rejects an old version before it looks at a descriptor", (
 });
 
 test("requireUsable() checks every descriptor, and takes none at all", () => {
-  const node = nodeRuntime();
+  const node = nodePlatform();
   check(node, "datagram", "datagram", "socket", "unknown");
-  requireUsable(deno("2.0.0"), [], "datagram", DOING);
+  requireUsable(deno("2.0.0"), [], [], "datagram", ACTION);
   assertThrows(
     () => check(node, "stream-listener", "stream-listener", "fifo"),
     "wrong-kind",
-    `${DOING}: expected a listening stream socket, found a FIFO or pipe in `,
+    `${ACTION}: expected a listening stream socket, found a FIFO or pipe in `,
     'descriptor 4 ("web")',
   );
   assertThrows(
     () => check(node, "datagram", "datagram", "closed"),
     "closed",
-    `${DOING}: descriptor 4 ("web") is not open`,
+    `${ACTION}: descriptor 4 ("web") is not open`,
   );
 });
 
 test("requireUsable() asks the runtime about what nothing is known of", () => {
   const asked: number[] = [];
-  const runtime: Runtime = {
-    ...nodeRuntime(),
-    refuses(fd) {
+  const platform: Platform = {
+    ...nodePlatform(),
+    wouldRefuse(fd) {
       asked.push(fd);
       return fd === 5;
     },
   };
-  check(runtime, "datagram", "datagram", "unknown", "socket");
+  check(platform, "datagram", "datagram", "unknown", "socket");
   assert.deepEqual(asked, [4]);
   assertThrows(
-    () => check(runtime, "datagram", "unknown", "socket", "unknown"),
+    () => check(platform, "datagram", "unknown", "socket", "unknown"),
     "wrong-kind",
     'expected a datagram socket, found something else in descriptor 5 ("web")',
   );
@@ -140,13 +142,13 @@ test("isClosable() tells what only can have been handed over", () => {
   assert.ok(!isClosable({ kind: "fifo" }));
 });
 
-test("closing() says which descriptor could not be closed", () => {
+test("closeOrThrow() says which descriptor could not be closed", () => {
   let closed = 0;
-  closing(3, () => closed++);
+  closeOrThrow(3, () => closed++);
   assert.equal(closed, 1);
   const cause = new Error("EBADF");
   const error = thrownBy(() =>
-    closing(3, () => {
+    closeOrThrow(3, () => {
       throw cause;
     })
   );
@@ -180,10 +182,10 @@ test("nodeLibc() leaves the process's way to warn as it was", () => {
   }
 });
 
-test("denoRuntime() opens the C library only where that is allowed, and once", () => {
+test("denoPlatform() opens the C library only where that is allowed, and once", () => {
   const opened: string[] = [];
   const pidfdId = (state: string) => {
-    const runtime = denoRuntime({
+    const platform = denoPlatform({
       version: { deno: "2.9.6" },
       permissions: { querySync: () => ({ state }) },
       dlopen(name: string) {
@@ -191,8 +193,8 @@ test("denoRuntime() opens the C library only where that is allowed, and once", (
         throw new Error("there is none");
       },
     } as never);
-    runtime.pidfdId();
-    return runtime.pidfdId();
+    platform.pidfdId();
+    return platform.pidfdId();
   };
   assert.equal(pidfdId("prompt"), undefined);
   assert.equal(pidfdId("denied"), undefined);

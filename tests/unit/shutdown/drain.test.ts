@@ -1,29 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  Announcer,
-  endingConnection,
-} from "../../../src/runtime/http/request_tracker.ts";
-import { drain, type Drainable } from "../../../src/shutdown/drain.ts";
-import { Lifetime } from "../../../src/shutdown/server_lifetime.ts";
+import type { GracefulServer } from "../../../src/runtime/backend.ts";
+import { drain } from "../../../src/shutdown/drain.ts";
+import { ServerLifetime } from "../../../src/shutdown/server_lifetime.ts";
 import { closeWebSockets } from "../../../src/shutdown/web_sockets.ts";
 
 /** A server that does nothing but note what is done to it. */
-class FakeServer implements Drainable {
+class FakeServer implements GracefulServer {
   readonly isInherited = true;
   readonly done: string[] = [];
-  begun = 0;
+  readonly addresses = [];
+  totalRequests = 0;
   /** How many connections there are; `undefined`: unknown. */
   count: number | undefined = 1;
   /** What happens with each look at the connections. */
   onLook: () => void = () => {};
-  ended: Promise<void> = Promise.resolve();
+  allClosed: Promise<void> = Promise.resolve();
+  ended?: Promise<unknown>;
 
-  detach(): void {
-    this.done.push("detach");
+  pause(): void {
+    this.done.push("pause");
   }
-  announce(): void {
-    this.done.push("announce");
+  closeConnectionsAfterResponses(): void {
+    this.done.push("close after responses");
   }
   connections(): { count: number; hasInput: boolean } | undefined {
     this.onLook();
@@ -31,16 +30,23 @@ class FakeServer implements Drainable {
       ? undefined
       : { count: this.count, hasInput: false };
   }
-  end(): Promise<void> {
-    this.done.push("end");
-    return this.ended;
+  closeGracefully(): Promise<void> {
+    this.done.push("close gracefully");
+    return this.allClosed;
   }
-  cut(): void {
-    this.done.push("cut");
+  closeAllConnections(): void {
+    this.done.push("close all");
   }
+  ref(): void {}
+  unref(): void {}
 }
 
-const STEPS = ["detach", "announce", "end", "cut"];
+const STEPS = [
+  "pause",
+  "close after responses",
+  "close gracefully",
+  "close all",
+];
 
 test("drain() goes on at once when there is no connection", async () => {
   const server = new FakeServer();
@@ -59,8 +65,8 @@ test("drain() waits for silence, also where connections are unknown", async () =
     let looks = 0;
     server.onLook = () => {
       // A request begins now and then, for a while.
-      if (looks++ < 20 && looks % 5 === 0) server.begun++;
-      assert.deepEqual(server.done, ["detach", "announce"]);
+      if (looks++ < 20 && looks % 5 === 0) server.totalRequests++;
+      assert.deepEqual(server.done, STEPS.slice(0, 2));
     };
     await drain(server, 10_000, []);
     assert.deepEqual(server.done, STEPS);
@@ -70,7 +76,7 @@ test("drain() waits for silence, also where connections are unknown", async () =
 
 test("drain() ends although requests begin all the time", async () => {
   const server = new FakeServer();
-  server.onLook = () => server.begun++;
+  server.onLook = () => server.totalRequests++;
   await drain(server, 10_000, []);
   assert.deepEqual(server.done, STEPS);
 });
@@ -78,13 +84,13 @@ test("drain() ends although requests begin all the time", async () => {
 test("drain() cuts off what doesn't end within its limit", async () => {
   const server = new FakeServer();
   server.count = 0;
-  server.ended = new Promise(() => {});
+  server.allClosed = new Promise(() => {});
   await drain(server, 20, []);
   assert.deepEqual(server.done, STEPS);
   // Also before it has come to the end.
   const busy = new FakeServer();
   await drain(busy, 20, []);
-  assert.deepEqual(busy.done, ["detach", "announce", "cut"]);
+  assert.deepEqual(busy.done, [...STEPS.slice(0, 2), "close all"]);
 });
 
 test("drain() takes any limit", async () => {
@@ -92,7 +98,7 @@ test("drain() takes any limit", async () => {
     const server = new FakeServer();
     server.count = 0;
     await drain(server, timeout, []);
-    assert.equal(server.done.at(-1), "cut");
+    assert.equal(server.done.at(-1), "close all");
   }
 });
 
@@ -114,12 +120,11 @@ test("drain() tells WebSockets, and waits for them to close", async () => {
 
 const SETTINGS = { signals: [], timeout: 10_000 };
 
-test("Lifetime fails with its server, and leaves the sockets alone then", async () => {
+test("ServerLifetime fails with its server, and leaves the sockets alone then", async () => {
   const server = new FakeServer();
   const error = new Error("too many open files");
-  const lifetime = new Lifetime(server, SETTINGS, {
-    ended: Promise.reject(error),
-  });
+  server.ended = Promise.reject(error);
+  const lifetime = new ServerLifetime(server, SETTINGS);
   await assert.rejects(lifetime.finished, error);
   await assert.rejects(lifetime.drain(), error);
   lifetime.close();
@@ -127,25 +132,25 @@ test("Lifetime fails with its server, and leaves the sockets alone then", async 
   assert.deepEqual(server.done, []);
 });
 
-test("Lifetime.drain() fails with what its server throws", async () => {
+test("ServerLifetime.drain() fails with what its server throws", async () => {
   const server = new FakeServer();
   const error = new Error("on purpose");
-  server.announce = () => {
+  server.closeConnectionsAfterResponses = () => {
     throw error;
   };
-  await assert.rejects(new Lifetime(server, SETTINGS).drain(), error);
+  await assert.rejects(new ServerLifetime(server, SETTINGS).drain(), error);
 });
 
-test("Lifetime.drain() takes undefined for what was said at the start", async () => {
+test("ServerLifetime.drain() takes undefined for what was said at the start", async () => {
   const server = new FakeServer();
   server.count = 0;
   let answer = () => {};
-  server.ended = new Promise((resolve) => answer = resolve);
-  const drained = new Lifetime(server, SETTINGS).drain(
+  server.allClosed = new Promise((resolve) => answer = resolve);
+  const drained = new ServerLifetime(server, SETTINGS).drain(
     { timeout: undefined } as never,
   );
   await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.deepEqual(server.done, ["detach", "announce", "end"]);
+  assert.deepEqual(server.done, STEPS.slice(0, 3));
   answer();
   await drained;
 });
@@ -162,70 +167,4 @@ test("closeWebSockets() goes on after one that can't be closed", async () => {
     { readyState: 3, close: () => void closed.push("second") },
   ]);
   assert.deepEqual(closed, ["second"]);
-});
-
-test("Announcer.pass() passes on what it gets until it announces", async () => {
-  const announcer = new Announcer();
-  const response = new Response("x");
-  assert.equal(announcer.pass(response), response);
-  assert.equal(response.headers.get("connection"), null);
-  const late = announcer.pass(Promise.resolve(response));
-  assert.equal(announcer.pending, 1);
-  // A request that is answered after the announcement began before it.
-  announcer.announce();
-  assert.equal((await late).headers.get("connection"), "close");
-  assert.equal(announcer.pending, 0);
-  assert.equal(
-    announcer.pass(new Response("y")) instanceof Response,
-    true,
-  );
-  assert.equal(announcer.pass(undefined), undefined);
-});
-
-test("Announcer.pass() waits for thenables, too", async () => {
-  const announcer = new Announcer();
-  announcer.announce();
-  const response = new Response("x");
-  const thenable = { then: (use: (value: Response) => void) => use(response) };
-  const answer = await announcer.pass<unknown>(thenable);
-  assert.equal((answer as Response).headers.get("connection"), "close");
-  assert.equal(announcer.pending, 0);
-});
-
-test("Announcer.watch() counts what is being sent", async () => {
-  const announcer = new Announcer();
-  const sent = Promise.withResolvers<void>();
-  announcer.watch(sent.promise);
-  announcer.watch(Promise.reject(new Error("the client is gone")));
-  assert.equal(announcer.pending, 2);
-  sent.resolve();
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.equal(announcer.pending, 0);
-});
-
-test("Announcer.pass() passes on errors", async () => {
-  const announcer = new Announcer();
-  const error = new Error("on purpose");
-  await assert.rejects(
-    async () => await announcer.pass(Promise.reject(error)),
-    error,
-  );
-  assert.equal(announcer.pending, 0);
-});
-
-test("endingConnection() marks responses whose headers can't be changed", async () => {
-  const redirect = Response.redirect("http://x/", 303);
-  const marked = endingConnection(redirect);
-  assert.equal(marked.status, 303);
-  assert.equal(marked.headers.get("location"), "http://x/");
-  assert.equal(marked.headers.get("connection"), "close");
-  const plain = endingConnection(
-    new Response("body", { status: 201, statusText: "Made" }),
-  );
-  assert.deepEqual(
-    [plain.status, plain.statusText, await plain.text()],
-    [201, "Made", "body"],
-  );
-  const error = Response.error();
-  assert.equal(endingConnection(error), error);
 });

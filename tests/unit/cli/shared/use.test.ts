@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { test } from "node:test";
 import type { DescriptorInfo } from "../../../../src/core/info.ts";
-import { bunRuntime } from "../../../../src/runtime/bun/platform.ts";
-import { currentRuntime } from "../../../../src/runtime/current.ts";
-import { denoRuntime } from "../../../../src/runtime/deno/platform.ts";
-import { nodeRuntime } from "../../../../src/runtime/node/platform.ts";
+import { bunPlatform } from "../../../../src/runtime/bun/platform.ts";
+import { currentPlatform } from "../../../../src/runtime/current.ts";
+import { denoPlatform } from "../../../../src/runtime/deno/platform.ts";
+import { nodePlatform } from "../../../../src/runtime/node/platform.ts";
 import { statInspector } from "../../../../src/runtime/stat_inspector.ts";
-import { PORTABLE_SINCE } from "../../../../src/runtime/versions.ts";
+import { PORTABLE_VERSIONS } from "../../../../src/runtime/versions.ts";
 import {
   judgeUse,
   RUNTIMES,
@@ -114,12 +114,12 @@ test("judgeUse() names the permissions that Deno's own servers need", () => {
 
 test("the shims have the versions that judgeUse() tells", () => {
   const shims = {
-    deno: denoRuntime({ version: { deno: "2.9.6" } } as never),
-    bun: bunRuntime({ version: "1.4.5" } as never),
-    node: nodeRuntime(),
+    deno: denoPlatform({ version: { deno: "2.9.6" } } as never),
+    bun: bunPlatform({ version: "1.4.5" } as never),
+    node: nodePlatform(),
   };
   for (const name of RUNTIMES) {
-    assert.equal(shims[name].since, PORTABLE_SINCE[name]);
+    assert.equal(shims[name].minimumVersions, PORTABLE_VERSIONS[name]);
   }
 });
 
@@ -131,7 +131,7 @@ test("statInspector tells what fstat(2) tells", () => {
   assert.equal(typeof file!.inode, "bigint");
   closeSync(fd);
   assert.deepEqual(statInspector.inspect([fd]), [{ kind: "closed" }]);
-  if (currentRuntime().name === "deno") return;
+  if (currentPlatform().name === "deno") return;
   const device = openSync("/dev/null", "r");
   assert.equal(statInspector.inspect([device])[0]!.kind, "character-device");
   closeSync(device);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Announcer } from "../../../../src/runtime/http/request_tracker.ts";
-import { WatchedOptions } from "../../../../src/runtime/bun/server.ts";
+import { RequestTracker } from "../../../../src/runtime/http/request_tracker.ts";
+import { OptionsTracker } from "../../../../src/runtime/bun/options.ts";
 
 /** Options of `Bun.serve`, as Bun is given them. */
 interface Given {
@@ -13,11 +13,11 @@ interface Given {
 
 /** Options that a server was given, one after another, and then is drained. */
 function drained(...given: object[]): Given | undefined {
-  const announcer = new Announcer();
-  const options = new WatchedOptions(announcer);
-  for (const each of given) options.watch(each);
-  announcer.announce();
-  return options.announcing() as Given | undefined;
+  const tracker = new RequestTracker();
+  const options = new OptionsTracker(tracker);
+  for (const each of given) options.track(each);
+  tracker.closeConnectionsAfterResponses();
+  return options.closingConnections() as Given | undefined;
 }
 
 function isLast(response: unknown): boolean {
@@ -27,12 +27,12 @@ function isLast(response: unknown): boolean {
 const fetch = () => new Response("fetched");
 const error = () => new Response("custom", { status: 500 });
 
-test("WatchedOptions have nothing to change where handlers answer all", () => {
+test("OptionsTracker has nothing to change where handlers answer all", () => {
   assert.equal(drained({ fetch, error, routes: { "/": fetch } }), undefined);
 });
 
 for (const name of ["routes", "static"] as const) {
-  test(`WatchedOptions mark the constants among ${name} as the last`, async () => {
+  test(`OptionsTracker marks the constants among ${name} as the last`, async () => {
     const response = new Response("constant");
     const options = drained({ fetch, error, [name]: { "/a": response } })!;
     const marked = options[name]!["/a"] as Response;
@@ -42,7 +42,7 @@ for (const name of ["routes", "static"] as const) {
   });
 }
 
-test("WatchedOptions mark the page of an error that the program has none for", () => {
+test("OptionsTracker marks the page of an error that the program has none for", () => {
   const log = console.error;
   const told: unknown[] = [];
   console.error = (what) => told.push(what);
@@ -58,7 +58,7 @@ test("WatchedOptions mark the page of an error that the program has none for", (
   }
 });
 
-test("WatchedOptions keep an error handler that a reload says nothing of", async () => {
+test("OptionsTracker keeps an error handler that a reload says nothing of", async () => {
   const options = drained(
     { fetch, error, routes: { "/a": new Response() } },
     { fetch, error: undefined, routes: { "/b": new Response() } },
@@ -67,7 +67,7 @@ test("WatchedOptions keep an error handler that a reload says nothing of", async
   assert.deepEqual(Object.keys(options.routes!), ["/b"]);
 });
 
-test("WatchedOptions keep of the routes what Bun keeps without others: functions", () => {
+test("OptionsTracker keeps of the routes what Bun keeps without others: functions", () => {
   const constant = new Response("constant");
   const routes = {
     "/constant": constant,

@@ -1,11 +1,11 @@
 /**
- * What this library uses of Bun's servers and sockets. Bun's own types have
- * more, where they are installed.
+ * The functions of Bun that create servers and sockets, and what this library
+ * uses of these. Bun's own types have more, where they are installed.
  *
  * @module
  */
 
-/** An address as Bun has it. */
+/** An address in Bun's form. */
 export interface BunAddress {
   /** The numeric address. */
   readonly address: string;
@@ -23,9 +23,9 @@ export interface BunServer {
   readonly port?: number | undefined;
   /** Its address; a path for a Unix socket. */
   readonly address?: BunAddress | string | null | undefined;
-  /** How many requests are not answered yet. */
+  /** Number of requests without a complete response. */
   readonly pendingRequests: number;
-  /** How many WebSockets are open. */
+  /** Number of open WebSockets. */
   readonly pendingWebSockets: number;
   /** `http` or `https`. */
   readonly protocol: string | null;
@@ -39,15 +39,15 @@ export interface BunServer {
   unref(): void;
   /** The client's address. */
   requestIP(request: Request): BunAddress | null;
-  /** Makes a WebSocket of a request. */
+  /** Upgrades a request to a WebSocket. */
   upgrade(request: Request, options?: object): boolean;
-  /** Sets how many seconds a request may be idle. */
+  /** Sets the time in seconds that a request may be idle. */
   timeout(request: Request, seconds: number): void;
   /** Sends to the WebSockets that subscribed to a topic. */
   publish(topic: string, data: unknown, compress?: boolean): number;
-  /** How many WebSockets subscribed to a topic. */
+  /** Number of WebSockets that subscribed to a topic. */
   subscriberCount(topic: string): number;
-  /** Closes connections that have no request. */
+  /** Closes connections without a request. */
   closeIdleConnections?: (() => void) | undefined;
 }
 
@@ -75,12 +75,25 @@ export interface BunOptions {
   readonly [name: string]: unknown;
 }
 
-/** The functions of the global `Bun` that make them. */
-export interface BunServers {
+/** The functions of the global `Bun` that create servers and sockets. */
+export interface BunFunctions {
   /** `Bun.serve` */
   serve(options: BunOptions): BunServer;
   /** `Bun.listen` */
   listen(options: BunOptions): BunListener;
   /** `Bun.udpSocket` */
   udpSocket(options: BunOptions): Promise<BunUdpSocket>;
+}
+
+let functions: BunFunctions | undefined;
+
+/**
+ * Bun's functions as they were at the first call, so that they stay the
+ * originals where a program's global ones are replaced.
+ */
+export function bunFunctions(): BunFunctions {
+  if (functions !== undefined) return functions;
+  const { Bun } = globalThis as unknown as { Bun: BunFunctions };
+  const { serve, listen, udpSocket } = Bun;
+  return functions = { serve, listen, udpSocket };
 }

@@ -2,9 +2,9 @@
  * Which connections of an `http.Server` have a request in flight, so that a
  * server can stop without losing one.
  *
- * `http.Server.close` would do for one that listens itself, but it leaves a
+ * `http.Server.close` would do for a server that listens itself, but it leaves a
  * connection open that was busy when it was called, and doesn't know those that
- * were given to the server as events.
+ * were passed to the server as events.
  *
  * @module
  */
@@ -13,27 +13,22 @@ import type * as http from "node:http";
 import type * as net from "node:net";
 
 /**
- * How long a peer has to close its side after the last answer. Closing at once
- * could reset the connection before the answer has arrived.
+ * Time that a peer has to close its side after the last response. Closing at
+ * once could reset the connection before the response has arrived.
  */
 const LINGER_MS = 1000;
 
 /** The connections of one server. */
 export class HttpConnections {
-  /** The answers that are due on each connection. */
+  /** The responses that are due on each connection. */
   readonly #due = new Map<net.Socket, Set<http.ServerResponse>>();
-  readonly #ended: Promise<void>;
-  #resolveEnded!: () => void;
-  #announcing = false;
-  #ending = false;
-  /** How many requests have begun since the start. */
-  begun = 0;
+  readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers();
+  #closesConnections = false;
+  #isEnding = false;
+  /** Total number of requests received. */
+  totalRequests = 0;
 
-  constructor() {
-    this.#ended = new Promise((resolve) => this.#resolveEnded = resolve);
-  }
-
-  /** Notes a connection until it is gone. */
+  /** Tracks a connection until it is closed. */
   add(socket: net.Socket): Set<http.ServerResponse> {
     const due = new Set<http.ServerResponse>();
     this.#due.set(socket, due);
@@ -44,64 +39,64 @@ export class HttpConnections {
     return due;
   }
 
-  /** How many connections are open. */
+  /** Number of open connections. */
   get count(): number {
     return this.#due.size;
   }
 
-  /** Notes a request until its answer is sent, or its connection is gone. */
+  /** Tracks a request until its response is sent or its connection is closed. */
   track(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
     const due = this.#due.get(socket) ?? this.add(socket);
-    this.begun++;
+    this.totalRequests++;
     due.add(response);
-    if (this.#announcing) announceEnd(response);
+    if (this.#closesConnections) announceClose(response);
     let isLast = false;
-    // Only now: the program may have set another header meanwhile.
-    response.once("finish", () => isLast = isAnnounced(response));
+    // Read late, because the program may set another header meanwhile.
+    response.once("finish", () => isLast = isCloseAnnounced(response));
     response.once("close", () => {
       due.delete(response);
-      if (due.size === 0 && (isLast || this.#ending)) endSoon(socket);
+      if (due.size === 0 && (isLast || this.#isEnding)) endSoon(socket);
     });
   }
 
-  /** Tells clients, with each answer, to send nothing more on the connection. */
-  announce(): void {
-    this.#announcing = true;
+  /** From now on, each response tells its client that the connection ends. */
+  closeConnectionsAfterResponses(): void {
+    this.#closesConnections = true;
     for (const due of this.#due.values()) {
-      for (const response of due) announceEnd(response);
+      for (const response of due) announceClose(response);
     }
   }
 
-  /** Ends each connection after the answers that are due on it. */
-  end(): Promise<void> {
-    this.announce();
-    this.#ending = true;
+  /** Ends each connection after the responses that are due on it. */
+  closeGracefully(): Promise<void> {
+    this.closeConnectionsAfterResponses();
+    this.#isEnding = true;
     for (const [socket, due] of this.#due) {
       if (due.size === 0) endSoon(socket);
     }
     this.#settle();
-    return this.#ended;
+    return this.#ended.promise;
   }
 
   /** Closes all connections at once. */
   destroy(): void {
-    this.#ending = true;
+    this.#isEnding = true;
     for (const socket of this.#due.keys()) socket.destroy();
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#ending && this.#due.size === 0) this.#resolveEnded();
+    if (this.#isEnding && this.#due.size === 0) this.#ended.resolve();
   }
 }
 
 /** Tells the client that no request can follow on this connection. */
-function announceEnd(response: http.ServerResponse): void {
+function announceClose(response: http.ServerResponse): void {
   if (!response.headersSent) response.setHeader("connection", "close");
 }
 
-function isAnnounced(response: http.ServerResponse): boolean {
+function isCloseAnnounced(response: http.ServerResponse): boolean {
   return response.getHeader("connection") === "close";
 }
 

@@ -13,30 +13,32 @@
 import type * as http from "node:http";
 import type { ClientAddress } from "@remix-run/node-fetch-server";
 import type { ServeErrorHandler, ServeHandler } from "../../core/types.ts";
-import { guard } from "./fetch_handler.ts";
+import { guard } from "../http/fetch_handler.ts";
 import { inetAddress } from "../socket_address.ts";
 
-/**
- * Makes a request listener of a fetch handler.
- *
- * @param handler Answers a request.
- * @param onError Answers where the handler threw; by default the error is
- * printed and the answer is a plain 500.
- * @returns The listener.
- */
-export async function fetchListener(
+let conversion: typeof import("@remix-run/node-fetch-server") | undefined;
+
+/** Loads the conversion, which programs that don't need it are spared. */
+export async function loadConversion(): Promise<void> {
+  conversion ??= await import("@remix-run/node-fetch-server");
+}
+
+/** Whether {@linkcode fetchListener} can be called. */
+export function isConversionLoaded(): boolean {
+  return conversion !== undefined;
+}
+
+/** Creates a request listener that calls a fetch handler. */
+export function fetchListener(
   handler: ServeHandler,
   onError?: ServeErrorHandler,
-): Promise<http.RequestListener> {
-  const { createRequestListener } = await import(
-    "@remix-run/node-fetch-server"
-  );
+): http.RequestListener {
   const { answer, answerError } = guard(
     handler,
     onError,
     ({ bodyUsed, body }) => bodyUsed || (body?.locked ?? false),
   );
-  const listener = createRequestListener(
+  const listener = conversion!.createRequestListener(
     async (request: Request, { address, port }: ClientAddress) =>
       await answer(request, { remoteAddress: inetAddress(address, port) }),
     { onError: answerError },
@@ -49,9 +51,9 @@ export async function fetchListener(
 }
 
 /**
- * Brings a request into the form that a `Request` can have, or tells the status
- * to refuse it with: a target or host that makes no URL, or a method that fetch
- * forbids.
+ * Brings a request into the form that a `Request` can have, or returns the
+ * status to refuse it with: for a target or host that isn't a valid URL, or a
+ * method that fetch forbids.
  */
 function prepare(request: http.IncomingMessage): 200 | 400 | 501 {
   const { method, url = "/", headers } = request;

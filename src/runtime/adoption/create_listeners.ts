@@ -1,0 +1,267 @@
+/**
+ * Creating listeners of the runtime's own on inherited sockets or at a fallback
+ * address: all of them, or none.
+ *
+ * @module
+ */
+
+import type { Address } from "../../core/address.ts";
+import type { Descriptor } from "../../core/descriptor.ts";
+import { ActivationError } from "../../core/errors.ts";
+import type { DescriptorInfo } from "../../core/info.ts";
+import { describeInfo, type UsableKind } from "../../core/kinds.ts";
+import type { Fallback } from "../../core/types.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
+import { requireKind } from "../checks.ts";
+import { trackClosing } from "../closing_listeners.ts";
+import { describeFallback, listenError } from "../errors.ts";
+import { parkedListeners } from "../parked.ts";
+import type { ListenSource, Placeholder, Platform } from "../platform.ts";
+import { ListenSockets } from "./listen_sockets.ts";
+import { type ReservedPlaceholder, reservePlaceholder } from "./placeholder.ts";
+
+/** How a listener is created, and closed if adoption fails. */
+export interface ListenerFactory<T, Created = T> {
+  /**
+   * Creates a listener that accepts nothing before it returns.
+   *
+   * @param bindTo The address to give to the runtime.
+   * @param inherited The true address, if `bindTo` is only a placeholder.
+   */
+  create(bindTo: Placeholder, inherited: Address | undefined): Created;
+  /** Closes a listener at once; a promise is awaited before the error is seen. */
+  close(listener: T): unknown;
+}
+
+/** Listeners in the order of their source, and their sockets. */
+export interface CreatedListeners<T> {
+  readonly listeners: T[];
+  readonly sockets: ListenSockets;
+}
+
+/** A listener on a placeholder whose place an inherited socket is to take. */
+interface PlacedListener<T> {
+  readonly descriptor: Descriptor;
+  /** The address of the inherited socket. */
+  readonly inherited: Address | undefined;
+  readonly reserved: ReservedPlaceholder;
+  /** Where the search for the placeholder's descriptor begins. */
+  readonly firstFd: number;
+  readonly listener: T;
+}
+
+/**
+ * Creates a listener for each socket of a source. If one fails, all are closed
+ * and the descriptors are as before, so that no connection is lost.
+ *
+ * @throws {ActivationError} If the runtime's own listeners can't be used here.
+ */
+export function createListeners<T>(
+  platform: Platform,
+  source: ListenSource,
+  kind: UsableKind,
+  factory: ListenerFactory<T>,
+  action: string,
+): CreatedListeners<T> {
+  if (source.kind === "fallback") {
+    try {
+      const bindTo = toPlaceholder(source.address, kind);
+      const listener = factory.create(bindTo, undefined);
+      return { listeners: [listener], sockets: new ListenSockets() };
+    } catch (error) {
+      throw fallbackError(error, source.address, action);
+    }
+  }
+  const { descriptors, infos } = source;
+  const libc = requireAdoption(platform, descriptors, action);
+  requireKind(platform, descriptors, infos, kind, action);
+  const placed: PlacedListener<T>[] = [];
+  try {
+    for (const [index, descriptor] of descriptors.entries()) {
+      const info = infos[index]!;
+      const reserved = reserve(platform, descriptor, info, action);
+      try {
+        const firstFd = libc.lowestFree(descriptor.fd);
+        const inherited = info.address;
+        const listener = factory.create(reserved.prepare(), inherited);
+        placed.push({ descriptor, inherited, reserved, firstFd, listener });
+      } catch (error) {
+        throw placeholderError(error, descriptor, action);
+      } finally {
+        reserved.remove();
+      }
+    }
+    const sockets = adoptAll(libc, placed, action);
+    return { listeners: placed.map(({ listener }) => listener), sockets };
+  } catch (error) {
+    for (const { listener } of placed) trackClosing(factory.close(listener));
+    throw error;
+  }
+}
+
+/**
+ * Creates one listener whose creation takes a promise.
+ *
+ * @param kind The kind that the descriptor must be of; any if `undefined`.
+ */
+export async function createListenerAsync<T>(
+  platform: Platform,
+  source: ListenSource,
+  kind: UsableKind | undefined,
+  factory: ListenerFactory<T, T | Promise<T>>,
+  action: string,
+): Promise<T> {
+  if (source.kind === "fallback") {
+    try {
+      const bindTo = toPlaceholder(source.address, kind);
+      return await factory.create(bindTo, undefined);
+    } catch (error) {
+      throw fallbackError(error, source.address, action);
+    }
+  }
+  const { descriptors, infos } = source;
+  const libc = requireAdoption(platform, descriptors, action);
+  if (kind !== undefined) {
+    requireKind(platform, descriptors, infos, kind, action);
+  }
+  const [descriptor] = descriptors;
+  const inherited = infos[0]!.address;
+  const reserved = reserve(platform, descriptor, infos[0]!, action);
+  let firstFd: number;
+  let listener: T;
+  try {
+    firstFd = libc.lowestFree(descriptor.fd);
+    listener = await factory.create(reserved.prepare(), inherited);
+  } catch (error) {
+    throw placeholderError(error, descriptor, action);
+  } finally {
+    reserved.remove();
+  }
+  try {
+    adoptAll(
+      libc,
+      [{ descriptor, inherited, reserved, firstFd, listener }],
+      action,
+    );
+    return listener;
+  } catch (error) {
+    await factory.close(listener);
+    throw error;
+  }
+}
+
+/** The C library to adopt with, if the descriptors can be adopted at all. */
+function requireAdoption(
+  platform: Platform,
+  descriptors: readonly Descriptor[],
+  action: string,
+): Libc {
+  const libc = platform.adoptionLibc();
+  if ("reason" in libc) {
+    throw new ActivationError(
+      libc.isDenied ? "permission" : "unsupported",
+      `${action}: ${libc.reason}`,
+    );
+  }
+  const parked = descriptors.find((each) => parkedListeners.has(each));
+  if (parked !== undefined) {
+    throw new ActivationError(
+      "unsupported",
+      `${action}: ${parked} is held since listening on it failed: use listen ` +
+        `or serve of the neutral entry point`,
+    );
+  }
+  return libc;
+}
+
+/** Reserves a placeholder that the runtime has a listener and permission for. */
+function reserve(
+  { title, missingPermission }: Platform,
+  descriptor: Descriptor,
+  info: DescriptorInfo,
+  action: string,
+): ReservedPlaceholder {
+  const reserved = reservePlaceholder(info);
+  if (reserved === undefined) {
+    throw new ActivationError(
+      "unsupported",
+      `${action}: ${title} has no listener of its own for ${descriptor}, ` +
+        `${describeInfo(info)}: use the portable path, or Node`,
+    );
+  }
+  const missing = missingPermission?.(reserved.placeholder);
+  if (missing !== undefined) {
+    throw new ActivationError(
+      "permission",
+      `${
+        creating(action, descriptor)
+      }: missing permission: run with ${missing}`,
+    );
+  }
+  return reserved;
+}
+
+/** Puts each socket in its place, or none. Takes no turn of the event loop. */
+function adoptAll(
+  libc: Libc,
+  placed: readonly PlacedListener<unknown>[],
+  action: string,
+): ListenSockets {
+  const adopted: AdoptedSocket[] = [];
+  for (const { descriptor, reserved, firstFd } of placed) {
+    try {
+      const { address } = reserved;
+      adopted.push(adoptSocket(libc, descriptor.fd, address, firstFd));
+    } catch (error) {
+      for (const socket of adopted) socket.rollback();
+      throw listenError(error, `${action}: adopting ${descriptor}`);
+    }
+  }
+  for (const socket of adopted) socket.commit();
+  // The runtime closes them without notice.
+  for (const { descriptor } of placed) descriptor.markClosed();
+  return new ListenSockets(
+    libc,
+    adopted,
+    placed.map(({ inherited }) => inherited),
+  );
+}
+
+function creating(action: string, descriptor: Descriptor): string {
+  return `${action}: creating a listener for ${descriptor} on a placeholder`;
+}
+
+function placeholderError(
+  error: unknown,
+  descriptor: Descriptor,
+  action: string,
+): ActivationError {
+  return listenError(error, creating(action, descriptor));
+}
+
+function fallbackError(
+  error: unknown,
+  address: Fallback,
+  action: string,
+): ActivationError {
+  return listenError(error, `${action}: binding ${describeFallback(address)}`);
+}
+
+/** A fallback address in the form of a placeholder. */
+function toPlaceholder(
+  address: Fallback,
+  kind: UsableKind | undefined,
+): Placeholder {
+  if ("path" in address) {
+    if (address.path.startsWith("@")) {
+      throw new TypeError("the runtime's own listeners take no abstract names");
+    }
+    return { kind: "unix", path: address.path };
+  }
+  return {
+    kind: kind === "datagram" ? "udp" : "tcp",
+    hostname: address.hostname ?? "::",
+    port: address.port,
+  };
+}

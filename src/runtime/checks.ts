@@ -1,0 +1,87 @@
+/**
+ * Checks before a descriptor is touched: the version of the runtime can use it,
+ * and it is of the right kind.
+ *
+ * @module
+ */
+
+import type { Descriptor } from "../core/descriptor.ts";
+import { ActivationError } from "../core/errors.ts";
+import type { DescriptorInfo } from "../core/info.ts";
+import { judgeKind, type UsableKind, wrongKind } from "../core/kinds.ts";
+import type { Platform } from "./platform.ts";
+import { isOlder } from "./versions.ts";
+
+/**
+ * Checks that the portable path can use descriptors. A kind that can't be known
+ * passes: the runtime then judges.
+ *
+ * @param infos What each descriptor is.
+ * @param action What is being done, the beginning of an error's message.
+ * @throws {ActivationError} With the code `unsupported`, `closed` or
+ * `wrong-kind`.
+ */
+export function requireUsable(
+  platform: Platform,
+  descriptors: readonly Descriptor[],
+  infos: readonly DescriptorInfo[],
+  kind: UsableKind,
+  action: string,
+): void {
+  if (descriptors.length === 0) return;
+  // First, because what an old version reports of a descriptor may be wrong.
+  if (!supportsKind(platform, kind)) {
+    throw unsupportedVersion(platform, descriptors[0]!, kind, action);
+  }
+  requireKind(platform, descriptors, infos, kind, action);
+}
+
+/**
+ * Checks that descriptors are of a kind. One that can't be known passes.
+ *
+ * @throws {ActivationError} With the code `closed` or `wrong-kind`.
+ */
+export function requireKind(
+  platform: Platform,
+  descriptors: readonly Descriptor[],
+  infos: readonly DescriptorInfo[],
+  kind: UsableKind,
+  action: string,
+): void {
+  for (const [index, descriptor] of descriptors.entries()) {
+    const info = infos[index]!;
+    const error = judgeKind(descriptor, info, [kind], action);
+    if (error !== undefined) throw error;
+    if (info.kind === "unknown" && platform.wouldRefuse?.(descriptor.fd)) {
+      throw wrongKind(descriptor, [kind], "something else", action);
+    }
+  }
+}
+
+/** Whether this version can use descriptors of a kind by the portable path. */
+export function supportsKind(platform: Platform, kind: UsableKind): boolean {
+  const minimum = platform.minimumVersions[kind];
+  return minimum !== undefined && !isOlder(platform.version, minimum);
+}
+
+function unsupportedVersion(
+  { title, version, minimumVersions }: Platform,
+  descriptor: Descriptor,
+  kind: UsableKind,
+  action: string,
+): ActivationError {
+  const minimum = minimumVersions[kind];
+  const use = {
+    "stream-listener": "listen on",
+    "stream-connection": "use a connection from",
+    "datagram": "receive datagrams on",
+  }[kind];
+  return new ActivationError(
+    "unsupported",
+    `${action}: ${title} ${version} can't ${use} an inherited descriptor, here ` +
+      `${descriptor}: ` +
+      (minimum === undefined
+        ? `use Node, or Bun 1.4 or later`
+        : `use ${title} ${minimum} or later`),
+  );
+}

@@ -1,0 +1,90 @@
+/**
+ * Reading and closing inherited descriptors: what the platforms share.
+ *
+ * @module
+ */
+
+import type { DescriptorInfo, Inspector } from "../core/info.ts";
+import { LISTEN_VARIABLES, type ListenVariables } from "../core/environment.ts";
+import { ActivationError } from "../core/errors.ts";
+import type { Libc } from "../ffi/libc.ts";
+import { firstKnown } from "../linux/chain.ts";
+import { libcInspector } from "../linux/libc_inspector.ts";
+import { procInspector } from "../linux/proc_inspector.ts";
+import { builtin } from "./builtin.ts";
+import { procReader } from "./proc_reader.ts";
+
+/** Reads the variables of the protocol one by one. */
+export function readVariables(
+  get: (name: string) => string | undefined,
+): ListenVariables {
+  return Object.fromEntries(
+    LISTEN_VARIABLES.map((name) => [name, get(name)]),
+  );
+}
+
+/** An inspector that asks the C library first, if it can be called. */
+export function inspectorWith(
+  libc: () => Libc | undefined,
+  unprivileged: () => Inspector = () => procInspector(procReader),
+): Inspector {
+  return firstKnown(() => {
+    const opened = libc();
+    return opened && libcInspector(opened);
+  }, unprivileged);
+}
+
+/**
+ * Whether a descriptor can only be an inherited one. The runtime has event
+ * queues, anonymous pipes, files and devices of its own, which take the numbers
+ * of descriptors that were announced but not passed.
+ */
+export function isClosable({ kind, link }: DescriptorInfo): boolean {
+  switch (kind) {
+    case "fifo":
+      return link !== undefined && !link.startsWith("pipe:[");
+    case "file":
+    case "character-device":
+    case "other":
+    case "closed":
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** Whether a descriptor is known to be closed. */
+export function isClosed(fd: number): boolean {
+  try {
+    builtin("node:fs").fstatSync(fd);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EBADF";
+  }
+}
+
+/** Closes a descriptor through `node:fs`, if it can only be an inherited one. */
+export function closeInherited(fd: number, inspector: Inspector): boolean {
+  if (!isClosable(inspector.inspect([fd])[0]!)) return false;
+  closeOrThrow(fd, () => builtin("node:fs").closeSync(fd));
+  return true;
+}
+
+/** Closes a descriptor; an error names the descriptor. */
+export function closeOrThrow(fd: number, close: () => void): void {
+  try {
+    close();
+  } catch (error) {
+    throw new ActivationError(
+      "failed",
+      `Closing descriptor ${fd}: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Remembers what a function returned. */
+export function once<T>(create: () => T): () => T {
+  let created: { readonly value: T } | undefined;
+  return () => (created ??= { value: create() }).value;
+}

@@ -1,0 +1,67 @@
+/**
+ * Errors of the runtimes, and of their listeners and connections, as this
+ * library reports them.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../core/address.ts";
+import type { Descriptor } from "../core/descriptor.ts";
+import { ActivationError, quote } from "../core/errors.ts";
+import type { Fallback } from "../core/types.ts";
+import type { Platform } from "./platform.ts";
+
+/** The error for what a server, a socket or the operating system refused. */
+export function listenError(error: unknown, action: string): ActivationError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const isDenied = isPermissionError(error) ||
+    code === "EACCES" || code === "EPERM";
+  return new ActivationError(
+    isDenied ? "permission" : "failed",
+    `${action}: ${message}`,
+    { cause: error },
+  );
+}
+
+/** Whether an error is one of Deno's permissions (`PermissionDenied` in Deno 1). */
+export function isPermissionError(error: unknown): boolean {
+  const { name } = error as Error;
+  return name === "NotCapable" || name === "PermissionDenied";
+}
+
+/** The error for a runtime that listens at another address than the descriptor's. */
+export function addressMismatch(
+  { title, version }: Platform,
+  descriptor: Descriptor,
+  expected: Address,
+  actual: Address,
+  action: string,
+): ActivationError {
+  return new ActivationError(
+    "address-mismatch",
+    `${action}: ${descriptor} is bound to ${formatAddress(expected)}, but ` +
+      `${title} ${version} used ${formatAddress(actual)}, ` +
+      `which is closed again: use another version`,
+  );
+}
+
+/** The error for a connection that could not be taken over. */
+export function connectError(error: unknown, fd: number): ActivationError {
+  const { message } = error as Error;
+  return new ActivationError(
+    "failed",
+    `Taking over the connection in descriptor ${fd}: ${message}`,
+    { cause: error },
+  );
+}
+
+/** The error for using a connection that is closed. */
+export function closedError(): DOMException {
+  return new DOMException("The connection is closed", "AbortError");
+}
+
+/** A fallback address in messages. */
+export function describeFallback(fallback: Fallback): string {
+  if ("path" in fallback) return quote(fallback.path);
+  return `port ${fallback.port} of ${fallback.hostname ?? "all addresses"}`;
+}

@@ -1,0 +1,46 @@
+/**
+ * What the platforms Bun and Node share: the environment in `process.env`, and
+ * descriptors that `node:fs` can close.
+ *
+ * @module
+ */
+
+import { LISTEN_VARIABLES } from "../core/environment.ts";
+import type { Inspector } from "../core/info.ts";
+import type { Libc } from "../ffi/libc.ts";
+import { processGlobal } from "./builtin.ts";
+import { closeInherited, isClosed, readVariables } from "./descriptors.ts";
+import type { Platform } from "./platform.ts";
+import { readCommandLine } from "./proc_reader.ts";
+
+/** Returns the members of a platform that are the same on Bun and Node. */
+export function processMembers(
+  libc: () => Libc | undefined,
+  inspector: Inspector,
+): Pick<
+  Platform,
+  | "pid"
+  | "pidfdId"
+  | "readVariables"
+  | "clearVariables"
+  | "commandLine"
+  | "inspector"
+  | "libc"
+  | "setCloseOnExec"
+  | "close"
+> {
+  const { env, pid } = processGlobal()!;
+  return {
+    pid,
+    pidfdId: () => libc()?.pidfdId(pid),
+    readVariables: () => readVariables((name) => env[name]),
+    clearVariables() {
+      for (const name of LISTEN_VARIABLES) delete env[name];
+    },
+    commandLine: readCommandLine,
+    inspector,
+    libc,
+    setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
+    close: (fd) => closeInherited(fd, inspector),
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * Ending the process when all of its servers are idle: the service manager
+ * starts it again with the next connection.
+ *
+ * @module
+ */
+
+import { builtin, processGlobal } from "../runtime/builtin.ts";
+import { hasActiveHandles } from "./active_handle.ts";
+import {
+  drainingServers,
+  runningServers,
+  type ServerLifetime,
+} from "./server_lifetime.ts";
+import { shutdownTimes } from "./times.ts";
+
+/** The activity of a server that ends when it is idle. */
+class IdleClock {
+  readonly timeoutMs: number;
+  readonly #lifetime: ServerLifetime;
+  #totalRequests = 0;
+  #lastActive = performance.now();
+  #wasActive = false;
+
+  constructor(lifetime: ServerLifetime, timeoutMs: number) {
+    this.#lifetime = lifetime;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** Milliseconds since a request or a connection was last seen. */
+  idleMs(): number {
+    const { server } = this.#lifetime;
+    const { totalRequests } = server;
+    const now = performance.now();
+    if (
+      totalRequests !== this.#totalRequests ||
+      server.connections()?.count !== 0
+    ) {
+      this.#lastActive = now;
+      this.#wasActive = true;
+    }
+    this.#totalRequests = totalRequests;
+    return now - this.#lastActive;
+  }
+
+  /** Whether the server has been idle for its whole time. */
+  isOver(): boolean {
+    const idleMs = this.idleMs();
+    const { hasPending } = this.#lifetime.server;
+    const mayHaveFirst = !this.#wasActive && hasPending === undefined &&
+      idleMs < shutdownTimes.firstConnectionMs;
+    // Never with an open connection, even if the time is 0.
+    return idleMs > 0 && idleMs >= this.timeoutMs && !mayHaveFirst;
+  }
+
+  /** Stops accepting if no connection waits, and returns whether it has. */
+  pauseIfQuiet(): boolean {
+    const { server } = this.#lifetime;
+    // A server that can't resume is paused when all are known to be idle.
+    if (server.resume === undefined) return true;
+    server.pause();
+    if (!server.hasPending!() && this.idleMs() > 0) return true;
+    server.resume();
+    return false;
+  }
+}
+
+const clocks = new WeakMap<ServerLifetime, IdleClock>();
+
+/**
+ * Ends the process when its servers are idle, each for its own time. A server
+ * without a time keeps the process.
+ *
+ * @param timeoutMs Time without a connection; `undefined` for no end.
+ */
+export function exitWhenIdle(
+  lifetime: ServerLifetime,
+  timeoutMs: number | undefined,
+): void {
+  // No manager would start the process again for a socket that it bound itself.
+  if (timeoutMs === undefined || !lifetime.server.isInherited) return;
+  clocks.set(lifetime, new IdleClock(lifetime, timeoutMs));
+  if (isWatching) return;
+  isWatching = true;
+  later(checkIdleness, shutdownTimes.minIdleCheckMs);
+}
+
+let isWatching = false;
+
+async function checkIdleness(): Promise<void> {
+  const servers = [...runningServers];
+  const known = servers.flatMap((each) => clocks.get(each) ?? []);
+  if (known.length === 0) {
+    isWatching = false;
+    return;
+  }
+  // Each clock is read, also when the first is busy: each notes the time.
+  const over = known.filter((clock) => clock.isOver());
+  if (
+    over.length === servers.length && !isInUse() && await pauseAll(servers)
+  ) {
+    isWatching = false;
+    await drainAll(servers);
+    later(exitUnlessInUse, shutdownTimes.exitMs);
+    return;
+  }
+  // A tenth of the shortest time.
+  const intervalMs = Math.min(...known.map(({ timeoutMs }) => timeoutMs)) / 10;
+  const { minIdleCheckMs, maxIdleCheckMs } = shutdownTimes;
+  later(
+    checkIdleness,
+    Math.max(minIdleCheckMs, Math.min(intervalMs, maxIdleCheckMs)),
+  );
+}
+
+/** Whether the process does anything beside its running servers. */
+function isInUse(): boolean {
+  return drainingServers.size > 0 || hasActiveHandles();
+}
+
+/** Pauses all servers, or none if a connection has come meanwhile. */
+async function pauseAll(servers: readonly ServerLifetime[]): Promise<boolean> {
+  // A connection in the backlog is accepted in the next turn of the event loop.
+  await new Promise((resolve) => builtin("node:timers").setImmediate(resolve));
+  // The sockets of a server that has ended are closed, and a server that has
+  // begun is not known to be idle.
+  if (servers.some((each) => !runningServers.has(each))) return false;
+  if (runningServers.size > servers.length || isInUse()) return false;
+  const paused: ServerLifetime[] = [];
+  for (const lifetime of servers) {
+    const clock = clocks.get(lifetime)!;
+    if (!clock.pauseIfQuiet() || !clock.isOver()) {
+      for (const each of [...paused, lifetime]) each.server.resume?.();
+      return false;
+    }
+    paused.push(lifetime);
+  }
+  return true;
+}
+
+/**
+ * Ends the process when nothing happens in it any more. Servers that have begun
+ * since are drained, too: their sockets wait for the next process.
+ */
+async function exitUnlessInUse(): Promise<void> {
+  await drainAll([...runningServers]);
+  if (runningServers.size > 0 || isInUse()) {
+    later(exitUnlessInUse, shutdownTimes.exitMs);
+  } else processGlobal()!.exit(0);
+}
+
+/** Drains servers; one that fails has ended, too. */
+async function drainAll(servers: readonly ServerLifetime[]): Promise<void> {
+  await Promise.allSettled(servers.map((each) => each.drain()));
+}
+
+/** Calls a function later, if the process is still there then. */
+function later(call: () => void, delayMs: number): void {
+  // On Deno, the global setTimeout returns a number that has no `unref`.
+  builtin("node:timers").setTimeout(call, delayMs).unref();
+}

@@ -1,0 +1,56 @@
+/**
+ * What the servers of `Deno.serve` and `Bun.serve` share when they end.
+ *
+ * @module
+ */
+
+import type { Address } from "../core/address.ts";
+import type { OpenConnections } from "../linux/connections.ts";
+import type { ListenSockets } from "../runtime/adoption/listen_sockets.ts";
+import type { RequestTracker } from "../runtime/http/request_tracker.ts";
+import type { GracefulServer } from "../runtime/backend.ts";
+
+/** A server of the runtime's own on all sockets of a name. */
+export abstract class NativeServer implements GracefulServer {
+  abstract readonly addresses: readonly (Address | undefined)[];
+  protected readonly sockets: ListenSockets;
+  protected readonly tracker: RequestTracker;
+
+  constructor(sockets: ListenSockets, tracker: RequestTracker) {
+    this.sockets = sockets;
+    this.tracker = tracker;
+  }
+
+  get isInherited(): boolean {
+    return this.sockets.areInherited;
+  }
+
+  get totalRequests(): number {
+    return this.tracker.total;
+  }
+
+  pause(): void {
+    this.sockets.pause();
+  }
+
+  resume(): void {
+    this.sockets.resume();
+  }
+
+  hasPending(): boolean {
+    return this.sockets.hasPending();
+  }
+
+  closeConnectionsAfterResponses(): void {
+    this.tracker.closeConnectionsAfterResponses();
+  }
+
+  connections(): OpenConnections | undefined {
+    return this.sockets.connections();
+  }
+
+  abstract closeGracefully(): Promise<void>;
+  abstract closeAllConnections(): void;
+  abstract ref(): void;
+  abstract unref(): void;
+}
