@@ -208,7 +208,7 @@ test("Activation.release() rejects descriptors of another activation", () => {
   assertThrows(
     () => activation.release([descriptor(3, "web")]),
     TypeError,
-    'Releasing descriptor 3 ("web"): it is not of this activation',
+    'Releasing descriptor 3 ("web"): the descriptor belongs to another activation',
   );
   assert.deepEqual(activation.unclaimed, []);
 });
@@ -240,14 +240,14 @@ test("Activation.complete() throws until all is claimed, and says what is left",
     'descriptor 3 ("web"): a listening stream socket at 0.0.0.0:80; ',
     'descriptor 4 ("log"): a FIFO or pipe, "/run/log"; ',
     String.raw`descriptor 5 ("a\nb"): a datagram socket: `,
-    "serve it, or take it out of the service's socket units",
+    "claim it, or remove it from the service's socket units",
   );
   activation.claim("web");
   activation.claim("a\nb");
   assertThrows(
     () => activation.complete(),
     "unclaimed",
-    'nobody claimed descriptor 4 ("log"): a FIFO or pipe, "/run/log": serve',
+    'nobody claimed descriptor 4 ("log"): a FIFO or pipe, "/run/log": claim',
   );
   const log = activation.claimOne("log");
   activation.complete();
@@ -275,11 +275,11 @@ test("Activation.complete() counts what is beyond 20 descriptors", () => {
   assertThrows(
     () => activate(...names(20)).complete(),
     "unclaimed",
-    'descriptor 22 ("n19"): a listening stream socket: serve it',
+    'descriptor 22 ("n19"): a listening stream socket: claim it',
   );
   assertThrows(
     () => activate(...names(22)).complete(),
     "unclaimed",
-    'descriptor 22 ("n19"): a listening stream socket; and 2 more: serve it',
+    'descriptor 22 ("n19"): a listening stream socket; and 2 more: claim it',
   );
 });

@@ -89,7 +89,7 @@ test("parseListenEnvironment() rejects a LISTEN_FDS that is no plain decimal num
       SyntaxError,
       "Parsing LISTEN_FDS: expected a plain decimal number",
       `found ${shown}`,
-      "to be set by the service manager alone",
+      "let the service manager alone set the variables",
     );
   }
 });
@@ -111,7 +111,7 @@ test("parseListenEnvironment() rejects a LISTEN_FDS out of range", () => {
       RangeError,
       "Parsing LISTEN_FDS: expected a number from 1 to 2147483644",
       `found "${text}"`,
-      "to be set by the service manager alone",
+      "let the service manager alone set the variables",
     );
   }
 });
@@ -149,7 +149,7 @@ test("parseListenEnvironment() rejects a LISTEN_PID that is no process id", () =
       expected,
       "Parsing LISTEN_PID: expected ",
       `found "${text}"`,
-      "to be set by the service manager alone",
+      "let the service manager alone set the variables",
     );
   }
 });

@@ -196,7 +196,8 @@ test("readExpectations() rejects what is no object", () => {
     assertThrows(
       () => readExpectations(bad as unknown as Expectations),
       TypeError,
-      "Reading what is expected: expected an object of kinds by name, found ",
+      "Reading the expected kinds: expected an object of kinds by name, ",
+      ", found ",
     );
   }
 });
@@ -222,7 +223,8 @@ test("checkExpectations() rejects what is no kind", () => {
     assertThrows(
       () => checkExpectations(activation, { "we\nb": kinds } as Expectations),
       TypeError,
-      String.raw`Reading what is expected of "we\nb": expected one or more of `,
+      String
+        .raw`Reading the expected kinds of "we\nb": expected one or more of `,
       "stream-listener, stream-connection, datagram, ",
       "message-queue, found ",
       shown,
@@ -235,7 +237,7 @@ test("readExpectations() rejects undefined, alone and in a list", () => {
     assertThrows(
       () => readExpectations({ web: kinds } as never),
       TypeError,
-      'what is expected of "web": expected one or more of',
+      'the expected kinds of "web": expected one or more of',
       'found "undefined"',
     );
   }

@@ -51,7 +51,7 @@ const SETTINGS: Readonly<Record<ExpectedKind, string>> = {
   "datagram": "set ListenDatagram= in the socket unit",
   "seqpacket-listener": "set ListenSequentialPacket= with Accept=no",
   "seqpacket-connection": "set ListenSequentialPacket= with Accept=yes",
-  "raw": "no socket unit passes one",
+  "raw": "set FileDescriptorStoreMax= in the service unit",
   "netlink": "set ListenNetlink= in the socket unit",
   "fifo": "set ListenFIFO= in the socket unit",
   "file": "set OpenFile= in the service unit",
@@ -218,7 +218,7 @@ test("judgeKind() rejects a descriptor that isn't open", () => {
       judgeKind(one, { kind: "closed" }, [wanted], "Serving"),
       "closed",
       'Serving: descriptor 4 ("web") is not open',
-      "counted it in LISTEN_FDS but passed fewer descriptors",
+      "LISTEN_FDS counts more descriptors than were passed",
     );
   }
 });

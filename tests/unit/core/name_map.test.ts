@@ -210,7 +210,7 @@ test("namesFromMap() rejects a descriptor that matches nothing, with fd, family 
       "Naming descriptor 4 by its address: the stream-listener",
       shown,
       listed,
-      "add one, or remove the socket from the unit",
+      "add an entry, or remove the socket from the unit",
     );
   }
 });
@@ -243,7 +243,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
     "Naming descriptor 3 by its address",
     "ipv4 address 0.0.0.0:80",
     'matches more than one entry of the map ("web", "http")',
-    "leave one of them",
+    "keep one of them",
   );
   assertThrows(
     () =>

@@ -175,7 +175,7 @@ test("isMessageQueue() rejects a name without a slash, whatever the descriptor",
       assertThrows(
         () => isMessageQueue(descriptor(3, "web", kind, PATHS), path),
         TypeError,
-        "Asking for a message queue: expected a name that begins with a " +
+        "Checking for a message queue: expected a name that begins with a " +
           `slash, found ${JSON.stringify(path)}`,
       );
     }

@@ -203,19 +203,19 @@ test("the predicates on sockets reject what is no type or family", () => {
       () => isSocketSockaddr(one, ipv4("127.0.0.1", 80), { type }),
     ];
     for (const ask of questions) {
-      const message = "Asking for a socket: expected a socket type, ";
+      const message = "Checking for a socket: expected a socket type, ";
       assertThrows(ask, TypeError, message, shown);
     }
     assertThrows(
       () => isSocket(one, { family }),
       TypeError,
-      "Asking for a socket: expected an address family, ",
+      "Checking for a socket: expected an address family, ",
       shown,
     );
     assertThrows(
       () => isSocketInet(one, { family }),
       TypeError,
-      'Asking for an internet socket: expected "ipv4" or "ipv6" as family, ',
+      'Checking for an internet socket: expected "ipv4" or "ipv6" as family, ',
       shown,
     );
   }
@@ -230,7 +230,7 @@ test("isSocketInet() and isSocketSockaddr() reject what is no port", () => {
   const one = descriptor(3, "web", "closed");
   for (const port of [-1, 65536, 80.5, NaN, Infinity, "80", null]) {
     const parts = [
-      "Asking for the port of a socket: expected 0 to 65535, ",
+      "Checking a socket's port: expected 0 to 65535, ",
       `found ${port}`,
     ];
     assertThrows(
