@@ -239,15 +239,14 @@ export class Activation {
   #requireUnclaimed(name: string, action: string): Descriptor[] {
     const named = this.#byName.get(name);
     if (named === undefined) {
-      // A name that systemd accepts is proposed, any other one isn't.
+      const available = quoteAll(this.names);
+      // The message proposes only names that systemd accepts.
       const proposed = /^[\w.@-]{1,64}$/.test(name) ? name : "NAME";
       throw new ActivationError(
         "missing-name",
-        `${action}: no descriptor has this name; there are ` +
-          `${
-            quoteAll(this.names)
-          }: set FileDescriptorName=${proposed} in the ` +
-          `socket unit, or use one of these names`,
+        `${action}: no descriptor has this name; there are ${available}: set ` +
+          `FileDescriptorName=${proposed} in the socket unit, or use one of ` +
+          `these names`,
       );
     }
     const unclaimed = named.filter((descriptor) =>
