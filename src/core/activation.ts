@@ -1,5 +1,5 @@
 /**
- * The set of descriptors that a process was given, to be claimed by name.
+ * The activation: the set of inherited descriptors, claimed by name or number.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import { ActivationError, quote, quoteAll } from "./errors.ts";
 import { describeInfo } from "./kinds.ts";
 
 /**
- * Closes a descriptor, or returns `false` to leave it open, since it can't be
- * told from what the runtime itself has opened. Injected, so that the core does
+ * Closes a descriptor and returns `true`, or leaves it open and returns `false`,
+ * because the runtime itself may have opened it. Injected, so that the core does
  * no I/O.
  */
 export type CloseDescriptor = (fd: number) => boolean;
 
 /**
- * The descriptors that were handed to this process.
+ * The descriptors that the service manager passed to this process. Each
+ * descriptor is claimed once, by its name or number.
  *
- * Each is taken once, by claiming its name. While there is an activation, the
- * program doesn't bind sockets by itself, also not when a name is missing: the
- * unit is wrong then, and a socket that nobody asked for would hide it.
+ * An activated program never binds sockets itself, even if a name is missing:
+ * the socket unit is wrong then, and another socket would hide the mistake.
  *
  * @example
  * ```ts
@@ -36,17 +36,17 @@ export type CloseDescriptor = (fd: number) => boolean;
  * ```
  */
 export class Activation {
-  /** All descriptors, claimed or not, in the order they were passed in. */
+  /** All descriptors, claimed or not, in the order in which they were passed. */
   readonly descriptors: readonly Descriptor[];
   readonly #unclaimed: Set<Descriptor>;
   readonly #byName: Map<string, Descriptor[]>;
   readonly #close: CloseDescriptor;
 
   /**
-   * Makes an activation.
+   * Creates an activation in which no descriptor is claimed.
    *
    * @param descriptors All descriptors that were passed, in order.
-   * @param close Closes a descriptor that nobody claimed.
+   * @param close Closes an unclaimed descriptor on disposal.
    */
   constructor(descriptors: readonly Descriptor[], close: CloseDescriptor) {
     this.descriptors = [...descriptors];
@@ -60,153 +60,160 @@ export class Activation {
     }
   }
 
-  /** The names there are, each once, in the order of their first descriptor. */
+  /** The distinct names, in the order of their first descriptor. */
   get names(): string[] {
     return [...this.#byName.keys()];
   }
 
-  /** The descriptors that nobody claimed, in order. */
+  /** The unclaimed descriptors, in order. */
   get unclaimed(): Descriptor[] {
-    return this.descriptors.filter((one) => this.#unclaimed.has(one));
+    return this.descriptors.filter((descriptor) =>
+      this.#unclaimed.has(descriptor)
+    );
   }
 
   /**
-   * Tells whether a name was passed, claimed or not.
+   * Checks that a descriptor has this name.
    *
-   * @param name The name.
-   * @returns Whether any descriptor has it.
+   * @param name The name, case-sensitive.
+   * @returns `true` if a descriptor, claimed or not, has the name.
    */
   has(name: string): boolean {
     return this.#byName.has(name);
   }
 
   /**
-   * Takes all descriptors of a name.
+   * Claims all unclaimed descriptors of a name.
    *
-   * @param name The name.
-   * @returns Its descriptors in order; an empty array if there is none, or if
-   * they were claimed before.
+   * @param name The name, case-sensitive.
+   * @returns The descriptors in order; an empty array if no descriptor has the
+   * name, or if all were claimed before.
    */
   claim(name: string): Descriptor[] {
     return this.#take(this.#byName.get(name) ?? []);
   }
 
   /**
-   * Takes the one descriptor of a name.
+   * Claims the only descriptor of a name.
    *
-   * @param name The name.
-   * @returns Its descriptor.
+   * @param name The name, case-sensitive.
+   * @returns The descriptor.
    * @throws {ActivationError} With the code `missing-name` if no descriptor has
-   * the name, `ambiguous-name` if more than one has it, whether claimed or not
-   * (then none of them is claimed by this), or `claimed` if all were before.
+   * the name, `claimed` if all were claimed before, or `ambiguous-name` if
+   * several have the name, claimed or not. Then this call claims none of them.
    */
   claimOne(name: string): Descriptor {
-    const [one] = this.#require(name, `Claiming one descriptor ${quote(name)}`);
+    const action = `Claiming one descriptor ${quote(name)}`;
+    const unclaimed = this.#requireUnclaimed(name, action);
     const named = this.#byName.get(name)!;
     if (named.length > 1) {
+      const fds = named.map(({ fd }) => fd).join(", ");
       throw new ActivationError(
         "ambiguous-name",
-        `Claiming one descriptor ${quote(name)}: found ${named.length} with ` +
-          `this name (${named.map((each) => each.fd).join(", ")}): claim all ` +
+        `${action}: found ${named.length} with this name (${fds}): claim all ` +
           `of them, or give each socket unit its own FileDescriptorName=`,
       );
     }
-    this.#take([one!]);
-    return one!;
+    return this.#take(unclaimed)[0]!;
   }
 
   /**
-   * Takes all descriptors of a name, of which there must be at least one.
+   * Claims all unclaimed descriptors of a name, at least one.
    *
-   * @param name The name.
-   * @param doing What they are claimed for, to begin an error's message with.
-   * @returns Its descriptors in order.
+   * @param name The name, case-sensitive.
+   * @param action The first words of an error's message.
+   * @returns The descriptors in order.
    * @throws {ActivationError} With the code `missing-name` if no descriptor has
    * the name, or `claimed` if all were claimed before.
    */
   claimAll(
     name: string,
-    doing: string = `Claiming ${quote(name)}`,
+    action: string = `Claiming ${quote(name)}`,
   ): Descriptor[] {
-    return this.#take(this.#require(name, doing));
+    return this.#take(this.#requireUnclaimed(name, action));
   }
 
   /**
-   * Takes a descriptor by its number.
+   * Claims a descriptor by its number.
    *
-   * @param fd The number of the descriptor.
-   * @param doing What it is claimed for, to begin an error's message with.
+   * @param fd The descriptor's number, 3 or more.
+   * @param action The first words of an error's message.
    * @returns The descriptor.
-   * @throws {ActivationError} With the code `missing-name` if no descriptor of
-   * this number was passed, or `claimed` if it was claimed before.
+   * @throws {ActivationError} With the code `missing-name` if the service
+   * manager passed no descriptor of this number, or `claimed` if the descriptor
+   * was claimed before.
    */
-  claimFd(fd: number, doing: string = `Claiming descriptor ${fd}`): Descriptor {
-    const one = this.descriptors.find((each) => each.fd === fd);
-    if (one === undefined) {
+  claimFd(
+    fd: number,
+    action: string = `Claiming descriptor ${fd}`,
+  ): Descriptor {
+    const descriptor = this.descriptors.find((passed) => passed.fd === fd);
+    if (descriptor === undefined) {
+      const [first, last] = [this.descriptors[0], this.descriptors.at(-1)];
       throw new ActivationError(
         "missing-name",
-        `${doing}: descriptor ${fd} was not passed, only ` +
-          `${this.descriptors[0]?.fd} to ${
-            this.descriptors.at(-1)?.fd
-          }: pass ` +
-          `more sockets to the service, or ask for one of these`,
+        `${action}: descriptor ${fd} was not passed, only ${first?.fd} to ` +
+          `${last?.fd}: pass more sockets to the service, or claim one of these`,
       );
     }
-    if (!this.#unclaimed.has(one)) {
-      throw new ActivationError(
-        "claimed",
-        `${doing}: ${one} is already claimed: ${CLAIM_ONCE}`,
-      );
+    if (!this.#unclaimed.delete(descriptor)) {
+      throw alreadyClaimed([descriptor], action);
     }
-    this.#take([one]);
-    return one;
+    return descriptor;
   }
 
   /**
-   * Gives back descriptors that were claimed but could not be used, so that
-   * they can be claimed again.
+   * Makes claimed descriptors claimable again, all or none. Use it for a
+   * descriptor that could not be used; an unclaimed one stays as it is.
    *
    * @param descriptors Descriptors of this activation.
+   * @throws {TypeError} If a descriptor belongs to another activation.
    */
   release(descriptors: Iterable<Descriptor>): void {
-    const given = [...descriptors];
-    const foreign = given.find((one) =>
-      !this.#byName.get(one.name)?.includes(one)
+    const released = [...descriptors];
+    const foreign = released.find((descriptor) =>
+      !this.#byName.get(descriptor.name)?.includes(descriptor)
     );
     if (foreign !== undefined) {
       throw new TypeError(
-        `Releasing ${foreign}: it is not of this activation`,
+        `Releasing ${foreign}: the descriptor belongs to another activation: ` +
+          `call release() of the activation that it was claimed from`,
       );
     }
-    for (const one of given) this.#unclaimed.add(one);
+    for (const descriptor of released) this.#unclaimed.add(descriptor);
   }
 
   /**
-   * Checks that everything that was passed is claimed: a socket that nobody
-   * serves would accept connections and never answer them.
+   * Checks that all descriptors are claimed, because an unclaimed socket accepts
+   * connections that nobody answers.
    *
-   * @throws {ActivationError} With the code `unclaimed`, naming what is left.
+   * @throws {ActivationError} With the code `unclaimed` and the name, number and
+   * address of the unclaimed descriptors, of the first 20 of them.
    */
   complete(): void {
-    const left = this.unclaimed;
-    if (left.length === 0) return;
-    const shown = left.slice(0, 20);
+    const unclaimed = this.unclaimed;
+    if (unclaimed.length === 0) return;
+    const shown = unclaimed.slice(0, 20);
     const infos = Descriptor.inspectAll(shown);
-    const list = shown.map((one, at) => `${one}: ${describeInfo(infos[at]!)}`);
-    if (left.length > 20) list.push(`and ${left.length - 20} more`);
+    const list = shown.map((descriptor, index) =>
+      `${descriptor}: ${describeInfo(infos[index]!)}`
+    );
+    if (unclaimed.length > 20) list.push(`and ${unclaimed.length - 20} more`);
     throw new ActivationError(
       "unclaimed",
-      `Completing the activation: nobody claimed ${list.join("; ")}: serve ` +
-        `it, or take it out of the service's socket units`,
+      `Completing the activation: nobody claimed ${list.join("; ")}: claim ` +
+        `it, or remove it from the service's socket units`,
     );
   }
 
   /**
-   * Closes what nobody claimed. The sockets stay with the service manager:
-   * nothing is shut down, and no path is removed. What is no socket or FIFO stays
-   * open and unclaimed: the number could be one that was never passed, and that
-   * the runtime uses by now. If closing one fails, that one stays unclaimed, the
-   * others are closed all the same, and the first error is thrown.
+   * Closes the unclaimed descriptors. Sockets stay open in the service manager:
+   * none is shut down, no path is removed.
+   *
+   * Sockets and FIFOs are closed. Any other kind stays open and unclaimed,
+   * because the service manager may have passed fewer descriptors than it
+   * counted, and the runtime may use the number. A failed close leaves its
+   * descriptor unclaimed; the others are closed, then the first error is thrown.
    */
   [Symbol.dispose](): void {
     const failures: unknown[] = [];
@@ -224,35 +231,40 @@ export class Activation {
   }
 
   #take(descriptors: readonly Descriptor[]): Descriptor[] {
-    return descriptors.filter((one) => this.#unclaimed.delete(one));
+    return descriptors.filter((descriptor) =>
+      this.#unclaimed.delete(descriptor)
+    );
   }
 
-  /** The descriptors of a name that can be claimed; at least one. */
-  #require(name: string, doing: string): Descriptor[] {
+  #requireUnclaimed(name: string, action: string): Descriptor[] {
     const named = this.#byName.get(name);
     if (named === undefined) {
+      const available = quoteAll(this.names);
+      // The message proposes only names that systemd accepts.
+      const proposed = /^[\w.@-]{1,64}$/.test(name) ? name : "NAME";
       throw new ActivationError(
         "missing-name",
-        `${doing}: no descriptor has this name; there are ` +
-          `${quoteAll(this.names)}: set FileDescriptorName=${nameHint(name)} ` +
-          `in the socket unit, or ask for a name that it has`,
+        `${action}: no descriptor has this name; there are ${available}: set ` +
+          `FileDescriptorName=${proposed} in the socket unit, or use one of ` +
+          `these names`,
       );
     }
-    const free = named.filter((one) => this.#unclaimed.has(one));
-    if (free.length === 0) {
-      throw new ActivationError(
-        "claimed",
-        `${doing}: ${named.join(", ")} ` +
-          `${named.length === 1 ? "is" : "are"} already claimed: ${CLAIM_ONCE}`,
-      );
-    }
-    return free;
+    const unclaimed = named.filter((descriptor) =>
+      this.#unclaimed.has(descriptor)
+    );
+    if (unclaimed.length === 0) throw alreadyClaimed(named, action);
+    return unclaimed;
   }
 }
 
-const CLAIM_ONCE = "claim each name once, and share what listens on it";
-
-/** The name as it could stand in a unit, or a placeholder. */
-function nameHint(name: string): string {
-  return /^[\w.@-]{1,64}$/.test(name) ? name : "NAME";
+function alreadyClaimed(
+  descriptors: readonly Descriptor[],
+  action: string,
+): ActivationError {
+  return new ActivationError(
+    "claimed",
+    `${action}: ${descriptors.join(", ")} ` +
+      `${descriptors.length === 1 ? "is" : "are"} already claimed: ` +
+      `claim each descriptor once, and share its listener`,
+  );
 }

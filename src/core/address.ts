@@ -1,5 +1,5 @@
 /**
- * Socket addresses: their shape, their text, and when two are the same.
+ * Socket addresses: types, parsing, formatting and comparison.
  *
  * @module
  */
@@ -14,50 +14,50 @@ export interface InetAddress {
   readonly hostname: string;
   /** The port, 0 to 65535. */
   readonly port: number;
-  /** The interface that a link-local IPv6 address belongs to, by its index. */
+  /** The index of the interface that a link-local IPv6 address belongs to. */
   readonly scopeId?: number;
 }
 
-/** The address of a Unix domain socket, see `unix(7)`. */
+/** The address of a Unix domain socket (`unix(7)`). */
 export type UnixAddress =
   | {
-    /** Bound to a path of the file system. */
+    /** Bound to a path. */
     readonly kind: "unix";
-    /** The path, as it was bound. */
+    /** The path exactly as it was bound, absolute or relative. */
     readonly path: string;
   }
   | {
-    /** Bound to a name in the abstract namespace of Linux. */
+    /** Bound to a name in Linux's abstract namespace. */
     readonly kind: "unix-abstract";
     /** The name, without the leading NUL byte or `@`. */
     readonly name: string;
   }
   | {
-    /** Not bound to anything. */
+    /** Not bound. */
     readonly kind: "unix-unnamed";
   };
 
-/** The address of a socket between a virtual machine and its host, `vsock(7)`. */
+/** The address of a socket between a virtual machine and its host (`vsock(7)`). */
 export interface VsockAddress {
   /** The address family. */
   readonly kind: "vsock";
-  /** The context id: a virtual machine, or the host. */
+  /** The context id (CID) of the virtual machine or of the host, 32 bits. */
   readonly contextId: number;
   /** The port, 32 bits. */
   readonly port: number;
 }
 
-/** The address of a socket to the kernel, `netlink(7)`. */
+/** The address of a socket to the kernel (`netlink(7)`). */
 export interface NetlinkAddress {
   /** The address family. */
   readonly kind: "netlink";
   /** The port id (`nl_pid`). */
   readonly portId: number;
-  /** The multicast groups, one bit each. */
+  /** The multicast groups (`nl_groups`), a mask of 32 bits. */
   readonly groups: number;
 }
 
-/** The address of a socket. */
+/** A socket address of any supported family, discriminated by `kind`. */
 export type Address =
   | InetAddress
   | UnixAddress
@@ -65,48 +65,92 @@ export type Address =
   | NetlinkAddress;
 
 /**
- * Brings a numeric IPv6 address into its canonical text (RFC 5952).
+ * Parses a numeric IPv4 address: four decimal numbers from 0 to 255, without
+ * leading zeros.
  *
- * @param text An IPv6 address without brackets or scope id.
- * @returns The canonical text.
- * @throws {TypeError} If it isn't an IPv6 address.
+ * @returns The 4 bytes; `undefined` if the text isn't such an address.
  */
-export function canonicalIpv6(text: string): string {
-  // URL parsers compress as RFC 5952 asks, but leave v4-mapped ones in hex.
-  const hex = text.replace(/(?<=:)\d+\.\d+\.\d+\.\d+$/, hexTail);
-  const url = `http://[${hex}]/`;
-  // The URL parser takes more than an address: "::1]:80/[", white space.
-  if (!/^[0-9a-f:]+$/i.test(hex) || !URL.canParse(url)) {
-    throw new TypeError(`Parsing an IPv6 address: found ${quote(text)}`);
-  }
-  const bare = new URL(url).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare);
-  if (mapped === null) return bare;
-  const high = parseInt(mapped[1]!, 16);
-  const low = parseInt(mapped[2]!, 16);
-  return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+export function parseIpv4(text: string): number[] | undefined {
+  const parts = text.split(".");
+  const isValid = parts.length === 4 &&
+    parts.every((part) => String(Number(part) & 255) === part);
+  return isValid ? parts.map(Number) : undefined;
 }
 
 /**
- * Writes the bytes of an IPv6 address as its canonical text.
+ * Parses a numeric IPv6 address in each of the forms of RFC 4291, section 2.2,
+ * without brackets or scope id.
  *
- * @param bytes The sixteen bytes.
- * @returns The text.
+ * @returns The 16 bytes; `undefined` if the text isn't such an address.
+ */
+export function parseIpv6(text: string): number[] | undefined {
+  const tailStart = text.lastIndexOf(":") + 1;
+  const tail = parseIpv4(text.slice(tailStart));
+  // The bytes of an IPv4 tail take the place of the last two groups.
+  const groups = tail === undefined ? text : `${text.slice(0, tailStart)}0:0`;
+  const [left = [], right, ...rest] = groups.split("::").map((half) =>
+    half === "" ? [] : half.split(":")
+  );
+  const zeroGroups = 8 - left.length - (right?.length ?? 0);
+  const isComplete = right === undefined ? zeroGroups === 0 : zeroGroups > 0;
+  if (!isComplete || rest.length > 0) return undefined;
+  const all = [...left, ...Array(zeroGroups).fill("0"), ...(right ?? [])];
+  if (!all.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
+  const bytes = all.flatMap((group) => {
+    const value = parseInt(group, 16);
+    return [value >> 8, value & 255];
+  });
+  return tail === undefined ? bytes : [...bytes.slice(0, 12), ...tail];
+}
+
+/**
+ * Writes the 16 bytes of an IPv6 address in the canonical form of RFC 5952,
+ * with the tail of an IPv4-mapped address in dots (its section 5).
  */
 export function formatIpv6(bytes: ArrayLike<number>): string {
   const groups: string[] = [];
-  for (let at = 0; at < bytes.length; at += 2) {
-    groups.push(((bytes[at]! << 8) | bytes[at + 1]!).toString(16));
+  for (let index = 0; index < 16; index += 2) {
+    groups.push(((bytes[index]! << 8) | bytes[index + 1]!).toString(16));
   }
-  return canonicalIpv6(groups.join(":"));
+  const text = groups.join(":");
+  if (text.startsWith("0:0:0:0:0:ffff:")) {
+    return `::ffff:${Array.from(bytes).slice(12).join(".")}`;
+  }
+  // "::" stands for the longest run of zeros, for the first of equal ones.
+  const zeros = (text.match(/\b0(?::0)+\b/g) ?? []).reduce(
+    (longest, run) => run.length > longest.length ? run : longest,
+    "",
+  );
+  if (zeros === "") return text;
+  return text.replace(new RegExp(`:?\\b${zeros}\\b:?`), "::");
 }
 
 /**
- * Writes an address as people read it: `127.0.0.1:80`, `[::1]:80`,
- * `/run/app.sock`, `@abstract`.
+ * Rewrites an IPv6 address without brackets or scope id in the canonical form
+ * of {@linkcode formatIpv6}.
  *
- * @param address The address, or `undefined` where it isn't known.
- * @returns The text.
+ * @throws {TypeError} If the text isn't an IPv6 address.
+ */
+export function canonicalIpv6(text: string): string {
+  const bytes = parseIpv6(text);
+  if (bytes === undefined) {
+    throw new TypeError(
+      `Parsing an IPv6 address: expected a form such as "::1", found ${
+        quote(text)
+      }`,
+    );
+  }
+  return formatIpv6(bytes);
+}
+
+/**
+ * Formats an address for people: `127.0.0.1:80`, `[fe80::1%2]:80`,
+ * `/run/app.sock`, `@abstract`, `vsock:3:1024` (context id and port),
+ * `netlink:42` (port id).
+ *
+ * @param address An address; `undefined` if it is unknown.
+ * @returns The text; `(unnamed)` for an unbound Unix socket, `(unknown address)`
+ * for `undefined`. Paths and names are not escaped.
  */
 export function formatAddress(address: Address | undefined): string {
   switch (address?.kind) {
@@ -132,31 +176,18 @@ export function formatAddress(address: Address | undefined): string {
 }
 
 /**
- * Tells whether two addresses are the same.
+ * Compares two addresses. The scope ids of IPv6 addresses count only if both are
+ * known, because `/proc/net/tcp6` shows none.
  *
- * @param a One address.
- * @param b The other address.
- * @returns Whether a socket bound to one is bound to the other.
+ * @param a An address, an IPv6 `hostname` in canonical form (RFC 5952).
+ * @param b The address to compare with, likewise.
+ * @returns `true` if both mean the same address.
  */
 export function sameAddress(a: Address, b: Address): boolean {
   if (a.kind === "ipv6" && b.kind === "ipv6") {
-    // Not everything that tells an address tells its interface.
-    const known = a.scopeId !== undefined && b.scopeId !== undefined;
+    const scopesKnown = a.scopeId !== undefined && b.scopeId !== undefined;
     return a.hostname === b.hostname && a.port === b.port &&
-      (!known || a.scopeId === b.scopeId);
+      (!scopesKnown || a.scopeId === b.scopeId);
   }
   return a.kind === b.kind && formatAddress(a) === formatAddress(b);
-}
-
-/** The last two groups in hex: Bun's URL parser fails on some with dots. */
-function hexTail(quad: string): string {
-  if (!/^(?:(?:0|[1-9]\d{0,2})(?:\.|$)){4}$/.test(quad)) return quad;
-  const [a, b, c, d] = quad.split(".").map(Number) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (Math.max(a, b, c, d) > 255) return quad;
-  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A descriptor that was handed over, with what is known of it.
+ * An inherited descriptor: its number, its name and access to its metadata.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { quote } from "./errors.ts";
 
 /** One inherited descriptor with its name. */
 export class Descriptor {
-  /** The number of the descriptor in this process. */
+  /** The descriptor's number in this process. */
   readonly fd: number;
-  /** The name that the service manager gave it; `unknown` if it gave none. */
+  /** The name from `LISTEN_FDNAMES`; `unknown` if the service manager set none. */
   readonly name: string;
-  /** Reads what it is. */
+  /** The source of the metadata. */
   readonly inspector: Inspector;
   #closed = false;
 
   /**
-   * Makes a descriptor; nothing is read yet.
+   * Creates a descriptor without inspecting it.
    *
-   * @param fd The number of the descriptor.
-   * @param name Its name.
-   * @param inspector Reads what it is.
+   * @param fd The descriptor's number.
+   * @param name The descriptor's name.
+   * @param inspector The source of the metadata.
    */
   constructor(fd: number, name: string, inspector: Inspector) {
     this.fd = fd;
@@ -31,22 +31,23 @@ export class Descriptor {
   }
 
   /**
-   * What the descriptor is, read each time it is asked for. For many
-   * descriptors at once, {@linkcode Descriptor.inspectAll} is cheaper.
+   * Inspects the descriptor anew at each access, so keep the result. For several
+   * descriptors, {@linkcode Descriptor.inspectAll} is cheaper.
    *
-   * Once it is known to be closed it stays so: its number may mean something
-   * else by now.
+   * After {@linkcode Descriptor.markClosed} the kind is always `closed`, because
+   * the number may belong to another file by then.
    */
   get info(): DescriptorInfo {
     return Descriptor.inspectAll([this])[0]!;
   }
 
   /**
-   * Reads what many descriptors are at once. Where that is read from `/proc`,
-   * its tables of sockets are gone through once for all of them.
+   * Inspects several descriptors with one call for each inspector. The `/proc`
+   * inspector then reads the kernel's socket tables once for all of them.
+   * Descriptors that are marked as closed are not inspected.
    *
-   * @param descriptors The descriptors.
-   * @returns What each is, in order.
+   * @param descriptors The descriptors to inspect.
+   * @returns The metadata of each descriptor, in the given order.
    *
    * @example
    * ```ts
@@ -60,38 +61,46 @@ export class Descriptor {
    */
   static inspectAll(descriptors: readonly Descriptor[]): DescriptorInfo[] {
     const infos = new Map<Descriptor, DescriptorInfo>();
-    const open = new Map<Inspector, Descriptor[]>();
-    for (const one of descriptors) {
-      if (!Descriptor.#isOwn(one)) {
-        infos.set(one, one.info);
+    const byInspector = new Map<Inspector, Descriptor[]>();
+    for (const descriptor of descriptors) {
+      if (!Descriptor.#isOwn(descriptor)) {
+        infos.set(descriptor, descriptor.info);
         continue;
       }
-      if (one.#closed) continue;
-      const others = open.get(one.inspector);
-      if (others === undefined) open.set(one.inspector, [one]);
-      else others.push(one);
+      if (descriptor.#closed) continue;
+      const group = byInspector.get(descriptor.inspector);
+      if (group === undefined) {
+        byInspector.set(descriptor.inspector, [descriptor]);
+      } else group.push(descriptor);
     }
-    for (const [inspector, group] of open) {
-      const read = inspector.inspect(group.map(({ fd }) => fd));
-      group.forEach((one, at) => infos.set(one, read[at]!));
+    for (const [inspector, group] of byInspector) {
+      const results = inspector.inspect(group.map(({ fd }) => fd));
+      group.forEach((descriptor, index) =>
+        infos.set(descriptor, results[index]!)
+      );
     }
-    return descriptors.map((one) => infos.get(one) ?? { kind: "closed" });
+    return descriptors.map((descriptor) =>
+      infos.get(descriptor) ?? { kind: "closed" }
+    );
   }
 
   /**
-   * Whether this class made it. A program can hold this library twice, as ES
-   * module and as CommonJS, and share the activation between them.
+   * Checks that this copy of the class created a descriptor. A program can load
+   * the library twice, as ES module and as CommonJS, and share one activation.
    */
-  static #isOwn(one: Descriptor): boolean {
-    return #closed in one;
+  static #isOwn(descriptor: Descriptor): boolean {
+    return #closed in descriptor;
   }
 
-  /** Notes that the descriptor is closed and its number no longer ours. */
+  /**
+   * Records that the descriptor was closed or that a listener took its number
+   * over. Closes nothing; {@linkcode Descriptor.info} is `closed` from now on.
+   */
   markClosed(): void {
     this.#closed = true;
   }
 
-  /** The descriptor as messages name it, such as `descriptor 3 ("web")`. */
+  /** Formats the descriptor for messages: `descriptor 3 ("web")`. */
   toString(): string {
     return `descriptor ${this.fd} (${quote(this.name)})`;
   }

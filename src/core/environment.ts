@@ -1,22 +1,34 @@
 /**
- * The four environment variables of socket activation, parsed.
+ * The parser of socket activation's four environment variables.
  *
- * The reference is `sd_listen_fds_with_names(3)`. All that differs from
- * libsystemd, which a test compares with on thousands of environments:
+ * The rules are those of `sd_listen_fds_with_names(3)`, checked in this order. A
+ * malformed number is an error as soon as its rule is reached.
  *
- * | environment                | libsystemd            | here, and why          |
- * | -------------------------- | --------------------- | ---------------------- |
- * | a number in another form: ` 2`, `+2`, `02`, `0x2`, `0b10` | reads it | an error: a service manager writes plain digits, so whatever else is there, it is not what was meant |
- * | a backslash in a name      | drops it and takes the next character, also `:`, as part of the name; an error at the end | is a character like others: systemd allows it in `FileDescriptorName=` and doesn't escape it |
- * | no `LISTEN_FDS`, and a `LISTEN_PID` that is none | an error | not activated: nothing was handed over |
- * | more than are open         | an error              | each is known to be closed, and only its use is an error |
+ * 1. `LISTEN_PID` or `LISTEN_FDS` is unset: no activation.
+ * 2. `LISTEN_PID` is another process's id: foreign. Nothing else is checked,
+ *    because a child that inherited the variables must be able to start.
+ * 3. `LISTEN_PIDFDID` (optional) is not the inode id of the own pidfd: foreign.
+ *    The process id was reused then. Ignored where the own id is unknown.
+ * 4. `LISTEN_FDS` is the number of descriptors, from 3 on.
+ * 5. `LISTEN_FDNAMES` (optional) has the names, separated by colons, one for each
+ *    descriptor. Empty and repeated names are valid.
+ *
+ * A test compares the results with those of libsystemd. All differences are
+ * intended:
+ *
+ * | Environment | libsystemd | Here, with the reason |
+ * | ----------- | ---------- | --------------------- |
+ * | a number such as ` 2`, `+2`, `02`, `0x2` or `0b10` | reads the number | an error, because service managers write plain decimal digits |
+ * | a backslash in a name | removes it and takes the next character literally, also `:`; an error at the end of the text | an ordinary character, because systemd accepts it in `FileDescriptorName=` and doesn't escape it |
+ * | `LISTEN_FDS` unset, `LISTEN_PID` not a number | an error | no activation, because nothing was passed |
+ * | `LISTEN_FDS` exceeds the open descriptors | an error | only the use of such a descriptor is an error, because its kind is `closed` |
  *
  * @module
  */
 
 import { ActivationError, quote } from "./errors.ts";
 
-/** The first descriptor that a service manager passes: `SD_LISTEN_FDS_START`. */
+/** The number of the first descriptor: `SD_LISTEN_FDS_START`. */
 export const LISTEN_FDS_START = 3;
 
 /** The variables of the protocol, in the order of `sd_listen_fds(3)`. */
@@ -27,92 +39,86 @@ export const LISTEN_VARIABLES = [
   "LISTEN_FDNAMES",
 ] as const;
 
-/** The name of one variable of the protocol. */
+/** The name of a variable of the protocol. */
 export type ListenVariable = typeof LISTEN_VARIABLES[number];
 
-/** The variables' values; a variable that is not set is absent. */
+/** The variables' values; an unset variable is absent or `undefined`. */
 export type ListenVariables = {
   readonly [name in ListenVariable]?: string | undefined;
 };
 
-/** Who is reading the variables. */
+/** The process that reads the variables. */
 export interface ProcessIdentity {
-  /** The process's own id. */
+  /** The process id, compared with `LISTEN_PID`. */
   readonly pid: number;
   /**
-   * The inode id of the process's own pidfd, where the kernel and the runtime
-   * can tell (`LISTEN_PIDFDID` is not compared otherwise). A getter is asked
-   * only if it is needed.
+   * The inode id of the process's own pidfd, compared with `LISTEN_PIDFDID`;
+   * `undefined` if the kernel or the runtime can't report it. A getter is called
+   * only if `LISTEN_PIDFDID` is compared.
    */
   readonly pidfdId?: bigint | undefined;
 }
 
-/** What the variables say to this process. */
+/** The meaning of the variables for this process, discriminated by `kind`. */
 export type ListenEnvironment =
   | {
-    /** Nothing was handed over: a variable that must be there is not. */
+    /** Nothing was passed, because a required variable is unset. */
     readonly kind: "absent";
-    /** The variable that is not set. */
+    /** The unset variable. */
     readonly missing: "LISTEN_PID" | "LISTEN_FDS";
   }
   | {
-    /** Descriptors were handed over, but to another process. */
+    /** The descriptors were passed to another process. */
     readonly kind: "foreign";
     /** The process id in `LISTEN_PID`. */
     readonly listenPid: number;
-    /** This process's own id; the same one if only `LISTEN_PIDFDID` differs. */
+    /** This process's id; equals `listenPid` if only `LISTEN_PIDFDID` differs. */
     readonly pid: number;
-    /** The pidfd inode id in `LISTEN_PIDFDID`, if that is what differs. */
+    /** The inode id in `LISTEN_PIDFDID`; absent unless only this id differs. */
     readonly listenPidfdId?: bigint;
   }
   | {
-    /** Descriptors were handed to this process. */
+    /** The descriptors were passed to this process. */
     readonly kind: "activated";
-    /** How many, counted from {@linkcode LISTEN_FDS_START} on; at least 1. */
+    /** The number of descriptors from {@linkcode LISTEN_FDS_START} on, at least 1. */
     readonly count: number;
-    /**
-     * The name of each, or `undefined` where the service manager gave none
-     * (systemd before 227, or no `LISTEN_FDNAMES`).
-     */
+    /** One name for each descriptor; `undefined` if `LISTEN_FDNAMES` is unset. */
     readonly names: readonly string[] | undefined;
   };
-
-const INT_MAX = 2 ** 31 - 1;
-const UINT64_MAX = 2n ** 64n - 1n;
 
 /** The name of a variable that is a number. */
 export type ListenNumber = Exclude<ListenVariable, "LISTEN_FDNAMES">;
 
-/** The largest that each number can be. */
+const INT_MAX = 2 ** 31 - 1;
+
+/** The greatest valid value: of a `pid_t`, an inode id, a number of `int` fds. */
 const MAXIMA: Readonly<Record<ListenNumber, bigint>> = {
   LISTEN_PID: BigInt(INT_MAX),
-  LISTEN_PIDFDID: UINT64_MAX,
+  LISTEN_PIDFDID: 2n ** 64n - 1n,
   LISTEN_FDS: BigInt(INT_MAX - LISTEN_FDS_START),
 };
 
+const VARIABLES_REMEDY = "let the service manager alone set the variables";
+
 /**
- * Reads a variable that is a number as a service manager writes it: decimal
- * digits, no more.
+ * Parses a variable that is a number, at least 1, in plain decimal digits.
  *
- * @param variable The variable.
- * @param text Its value.
- * @returns The number, at least 1.
- * @throws {SyntaxError} If it isn't a plain decimal number.
- * @throws {RangeError} If it is out of range.
+ * @throws {SyntaxError} If the text isn't a plain decimal number.
+ * @throws {RangeError} If the number is out of the variable's range.
  */
 export function parseListenNumber(
   variable: ListenNumber,
   text: string,
 ): bigint {
-  const max = MAXIMA[variable];
   if (!/^(?:0|[1-9][0-9]*)$/.test(text)) {
     throw new SyntaxError(
       `Parsing ${variable}: expected a plain decimal number, found ${
         quote(text)
-      }: the variables are to be set by the service manager alone`,
+      }: ${VARIABLES_REMEDY}`,
     );
   }
-  // Cut before BigInt(): a megabyte of digits is no reason to compute with it.
+  const max = MAXIMA[variable];
+  // The length is checked first, because BigInt() is slow for a megabyte of digits.
   if (text.length <= 20) {
     const value = BigInt(text);
     if (value >= 1n && value <= max) return value;
@@ -120,19 +126,19 @@ export function parseListenNumber(
   throw new RangeError(
     `Parsing ${variable}: expected a number from 1 to ${max}, found ${
       quote(text)
-    }: the variables are to be set by the service manager alone`,
+    }: ${VARIABLES_REMEDY}`,
   );
 }
 
 /**
- * Parses the variables of socket activation.
+ * Parses the variables of socket activation, see `sd_listen_fds(3)`.
  *
- * @param variables The variables' values.
- * @param self Who is reading them.
- * @returns What they say: nothing, something for another process, or how many
- * descriptors there are and their names.
- * @throws {SyntaxError} If a variable isn't a plain decimal number.
- * @throws {RangeError} If a number is out of range.
+ * @param variables The values of the variables.
+ * @param self The process that reads them.
+ * @returns `absent`, `foreign`, or `activated` with the count and the names.
+ * @throws {SyntaxError} If a number isn't in plain decimal digits.
+ * @throws {RangeError} If a number is out of range: `LISTEN_PID` 1 to 2^31-1,
+ * `LISTEN_PIDFDID` 1 to 2^64-1, `LISTEN_FDS` 1 to 2^31-4.
  * @throws {ActivationError} With the code `names` if there isn't exactly one
  * name for each descriptor.
  *
@@ -152,6 +158,8 @@ export function parseListenEnvironment(
   self: ProcessIdentity,
 ): ListenEnvironment {
   const { LISTEN_PID, LISTEN_PIDFDID, LISTEN_FDS, LISTEN_FDNAMES } = variables;
+  const { pid } = self;
+  // Rule 1.
   if (LISTEN_PID === undefined) {
     return { kind: "absent", missing: "LISTEN_PID" };
   }
@@ -159,37 +167,31 @@ export function parseListenEnvironment(
     return { kind: "absent", missing: "LISTEN_FDS" };
   }
 
+  // Rule 2.
   const listenPid = Number(parseListenNumber("LISTEN_PID", LISTEN_PID));
-  // A child that inherited the variables must still start: not for us is no
-  // error, and what is not for us is not judged any further.
-  if (listenPid !== self.pid) {
-    return { kind: "foreign", listenPid, pid: self.pid };
-  }
+  if (listenPid !== pid) return { kind: "foreign", listenPid, pid };
+
+  // Rule 3.
   if (LISTEN_PIDFDID !== undefined) {
-    const pidfdId = parseListenNumber("LISTEN_PIDFDID", LISTEN_PIDFDID);
-    const own = self.pidfdId;
-    if (own !== undefined && pidfdId !== own) {
-      return {
-        kind: "foreign",
-        listenPid,
-        pid: self.pid,
-        listenPidfdId: pidfdId,
-      };
+    const listenPidfdId = parseListenNumber("LISTEN_PIDFDID", LISTEN_PIDFDID);
+    const ownPidfdId = self.pidfdId;
+    if (ownPidfdId !== undefined && listenPidfdId !== ownPidfdId) {
+      return { kind: "foreign", listenPid, pid, listenPidfdId };
     }
   }
 
+  // Rule 4.
   const count = Number(parseListenNumber("LISTEN_FDS", LISTEN_FDS));
-  if (LISTEN_FDNAMES === undefined) {
-    return { kind: "activated", count, names: undefined };
-  }
-  const names = LISTEN_FDNAMES.split(":");
-  if (names.length !== count) {
+
+  // Rule 5.
+  const names = LISTEN_FDNAMES?.split(":");
+  if (names !== undefined && names.length !== count) {
     throw new ActivationError(
       "names",
       `Parsing LISTEN_FDNAMES: expected ${count} names, as many as LISTEN_FDS ` +
-        `counts, found ${names.length} in ${quote(LISTEN_FDNAMES)}: ` +
-        `no descriptor can be told from another: let the service manager ` +
-        `alone set the variables`,
+        `counts, found ${names.length} in ${
+          quote(LISTEN_FDNAMES!)
+        }: ${VARIABLES_REMEDY}`,
     );
   }
   return { kind: "activated", count, names };

@@ -1,32 +1,32 @@
 /**
- * What can go wrong with an activation, in one error class with stable codes.
+ * The error class of the library, and safe formatting of values in messages.
  *
- * Text that doesn't parse is a `SyntaxError`, a number out of range a
- * `RangeError`, a wrong argument a `TypeError`: these are mistakes to mend, not
- * conditions to catch. {@linkcode ActivationError} is for the rest.
+ * {@linkcode ActivationError} is for conditions that a program may catch.
+ * Mistakes to fix are a `SyntaxError` (malformed text), a `RangeError` (a number
+ * out of range) or a `TypeError` (a wrong argument).
  *
  * @module
  */
 
 /**
- * The condition behind an {@linkcode ActivationError}. Codes are stable: test
- * for the code, not for the message.
+ * The condition that an {@linkcode ActivationError} reports. Codes are stable,
+ * messages are not: compare the code.
  *
- * - `names`: `LISTEN_FDNAMES` doesn't fit `LISTEN_FDS`
- * - `map`: the compatibility map doesn't name every descriptor exactly once
- * - `missing-name`: no descriptor has the name that was asked for
- * - `ambiguous-name`: one descriptor was asked for, several have the name
+ * - `names`: `LISTEN_FDNAMES` has more or fewer names than `LISTEN_FDS` counts
+ * - `map`: a descriptor's address matches no entry of the map, or several
+ * - `missing-name`: no descriptor has the requested name or number
+ * - `ambiguous-name`: several descriptors have the name, and only one is usable
  * - `claimed`: the descriptors were claimed before
- * - `unclaimed`: descriptors are left that nobody claimed
- * - `wrong-kind`: the descriptor is of another kind than the use needs
- * - `expectation`: the descriptors are not what `expect` says
+ * - `unclaimed`: descriptors are still unclaimed
+ * - `wrong-kind`: the descriptor's kind doesn't fit the function
+ * - `expectation`: the descriptors don't match the option `expect`
  * - `closed`: the descriptor is not open
- * - `address-mismatch`: the runtime listens somewhere else than the descriptor
- * - `activated`: asked to bind an address although sockets were handed over
- * - `not-activated`: asked for a name, but nothing was handed over
- * - `unsupported`: this version of the runtime can't do it
- * - `permission`: the runtime denied access
- * - `failed`: the operating system refused; see `cause`
+ * - `address-mismatch`: the listener's address isn't the descriptor's
+ * - `activated`: an address was to be bound, but the process is activated
+ * - `not-activated`: a name was requested, but the process isn't activated
+ * - `unsupported`: the runtime, its version or the system lacks the feature
+ * - `permission`: the runtime denied a permission
+ * - `failed`: the operating system reported an error; see `cause`
  */
 export type ActivationErrorCode =
   | "names"
@@ -46,7 +46,7 @@ export type ActivationErrorCode =
   | "failed";
 
 /**
- * A condition of socket activation that a program may want to handle.
+ * A condition of socket activation that a program may catch.
  *
  * @example
  * ```ts
@@ -61,15 +61,15 @@ export type ActivationErrorCode =
  * ```
  */
 export class ActivationError extends Error {
-  /** Which condition this is. */
+  /** The condition, stable across versions. */
   readonly code: ActivationErrorCode;
 
   /**
-   * Makes an error.
+   * Creates an error.
    *
-   * @param code Which condition this is.
-   * @param message What was being done, what was found, and what to do.
-   * @param options The error that caused this one, if any.
+   * @param code The condition.
+   * @param message The action, the problem and the remedy, separated by colons.
+   * @param options The underlying error as `cause`, if any.
    */
   constructor(
     code: ActivationErrorCode,
@@ -82,74 +82,59 @@ export class ActivationError extends Error {
   }
 }
 
-/** Longest stretch of a foreign string that a message repeats. */
+/** The number of UTF-16 units that a message repeats of a foreign string. */
 const QUOTE_LIMIT = 80;
 
 /**
- * Quotes a string for an error message: control characters, the invisible
- * ones that reorder text and lone surrogates are escaped, and what is too long
- * is cut, with its length.
- *
- * @param text Any string, trusted or not.
- * @returns The string in double quotes, on one line.
+ * Quotes a foreign string for a message, on one line. Escapes control characters,
+ * invisible characters and lone surrogates. Cuts a long string and appends its
+ * length.
  */
 export function quote(text: string): string {
-  const shown = text.length > QUOTE_LIMIT ? text.slice(0, QUOTE_LIMIT) : text;
-  const escaped = escapeUnprintable(JSON.stringify(shown));
+  const escaped = escapeUnprintable(JSON.stringify(text.slice(0, QUOTE_LIMIT)));
   return text.length > QUOTE_LIMIT
     ? `${escaped}… (${text.length} characters)`
     : escaped;
 }
 
 /**
- * Escapes in JSON what JSON doesn't: the remaining control characters, and the
- * invisible ones that reorder text.
- *
- * @param json Any JSON.
- * @returns JSON that means the same.
+ * Escapes the characters that `JSON.stringify()` leaves although they garble a
+ * terminal: further control characters, and invisible ones that reorder text.
+ * The result is equivalent JSON.
  */
 export function escapeUnprintable(json: string): string {
   return json.replace(
     /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\udb40[\udc00-\udc7f]/g,
-    (found) =>
+    (match) =>
       Array.from(
-        { length: found.length },
-        (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, "0")}`,
+        { length: match.length },
+        (_, index) =>
+          `\\u${match.charCodeAt(index).toString(16).padStart(4, "0")}`,
       ).join(""),
   );
 }
 
-/**
- * Shows a value of the wrong form in an error message; not everything is JSON.
- *
- * @param value The value.
- * @returns Its text, quoted.
- */
+/** Quotes an invalid value of any type for a message, as JSON if possible. */
 export function describeValue(value: unknown): string {
   if (typeof value === "string") return quote(value);
-  const forms = [
+  const formats = [
     () => JSON.stringify(value) ?? String(value),
     () => String(value),
   ];
-  for (const form of forms) {
+  for (const format of formats) {
     try {
-      return quote(form());
+      return quote(format());
     } catch {
-      // It has no such form.
+      // The value can't be converted: a bigint to JSON, a null prototype to text.
     }
   }
   return quote(Object.prototype.toString.call(value));
 }
 
-/** How many names a message lists before it only counts the rest. */
+/** The number of names that a message lists; it counts the others. */
 const LIST_LIMIT = 10;
 
-/**
- * Lists names for an error message.
- *
- * @param names The names, trusted or not.
- * @returns The quoted names, separated by commas; `none` for an empty list.
- */
+/** Quotes names for a message, separated by commas; `none` for an empty list. */
 export function quoteAll(names: Iterable<string>): string {
   const all = [...names];
   if (all.length === 0) return "none";

@@ -1,5 +1,5 @@
 /**
- * What a program expects to be handed, checked at once.
+ * The check that a program was passed the descriptors that it expects.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import {
 } from "./kinds.ts";
 
 /**
- * Which kind the descriptors of each name are to be of; with a list, any of it.
+ * The expected kind of the descriptors of each name; any kind of a list will do.
  *
  * @example
  * ```ts
@@ -28,106 +28,97 @@ import {
  * ```
  */
 export interface Expectations {
-  /** The kind, or the kinds, of the descriptors with this name. */
+  /** The kind of the descriptors with this name, or the list of valid kinds. */
   readonly [name: string]: ExpectedKind | readonly ExpectedKind[];
 }
 
-const DOING = "Checking the expected descriptors";
-/** How many errors the message has; the cause has all. */
-const SHOWN = 20;
-
-/** What is expected of each name. */
-export type ReadExpectations = ReadonlyMap<string, readonly ExpectedKind[]>;
+/** The number of errors in the message; the cause has all of them. */
+const SHOWN_ERRORS = 20;
 
 /**
- * Reads what is expected, and checks that it could be.
+ * Validates the expected kinds.
  *
- * @param expected What is expected.
- * @returns The kinds for each name, at least one.
- * @throws {TypeError} If it is no object of kinds.
+ * @returns The kinds of each name, at least one.
+ * @throws {TypeError} If the value isn't an object of kinds by name.
  */
-export function readExpectations(expected: Expectations): ReadExpectations {
+export function readExpectations(
+  expected: Expectations,
+): ReadonlyMap<string, readonly ExpectedKind[]> {
   if (
     typeof expected !== "object" || expected === null ||
     Array.isArray(expected)
   ) {
     throw new TypeError(
-      `Reading what is expected: expected an object of kinds by name, found ` +
-        describeValue(expected),
+      `Reading the expected kinds: expected an object of kinds by name, such ` +
+        `as { web: "stream-listener" }, found ${describeValue(expected)}`,
     );
   }
   return new Map(
-    Object.entries(expected).map((
-      [name, kinds],
-    ) => [name, toList(name, kinds)]),
+    Object.entries(expected).map(([name, kinds]) => {
+      const list: readonly unknown[] = Array.isArray(kinds) ? kinds : [kinds];
+      const invalid = list.findIndex((kind) => !isExpectedKind(kind));
+      if (list.length > 0 && invalid < 0) {
+        return [name, list as readonly ExpectedKind[]];
+      }
+      throw new TypeError(
+        `Reading the expected kinds of ${quote(name)}: expected one or more ` +
+          `of ${EXPECTED_KINDS.join(", ")}, found ${
+            list.length === 0 ? "none" : describeValue(list[invalid])
+          }`,
+      );
+    }),
   );
 }
 
 /**
- * Checks that each expected name was passed, and that all of its descriptors
- * are of an expected kind. A kind that can't be told passes. Nothing is claimed.
+ * Checks that each expected name was passed, and that all of its descriptors are
+ * of an expected kind. A descriptor of unknown kind passes. Claims nothing.
  *
- * @param activation The descriptors.
- * @param expected What is expected.
- * @throws {TypeError} If an expectation is no kind.
- * @throws {ActivationError} With the code `expectation` and all that is wrong;
- * its `cause` is an `AggregateError` of one `ActivationError` for each.
+ * @param activation The activation to check.
+ * @param expected The expected kinds by name; other names are ignored.
+ * @throws {TypeError} If an expected kind is invalid.
+ * @throws {ActivationError} With the code `expectation` and every mismatch in the
+ * message, up to 20. The `cause` is an `AggregateError` with an
+ * `ActivationError` for each mismatch.
  */
 export function checkExpectations(
   activation: Activation,
   expected: Expectations,
 ): void {
-  const wanted = readExpectations(expected);
-  const named = activation.descriptors.filter(({ name }) => wanted.has(name));
-  const infos = Descriptor.inspectAll(named);
-  const errors = [
-    ...[...wanted].flatMap(([name, kinds]) =>
-      activation.has(name) ? [] : [missing(activation, name, kinds)]
-    ),
-    ...named.flatMap((one, at) =>
-      judgeKind(one, infos[at]!, wanted.get(one.name)!, DOING) ?? []
-    ),
-  ];
-  if (errors.length === 0) return;
-  const details = errors.slice(0, SHOWN).map(({ message }) =>
-    message.slice(`${DOING}: `.length)
+  const action = "Checking the expected descriptors";
+  const kindsByName = readExpectations(expected);
+  const available = quoteAll(activation.names);
+  const errors: ActivationError[] = [];
+  for (const [name, kinds] of kindsByName) {
+    if (activation.has(name)) continue;
+    errors.push(
+      new ActivationError(
+        "missing-name",
+        `${action}: expected ${kinds.join(" or ")} ${quote(name)}, no ` +
+          `descriptor has this name; there are ${available}: ` +
+          `set FileDescriptorName= in a socket unit of the service`,
+      ),
+    );
+  }
+  const descriptors = activation.descriptors.filter(({ name }) =>
+    kindsByName.has(name)
   );
-  if (errors.length > SHOWN) {
-    details.push(`and ${errors.length - SHOWN} more`);
+  const infos = Descriptor.inspectAll(descriptors);
+  for (const [index, descriptor] of descriptors.entries()) {
+    const kinds = kindsByName.get(descriptor.name)!;
+    const error = judgeKind(descriptor, infos[index]!, kinds, action);
+    if (error !== undefined) errors.push(error);
+  }
+  if (errors.length === 0) return;
+  const problems = errors.slice(0, SHOWN_ERRORS).map(({ message }) =>
+    message.slice(`${action}: `.length)
+  );
+  if (errors.length > SHOWN_ERRORS) {
+    problems.push(`and ${errors.length - SHOWN_ERRORS} more`);
   }
   throw new ActivationError(
     "expectation",
-    `${DOING}: ${details.join("; ")}`,
+    `${action}: ${problems.join("; ")}`,
     { cause: new AggregateError(errors) },
   );
-}
-
-function missing(
-  activation: Activation,
-  name: string,
-  kinds: readonly ExpectedKind[],
-): ActivationError {
-  return new ActivationError(
-    "missing-name",
-    `${DOING}: expected ${kinds.join(" or ")} ${quote(name)}, no descriptor ` +
-      `has this name; there are ${quoteAll(activation.names)}: set ` +
-      `FileDescriptorName= in a socket unit of the service`,
-  );
-}
-
-function toList(
-  name: string,
-  kinds: Expectations[string],
-): readonly ExpectedKind[] {
-  const list: readonly unknown[] = Array.isArray(kinds) ? kinds : [kinds];
-  const wrong = list.findIndex((kind) => !isExpectedKind(kind));
-  if (list.length === 0 || wrong >= 0) {
-    throw new TypeError(
-      `Reading what is expected of ${quote(name)}: expected one or more of ` +
-        `${EXPECTED_KINDS.join(", ")}, found ${
-          list.length === 0 ? "none" : describeValue(list[wrong])
-        }`,
-    );
-  }
-  return list as readonly ExpectedKind[];
 }

@@ -1,5 +1,5 @@
 /**
- * What can be known of a descriptor, and who reads it.
+ * The metadata of descriptors, and the interface that reads them.
  *
  * @module
  */
@@ -7,10 +7,15 @@
 import type { Address } from "./address.ts";
 
 /**
- * What a socket is. A stream socket of a unit with `Accept=no` is a
- * `stream-listener`, with `Accept=yes` a `stream-connection`. `socket` is one
- * of another type, one that neither listens nor is connected, or one of which
- * no more can be told.
+ * The kind of a socket.
+ *
+ * - `stream-listener`: `ListenStream=` with `Accept=no`
+ * - `stream-connection`: `ListenStream=` with `Accept=yes`
+ * - `datagram`: `ListenDatagram=`
+ * - `seqpacket-listener`, `seqpacket-connection`: `ListenSequentialPacket=`
+ * - `raw`: no setting of a socket unit
+ * - `netlink`: `ListenNetlink=`
+ * - `socket`: another type, or neither listening nor connected, or unknown
  */
 export type SocketKind =
   | "stream-listener"
@@ -23,8 +28,9 @@ export type SocketKind =
   | "socket";
 
 /**
- * What a descriptor is that is no socket. Pipes are FIFOs; `file` is a regular
- * file, `other` a folder, a block device or one of the kernel's anonymous files.
+ * The kind of an open descriptor that isn't a socket. `fifo` includes pipes,
+ * `file` is a regular file. `other` is a directory, a block device or an
+ * anonymous file of the kernel such as an epoll instance.
  */
 export type FileKind =
   | "fifo"
@@ -34,12 +40,12 @@ export type FileKind =
   | "other";
 
 /**
- * What a descriptor is; `closed` if it isn't open, `unknown` if that can't be
- * told.
+ * The kind of a descriptor; `closed` if the descriptor isn't open, `unknown` if
+ * the runtime can't inspect it.
  */
 export type DescriptorKind = SocketKind | FileKind | "closed" | "unknown";
 
-/** The address family of a socket: `AF_UNIX`, `AF_INET` and so on. */
+/** An address family, `AF_*` of `address_families(7)`; `ipv4` is `AF_INET`. */
 export type SocketFamily =
   | "unix"
   | "ipv4"
@@ -48,7 +54,7 @@ export type SocketFamily =
   | "packet"
   | "vsock";
 
-/** The type of a socket: `SOCK_STREAM`, `SOCK_DGRAM` and so on. */
+/** A socket type, `SOCK_*` of `socket(2)`. */
 export type SocketType =
   | "stream"
   | "datagram"
@@ -58,117 +64,112 @@ export type SocketType =
   | "dccp"
   | "packet";
 
-/** What is known of any descriptor. Fields that can't be told are `undefined`. */
+/** The metadata of any descriptor. Unknown properties are `undefined`. */
 export interface CommonInfo {
-  /** Whether calls on it return at once instead of waiting (`O_NONBLOCK`). */
+  /** `O_NONBLOCK`: calls return at once instead of waiting. */
   readonly nonBlocking?: boolean | undefined;
-  /** Whether child programs don't inherit it (`FD_CLOEXEC`). */
+  /** `FD_CLOEXEC`: programs that are executed don't inherit the descriptor. */
   readonly closeOnExec?: boolean | undefined;
-  /** The inode of what it is open on; for sockets, the socket's own number. */
+  /** The inode number of the file, or of the socket itself (`st_ino`). */
   readonly inode?: bigint | undefined;
-  /** The operating system's name for it, such as `socket:[4711]` or a path. */
+  /** The target of `/proc/self/fd/N`, such as `socket:[4711]` or a path. */
   readonly link?: string | undefined;
 }
 
-/** What is known of a socket. Fields that can't be told are `undefined`. */
+/** The metadata of a socket. Unknown properties are `undefined`. */
 export interface SocketInfo extends CommonInfo {
-  /** What it is. */
+  /** The kind of the socket. */
   readonly kind: SocketKind;
-  /** The address family; its number if it has no name here. */
+  /** The address family; its `AF_*` number if {@linkcode SocketFamily} lacks it. */
   readonly family?: SocketFamily | number | undefined;
-  /** The type; its number if it has no name here. */
+  /** The type; its `SOCK_*` number if {@linkcode SocketType} lacks it. */
   readonly type?: SocketType | number | undefined;
-  /** The protocol, such as 6 for TCP, see `protocols(5)`; 0 for Unix sockets. */
+  /** The protocol number of `protocols(5)`: 6 for TCP, 0 for Unix sockets. */
   readonly protocol?: number | undefined;
-  /** Whether it listens. */
+  /** `true` after `listen(2)`. */
   readonly listening?: boolean | undefined;
-  /** The address that it is bound to. */
+  /** The address that the socket is bound to. */
   readonly address?: Address | undefined;
-  /** The address of its peer, if it is connected. */
+  /** The address of the peer; `undefined` if the socket isn't connected. */
   readonly peer?: Address | undefined;
 }
 
-/** What is known of a file. Fields that can't be told are `undefined`. */
+/** The metadata of a file. Unknown properties are `undefined`. */
 export interface FileInfo extends CommonInfo {
-  /** What it is. */
+  /** The kind of the file. */
   readonly kind: FileKind;
-  /** The device that it is on, `st_dev` of `stat(3type)`. */
+  /** The number of the device that holds the file: `st_dev` of `stat(3type)`. */
   readonly device?: bigint | undefined;
-  /** The device that it stands for, if it is one: `st_rdev`. */
+  /** The number of the device that the file represents: `st_rdev`. */
   readonly specialDevice?: bigint | undefined;
   /** Files have no address. */
   readonly address?: undefined;
 }
 
-/** What is known of a descriptor that is not open, or can't be read. */
+/** The metadata of a descriptor that isn't open or can't be inspected. */
 export interface UnknownInfo extends CommonInfo {
-  /** Which of both. */
+  /** `closed`: not open. `unknown`: the runtime can't inspect the descriptor. */
   readonly kind: "closed" | "unknown";
-  /** No address is known. */
+  /** The address is unknown. */
   readonly address?: undefined;
 }
 
-/** What is known of a descriptor, told apart by its `kind`. */
+/** The metadata of a descriptor, discriminated by `kind`. */
 export type DescriptorInfo = SocketInfo | FileInfo | UnknownInfo;
 
-/** What a path leads to. */
+/** The metadata of the file that a path leads to. */
 export interface PathInfo {
-  /** What it is; a socket's path is `other`. */
+  /** The kind of the file; `other` for the path of a socket. */
   readonly kind: FileKind;
-  /** The device that it is on. */
+  /** The number of the device that holds the file: `st_dev`. */
   readonly device: bigint;
-  /** The inode; with the device, it tells two files apart. */
+  /** The inode number: `st_ino`. With the device, it identifies the file. */
   readonly inode: bigint;
-  /** The device that it stands for, if it is one. */
+  /** The number of the device that the file represents: `st_rdev`. */
   readonly specialDevice: bigint;
 }
 
 /**
- * Reads metadata; injected, so that the core does no I/O and there can be
- * several sources.
+ * Reads metadata from one source, such as `/proc` or the C library. Injected, so
+ * that the core does no I/O.
  */
 export interface Inspector {
   /**
-   * Reads what descriptors are. Many at once are no dearer than they must be,
-   * whatever the source.
+   * Inspects descriptors. One call for several descriptors is cheaper than a
+   * call for each.
    *
-   * @param fds Their numbers.
-   * @returns What each is, in order.
+   * @param fds The numbers of the descriptors.
+   * @returns The metadata of each descriptor, in the given order.
    */
   inspect(fds: readonly number[]): DescriptorInfo[];
   /**
-   * Reads what a path leads to, through symbolic links.
+   * Inspects the file that a path leads to, and follows symbolic links.
    *
    * @param path The path.
-   * @returns What it leads to; `null` if it leads nowhere, `undefined` if that
-   * can't be told.
+   * @returns The metadata; `null` if there is no such file, `undefined` if the
+   * path can't be inspected.
    */
   inspectPath(path: string): PathInfo | null | undefined;
 }
 
-/** The kinds of a FileInfo. */
 const FILE_KINDS: ReadonlySet<DescriptorKind> = new Set<DescriptorKind>(
   ["fifo", "file", "character-device", "message-queue", "other"],
 );
 
-/** Tells whether metadata are those of a socket. */
+/** Narrows metadata to those of a socket. */
 export function isSocketInfo(info: DescriptorInfo): info is SocketInfo {
   return info.kind !== "closed" && info.kind !== "unknown" &&
     !FILE_KINDS.has(info.kind);
 }
 
-/** Tells whether metadata are those of a file. */
+/** Narrows metadata to those of a file. */
 export function isFileInfo(info: DescriptorInfo): info is FileInfo {
   return FILE_KINDS.has(info.kind);
 }
 
 /**
- * Tells whether two paths, or a path and a descriptor, are the same file, as
- * far as that is known.
- *
- * @param a One of them.
- * @param b The other one.
- * @returns Whether they are; `undefined` if it can't be told.
+ * Compares two files by device and inode. Returns `undefined` if one of these is
+ * unknown.
  */
 export function sameFile(
   a: Pick<FileInfo, "device" | "inode">,

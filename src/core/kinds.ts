@@ -1,6 +1,5 @@
 /**
- * Kinds of descriptors in words, and checks that one is of the kind that a use
- * needs.
+ * Kinds of descriptors: their text in messages, and the check of a kind.
  *
  * @module
  */
@@ -10,16 +9,16 @@ import type { Descriptor } from "./descriptor.ts";
 import type { DescriptorInfo, DescriptorKind } from "./info.ts";
 import { ActivationError, quote } from "./errors.ts";
 
-/** The kinds that this library makes something of. */
+/** The kinds that this library can adopt. */
 export type UsableKind = "stream-listener" | "stream-connection" | "datagram";
 
-/** The kinds that a program can ask for. */
+/** The kinds that a program can expect. */
 export type ExpectedKind = Exclude<
   DescriptorKind,
   "socket" | "other" | "closed" | "unknown"
 >;
 
-/** What each kind is in words, with its article. */
+/** Each kind in messages, with its article. */
 const KIND_TEXT: Readonly<Record<DescriptorKind, string>> = {
   "stream-listener": "a listening stream socket",
   "stream-connection": "a connected stream socket",
@@ -33,12 +32,12 @@ const KIND_TEXT: Readonly<Record<DescriptorKind, string>> = {
   "file": "a file",
   "character-device": "a character device",
   "message-queue": "a POSIX message queue",
-  "other": "something else (no socket, FIFO, file or character device)",
+  "other": "something else (not a socket, FIFO, file or character device)",
   "closed": "not open",
   "unknown": "unknown",
 };
 
-/** What to do to be passed a descriptor of each kind, see `systemd.socket(5)`. */
+/** The setting that passes a descriptor of each kind, see `systemd.socket(5)`. */
 const KIND_ADVICE: Readonly<Record<ExpectedKind, string>> = {
   "stream-listener": "set ListenStream= with Accept=no in the socket unit",
   "stream-connection": "set ListenStream= with Accept=yes in the socket unit",
@@ -47,32 +46,31 @@ const KIND_ADVICE: Readonly<Record<ExpectedKind, string>> = {
     "set ListenSequentialPacket= with Accept=no in the socket unit",
   "seqpacket-connection":
     "set ListenSequentialPacket= with Accept=yes in the socket unit",
-  "raw": "no socket unit passes one, only the service's descriptor store " +
-    "(FileDescriptorStoreMax=)",
+  "raw":
+    "set FileDescriptorStoreMax= in the service unit and store the socket, " +
+    "because no socket unit passes one",
   "netlink": "set ListenNetlink= in the socket unit",
   "fifo": "set ListenFIFO= in the socket unit",
-  "file": "set OpenFile= in the service unit, or for a file of the kernel's " +
-    "ListenSpecial= in the socket unit",
+  "file":
+    "set OpenFile= in the service unit, or ListenSpecial= in the socket " +
+    "unit for a file of the kernel",
   "character-device": "set ListenSpecial= in the socket unit",
   "message-queue": "set ListenMessageQueue= in the socket unit",
 };
 
-/** Tells whether a program can ask for something as a kind. */
+/** Checks that a value is a kind that a program can expect. */
 export function isExpectedKind(kind: unknown): kind is ExpectedKind {
   return typeof kind === "string" && Object.hasOwn(KIND_ADVICE, kind);
 }
 
-/** The kinds that a program can ask for, in the order of the documentation. */
+/** The kinds that a program can expect, in the order of the documentation. */
 export const EXPECTED_KINDS: readonly ExpectedKind[] = Object.keys(
   KIND_ADVICE,
 ) as ExpectedKind[];
 
 /**
- * Describes what was found, for messages: its kind, and its address or the
- * operating system's name for it.
- *
- * @param info What is known of the descriptor.
- * @returns The text, such as `a datagram socket at 127.0.0.1:53`.
+ * Formats metadata for messages: the kind with the address or the link, such as
+ * `a datagram socket at 127.0.0.1:53`.
  */
 export function describeInfo(info: DescriptorInfo): string {
   const text = info.kind === "socket" && info.listening === false
@@ -84,7 +82,7 @@ export function describeInfo(info: DescriptorInfo): string {
   return info.link === undefined ? text : `${text}, ${quote(info.link)}`;
 }
 
-/** An address as it may stand in a message: paths and names are foreign text. */
+/** Formats an address for messages; quotes paths and names as foreign text. */
 export function describeAddress(address: Address | undefined): string {
   const text = formatAddress(address);
   return address?.kind === "unix" || address?.kind === "unix-abstract"
@@ -93,58 +91,49 @@ export function describeAddress(address: Address | undefined): string {
 }
 
 /**
- * Judges whether a descriptor is of one of some kinds. A kind that can't be told
- * passes.
+ * Checks that a descriptor is, or may be, of an expected kind. An unknown kind
+ * passes, and so does a `socket` whose type allows the expected kind.
  *
- * @param descriptor The descriptor.
- * @param found What is known of it.
- * @param wanted The kinds, at least one.
- * @param doing What is being done, to begin the message with.
- * @returns The error if it is of none of them; `undefined` if it is of one, or
- * could be.
+ * @param descriptor The descriptor to name in the message.
+ * @param info The descriptor's metadata.
+ * @param expected The expected kinds, at least one.
+ * @param action The first words of the message.
+ * @returns `undefined` if the kind fits; otherwise an error with the code
+ * `closed` or `wrong-kind`, for the caller to throw or to collect.
  */
 export function judgeKind(
   descriptor: Descriptor,
-  found: DescriptorInfo,
-  wanted: readonly ExpectedKind[],
-  doing: string,
+  info: DescriptorInfo,
+  expected: readonly ExpectedKind[],
+  action: string,
 ): ActivationError | undefined {
-  if (wanted.some((kind) => couldBe(found, kind))) return undefined;
-  return found.kind === "closed"
+  if (expected.some((kind) => couldBe(info, kind))) return undefined;
+  return info.kind === "closed"
     ? new ActivationError(
       "closed",
-      `${doing}: ${descriptor} is not open: whatever started this process ` +
-        `counted it in LISTEN_FDS but passed fewer descriptors, or it was ` +
-        `closed since`,
+      `${action}: ${descriptor} is not open, because LISTEN_FDS counts more ` +
+        `descriptors than were passed, or because the program closed it: let ` +
+        `the service manager alone set LISTEN_FDS, and keep the descriptor open`,
     )
-    : wrongKind(descriptor, wanted, describeInfo(found), doing);
+    : wrongKind(descriptor, expected, describeInfo(info), action);
 }
 
-/**
- * Makes the error for a descriptor that is of another kind than a use needs.
- *
- * @param descriptor The descriptor.
- * @param wanted The kinds, any of which would do.
- * @param found What it is, in words.
- * @param doing What is being done, to begin the message with.
- * @returns The error.
- */
+/** Creates the error for a descriptor of another kind, described by `actual`. */
 export function wrongKind(
   descriptor: Descriptor,
-  wanted: readonly ExpectedKind[],
-  found: string,
-  doing: string,
+  expected: readonly ExpectedKind[],
+  actual: string,
+  action: string,
 ): ActivationError {
-  const kinds = wanted.map((kind) => KIND_TEXT[kind]).join(" or ");
-  const advice = wanted.map((kind) => KIND_ADVICE[kind]).join(", or ");
+  const kinds = expected.map((kind) => KIND_TEXT[kind]).join(" or ");
+  const advice = expected.map((kind) => KIND_ADVICE[kind]).join(", or ");
   return new ActivationError(
     "wrong-kind",
-    `${doing}: expected ${kinds}, found ${found} in ` +
-      `${descriptor}: ${advice}`,
+    `${action}: expected ${kinds}, found ${actual} in ${descriptor}: ${advice}`,
   );
 }
 
-/** Which type the sockets of a kind have. */
+/** The socket type of each kind that has exactly one. */
 const KIND_TYPE: Readonly<Partial<Record<DescriptorKind, string>>> = {
   "stream-listener": "stream",
   "stream-connection": "stream",
@@ -154,15 +143,14 @@ const KIND_TYPE: Readonly<Partial<Record<DescriptorKind, string>>> = {
   "raw": "raw",
 };
 
-/** Whether a descriptor may be of a kind, by what is known of it. */
-function couldBe(info: DescriptorInfo, wanted: ExpectedKind): boolean {
-  if (info.kind === wanted || info.kind === "unknown") return true;
+function couldBe(info: DescriptorInfo, expected: ExpectedKind): boolean {
+  if (info.kind === expected || info.kind === "unknown") return true;
   if (info.kind !== "socket") return false;
-  if (wanted === "netlink") {
+  if (expected === "netlink") {
     return info.family === undefined && info.type !== "stream";
   }
-  // One that doesn't listen can be a connection that has just ended.
-  if (wanted.endsWith("-listener") && info.listening === false) return false;
-  const type = KIND_TYPE[wanted];
+  // A socket that doesn't listen may be a connection that has just ended.
+  if (expected.endsWith("-listener") && info.listening === false) return false;
+  const type = KIND_TYPE[expected];
   return type !== undefined && (info.type === undefined || info.type === type);
 }

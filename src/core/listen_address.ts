@@ -1,52 +1,56 @@
 /**
- * The text of a `--listen` flag: where a program is to listen.
+ * The parser of the text of a `--listen` flag.
  *
  * @module
  */
 
-import { canonicalIpv6 } from "./address.ts";
+import { formatIpv6, parseIpv6 } from "./address.ts";
 import { quote } from "./errors.ts";
 
-/** Where to listen, as read from text. */
+/** A parsed `--listen` flag, discriminated by `kind`. */
 export type ListenAddress =
   | {
-    /** The descriptors of a name that the service manager passed. */
+    /** The inherited descriptors of a name. */
     readonly kind: "systemd";
-    /** The name. */
+    /** The name, not empty and without a colon. */
     readonly name: string;
   }
   | {
-    /** One descriptor that the service manager passed. */
+    /** One inherited descriptor. */
     readonly kind: "fd";
-    /** Its number. */
+    /** The descriptor's number, 3 to 2^31-1. */
     readonly fd: number;
   }
   | {
     /** A TCP address to bind. */
     readonly kind: "tcp";
-    /** A numeric address without brackets, or a host name. */
+    /**
+     * A host name or a numeric address without brackets. An IPv6 address is in
+     * canonical form (RFC 5952) and may have a scope id, such as `fe80::1%eth0`.
+     */
     readonly hostname: string;
-    /** The port; 0 lets the operating system choose. */
+    /** The port, 0 to 65535; with 0 the operating system chooses a port. */
     readonly port: number;
   }
   | {
-    /** A Unix socket to bind. */
+    /** A Unix stream socket to bind. */
     readonly kind: "unix";
-    /** Its path; one that begins with `@` is an abstract name (Linux). */
+    /** The path; with `@` in front, an abstract name (Linux only). */
     readonly path: string;
   };
 
-const FORMS = `expected "systemd:NAME", "fd:NUMBER", "tcp:HOST:PORT", ` +
+const LISTEN_FORMS = `expected "systemd:NAME", "fd:NUMBER", "tcp:HOST:PORT", ` +
   `"tcp:[IPV6]:PORT", "unix:PATH" or "unix:@NAME"`;
 
 /**
  * Parses the text of a `--listen` flag: `systemd:web`, `fd:3`,
  * `tcp:127.0.0.1:8080`, `tcp:[::1]:80`, `unix:/run/x.sock`, `unix:@abstract`.
  *
- * @param text The text.
- * @returns Where to listen.
+ * @param text The text. Schemes are in lower case, numbers in plain decimal
+ * digits.
+ * @returns The parsed address.
  * @throws {SyntaxError} If the text has none of these forms.
- * @throws {RangeError} If a descriptor or port is out of range.
+ * @throws {RangeError} If the descriptor's number or the port is out of range.
  *
  * @example
  * ```ts
@@ -60,14 +64,16 @@ export function parseListenAddress(text: string): ListenAddress {
   const colon = text.indexOf(":");
   const scheme = text.slice(0, colon);
   const rest = text.slice(colon + 1);
-  if (colon < 0) throw invalid(text);
+  if (colon < 0) throw invalidAddress(text, LISTEN_FORMS);
   switch (scheme) {
     case "systemd":
-      // A colon separates names in LISTEN_FDNAMES: no name holds one.
-      if (rest === "" || rest.includes(":")) throw invalid(text);
+      // No name holds a colon, because colons separate names in LISTEN_FDNAMES.
+      if (rest === "" || rest.includes(":")) {
+        throw invalidAddress(text, LISTEN_FORMS);
+      }
       return { kind: "systemd", name: rest };
     case "fd": {
-      const fd = parseNumber(text, rest);
+      const fd = parseNumber(text, rest, LISTEN_FORMS);
       if (fd < 3 || fd > 2 ** 31 - 1) {
         throw new RangeError(
           `Parsing the address ${quote(text)}: expected a descriptor from 3 ` +
@@ -77,52 +83,43 @@ export function parseListenAddress(text: string): ListenAddress {
       return { kind: "fd", fd };
     }
     case "tcp":
-      return { kind: "tcp", ...parseHostPort(text, rest, FORMS) };
+      return { kind: "tcp", ...parseHostPort(text, rest, LISTEN_FORMS) };
     case "unix":
-      if (rest === "" || rest === "@" || rest.includes("\0")) {
-        throw invalid(text);
-      }
-      return { kind: "unix", path: rest };
+      return { kind: "unix", path: parsePath(text, rest, LISTEN_FORMS) };
     default:
-      throw invalid(text);
+      throw invalidAddress(text, LISTEN_FORMS);
   }
 }
 
 const BIND_FORMS = `expected "HOST:PORT", "[IPV6]:PORT", "tcp:…" or "udp:…" ` +
   `with one of these, "unix:PATH" or "unix:@NAME"`;
 
-/** An address for an activator to bind. */
+/** An address that an activator binds. */
 export type BindAddress =
   | {
-    /** Stream connections, or packets. */
+    /** A TCP or UDP address. */
     readonly kind: "tcp" | "udp";
-    /** A numeric address without brackets, or a host name. */
+    /** As for `tcp` in {@linkcode ListenAddress}. */
     readonly hostname: string;
-    /** The port; 0 lets the operating system choose. */
+    /** The port, 0 to 65535; with 0 the operating system chooses a port. */
     readonly port: number;
   }
   | (ListenAddress & { readonly kind: "unix" });
 
 /**
- * Parses an address that an activator is to bind: what
- * {@linkcode parseListenAddress} reads as `tcp:…` and `unix:…`, `udp:HOST:PORT`,
- * and `HOST:PORT` alone, which is TCP.
+ * Parses an address that an activator binds: `tcp:…` and `unix:…` as in
+ * {@linkcode parseListenAddress}, `udp:HOST:PORT`, and `HOST:PORT` for TCP.
  *
- * @param text The text.
- * @returns The address.
  * @throws {SyntaxError} If the text has none of these forms.
  * @throws {RangeError} If the port is out of range.
  */
 export function parseBindAddress(text: string): BindAddress {
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
-    if (path === "" || path === "@" || path.includes("\0")) {
-      throw invalid(text, BIND_FORMS);
-    }
-    return { kind: "unix", path };
+    return { kind: "unix", path: parsePath(text, path, BIND_FORMS) };
   }
-  // What is handed over can't be bound; these are no hosts.
-  if (/^(?:systemd|fd):/.test(text)) throw invalid(text, BIND_FORMS);
+  // Inherited descriptors can't be bound; "systemd" and "fd" aren't host names.
+  if (/^(?:systemd|fd):/.test(text)) throw invalidAddress(text, BIND_FORMS);
   const [, scheme, rest] = /^(?:(tcp|udp):)?(.*)$/s.exec(text)!;
   return {
     kind: scheme === "udp" ? "udp" : "tcp",
@@ -130,17 +127,20 @@ export function parseBindAddress(text: string): BindAddress {
   };
 }
 
-function invalid(text: string, forms: string = FORMS): SyntaxError {
+function invalidAddress(text: string, forms: string): SyntaxError {
   return new SyntaxError(`Parsing the address ${quote(text)}: ${forms}`);
 }
 
-function parseNumber(
-  text: string,
-  digits: string,
-  forms: string = FORMS,
-): number {
-  if (!/^(?:0|[1-9][0-9]*)$/.test(digits)) throw invalid(text, forms);
-  // Rounded if it is long, but out of every range then.
+function parsePath(text: string, path: string, forms: string): string {
+  if (path === "" || path === "@" || path.includes("\0")) {
+    throw invalidAddress(text, forms);
+  }
+  return path;
+}
+
+function parseNumber(text: string, digits: string, forms: string): number {
+  if (!/^(?:0|[1-9][0-9]*)$/.test(digits)) throw invalidAddress(text, forms);
+  // A number that is too long to be exact is out of every range.
   return Number(digits);
 }
 
@@ -150,11 +150,11 @@ function parseHostPort(
   forms: string,
 ): { hostname: string; port: number } {
   const match =
-    // An IPv6 address, with a scope id if it is link-local, or what may be a host.
+    // An IPv6 address in brackets, with or without a scope id, or a host name.
     // deno-lint-ignore no-control-regex
     /^(?:\[([^\][%]*)(%[\w.-]+)?\]|([^:[\]/\s\x00-\x1f\x7f]+)):([^:]*)$/
       .exec(rest);
-  if (match === null) throw invalid(text, forms);
+  if (match === null) throw invalidAddress(text, forms);
   const [, ipv6, scope = "", host, digits] = match;
   const port = parseNumber(text, digits!, forms);
   if (port > 65535) {
@@ -164,9 +164,7 @@ function parseHostPort(
     );
   }
   if (ipv6 === undefined) return { hostname: host!, port };
-  try {
-    return { hostname: canonicalIpv6(ipv6) + scope, port };
-  } catch {
-    throw invalid(text, forms);
-  }
+  const bytes = parseIpv6(ipv6);
+  if (bytes === undefined) throw invalidAddress(text, forms);
+  return { hostname: formatIpv6(bytes) + scope, port };
 }

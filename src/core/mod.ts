@@ -1,7 +1,6 @@
 /**
- * The parts of listenfds that do no I/O, for authors of tools: parsing the
- * environment and addresses, the activation, metadata and the questions on them,
- * and the errors.
+ * The parts of listenfds without I/O, for authors of tools: parsers of the
+ * environment and of addresses, the activation, metadata and predicates, errors.
  *
  * @module
  */

@@ -1,25 +1,23 @@
 /**
- * Names for descriptors that came without: systemd before 227 doesn't set
- * `LISTEN_FDNAMES`, so a program says which port or path it knows by which
- * name. Nothing else depends on this file: it can go when systemd 227 can be
- * assumed.
+ * Names descriptors by their bound addresses, because systemd before 227 sets no
+ * `LISTEN_FDNAMES`. This file can be deleted when systemd 227 can be assumed.
  *
  * @module
  */
 
-import { type Address, canonicalIpv6 } from "./address.ts";
+import { type Address, formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
 import { type Inspector, isSocketInfo, sameFile } from "./info.ts";
 import { ActivationError, describeValue, quote, quoteAll } from "./errors.ts";
 import { describeAddress, describeInfo } from "./kinds.ts";
 
 /**
- * Which name stands for which address.
+ * The bound address of each name.
  *
- * - A port means IPv4 and IPv6, whatever the host. With a `hostname`, a numeric
- *   address, it means that one; IPv4 addresses mapped into IPv6 are the same as
- *   without, and the wildcard addresses `0.0.0.0` and `::` stand for each other.
- * - A path is that of a Unix socket, also through symbolic links (`/var/run` for
- *   `/run`), with `@` in front for an abstract name.
+ * - `{ port }` matches IPv4 and IPv6 sockets on any host.
+ * - `{ port, hostname }` matches one numeric address. An IPv4-mapped IPv6 address
+ *   equals the IPv4 address, and the wildcards `0.0.0.0` and `::` are equal.
+ * - `{ path }` matches a Unix socket, also through symbolic links (`/var/run` for
+ *   `/run`); `@` in front marks an abstract name.
  *
  * @example
  * ```ts
@@ -33,27 +31,27 @@ import { describeAddress, describeInfo } from "./kinds.ts";
  * ```
  */
 export interface CompatibilityMap {
-  /** The port, or the path, of the sockets with this name. */
+  /** The port (1 to 65535) or the path of the sockets with this name. */
   readonly [name: string]:
     | { readonly port: number; readonly hostname?: string }
     | { readonly path: string };
 }
 
-/** An entry in the form in which it is compared. */
-export type Entry =
+/** A validated entry, its hostname in the form of `comparableHost()`. */
+type MapEntry =
   | { readonly port: number; readonly hostname: string | undefined }
   | { readonly path: string };
 
 /**
- * Finds the name of each descriptor by its address.
+ * Names descriptors by their bound addresses.
  *
- * @param fds The numbers of the descriptors, in order.
- * @param map Which name stands for which address.
- * @param inspector Reads the descriptors' addresses.
- * @returns A name for each descriptor, in order.
- * @throws {TypeError | RangeError} If an entry of the map is not a port or path.
- * @throws {ActivationError} With the code `map` if an address is not known, or
- * matches no entry, or several.
+ * @param fds The numbers of the descriptors.
+ * @param map The address of each name.
+ * @param inspector The source of the descriptors' addresses.
+ * @returns The name of each descriptor, in the order of `fds`.
+ * @throws {TypeError | RangeError} If the map is invalid.
+ * @throws {ActivationError} With the code `map` if a descriptor's address is
+ * unknown, or matches no entry of the map, or several.
  */
 export function namesFromMap(
   fds: readonly number[],
@@ -62,50 +60,49 @@ export function namesFromMap(
 ): string[] {
   const entries = readMap(map);
   const infos = inspector.inspect(fds);
-  return fds.map((fd, at) => {
-    const doing = `Naming descriptor ${fd} by its address`;
-    const info = infos[at]!;
+  return fds.map((fd, index) => {
+    const action = `Naming descriptor ${fd} by its address`;
+    const info = infos[index]!;
     const { address } = info;
     if (address === undefined) {
       throw new ActivationError(
         "map",
         isSocketInfo(info) || info.kind === "unknown"
-          ? `${doing}: its address can't be read here: set FileDescriptorName= ` +
-            `in the socket unit (systemd 227 or later), or let the program ` +
-            `call the C library (Deno: --allow-ffi)`
-          : `${doing}: expected a socket, found ${describeInfo(info)}: set ` +
+          ? `${action}: its address can't be read here: set ` +
             `FileDescriptorName= in the socket unit (systemd 227 or later), ` +
-            `or pass no such descriptor`,
+            `or run Deno with --allow-ffi`
+          : `${action}: expected a socket, found ${describeInfo(info)}: set ` +
+            `FileDescriptorName= in the socket unit (systemd 227 or later), ` +
+            `or remove the descriptor from the service's units`,
       );
     }
-    const found = entries.filter(([, entry]) =>
-      matches(address, entry, inspector)
+    const matching = entries.filter(([, entry]) =>
+      matchesEntry(address, entry, inspector)
     );
-    if (found.length === 1) return found[0]![0];
-    const what = `${info.kind} with the ${address.kind} address ${
+    if (matching.length === 1) return matching[0]![0];
+    const socket = `the ${info.kind} with the ${address.kind} address ${
       describeAddress(address)
     }`;
     throw new ActivationError(
       "map",
-      found.length === 0
-        ? `${doing}: the ${what} matches no entry of the map (${
+      matching.length === 0
+        ? `${action}: ${socket} matches no entry of the map (${
           quoteAll(entries.map(([name]) => name))
-        }): add one, or remove the socket from the unit`
-        : `${doing}: the ${what} matches more than one entry of the map (${
-          quoteAll(found.map(([name]) => name))
-        }): leave one of them`,
+        }): add an entry, or remove the socket from the unit`
+        : `${action}: ${socket} matches more than one entry of the map (${
+          quoteAll(matching.map(([name]) => name))
+        }): keep one of them`,
     );
   });
 }
 
 /**
- * Reads a map, and checks that it could match.
+ * Validates a map.
  *
- * @param map The map.
- * @returns Its entries.
- * @throws {TypeError | RangeError} If it is no object of ports and paths.
+ * @returns The names and their entries.
+ * @throws {TypeError | RangeError} If the map isn't an object of ports and paths.
  */
-export function readMap(map: CompatibilityMap): readonly [string, Entry][] {
+export function readMap(map: CompatibilityMap): readonly [string, MapEntry][] {
   if (typeof map !== "object" || map === null || Array.isArray(map)) {
     throw new TypeError(
       `Reading the map: expected an object of ports and paths by name, found ` +
@@ -114,12 +111,15 @@ export function readMap(map: CompatibilityMap): readonly [string, Entry][] {
   }
   return Object.entries(map).map(([name, entry]) => [
     name,
-    readEntry(name, entry),
+    readMapEntry(name, entry),
   ]);
 }
 
-function readEntry(name: string, entry: CompatibilityMap[string]): Entry {
-  const doing = `Reading the map's entry ${quote(name)}`;
+function readMapEntry(
+  name: string,
+  entry: CompatibilityMap[string],
+): MapEntry {
+  const action = `Reading the map's entry ${quote(name)}`;
   const { port, hostname, path } = (entry ?? {}) as Record<string, unknown>;
   if (
     typeof path === "string" && port === undefined && hostname === undefined
@@ -129,20 +129,20 @@ function readEntry(name: string, entry: CompatibilityMap[string]): Entry {
     (hostname !== undefined && typeof hostname !== "string")
   ) {
     throw new TypeError(
-      `${doing}: expected { port }, { port, hostname } or { path }, found ` +
+      `${action}: expected { port }, { port, hostname } or { path }, found ` +
         describeValue(entry),
     );
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new RangeError(
-      `${doing}: expected a port from 1 to 65535, found ${port}`,
+      `${action}: expected a port from 1 to 65535, found ${port}`,
     );
   }
   if (hostname === undefined) return { port, hostname };
   const host = comparableHost(hostname);
   if (host === undefined) {
     throw new TypeError(
-      `${doing}: expected a numeric IPv4 or IPv6 address as hostname, found ${
+      `${action}: expected a numeric IPv4 or IPv6 address as hostname, found ${
         quote(hostname)
       }`,
     );
@@ -150,9 +150,9 @@ function readEntry(name: string, entry: CompatibilityMap[string]): Entry {
   return { port, hostname: host };
 }
 
-function matches(
+function matchesEntry(
   address: Address,
-  entry: Entry,
+  entry: MapEntry,
   inspector: Inspector,
 ): boolean {
   switch (address.kind) {
@@ -162,9 +162,9 @@ function matches(
         (entry.hostname === undefined ||
           entry.hostname === comparableHost(address.hostname));
     case "unix":
-      // One with "@" in front is no path, but an abstract name.
+      // An entry with "@" in front means an abstract name only.
       return "path" in entry && !entry.path.startsWith("@") &&
-        samePath(entry.path, address.path, inspector);
+        isSameSocket(entry.path, address.path, inspector);
     case "unix-abstract":
       return "path" in entry && entry.path === `@${address.name}`;
     default:
@@ -173,23 +173,20 @@ function matches(
 }
 
 /**
- * A host in the form in which those that mean the same are the same text; IPv4
- * addresses as mapped into IPv6.
+ * Rewrites a numeric address so that equal hosts are equal text: an IPv4 address
+ * as an IPv4-mapped one, each wildcard address as `wildcard`.
  */
 function comparableHost(hostname: string): string | undefined {
-  const isIpv4 = /^\d+(?:\.\d+){3}$/.test(hostname);
-  if (!isIpv4 && !hostname.includes(":")) return undefined;
-  try {
-    const host = canonicalIpv6(isIpv4 ? `::ffff:${hostname}` : hostname);
-    return host === "::" || host === "::ffff:0.0.0.0" ? "wildcard" : host;
-  } catch {
-    return undefined;
-  }
+  const ipv4 = parseIpv4(hostname);
+  const bytes = parseIpv6(ipv4 === undefined ? hostname : `::ffff:${hostname}`);
+  if (bytes === undefined) return undefined;
+  const host = formatIpv6(bytes);
+  return host === "::" || host === "::ffff:0.0.0.0" ? "wildcard" : host;
 }
 
-/** Whether two paths lead to the same socket, by their text or as files. */
-function samePath(a: string, b: string, inspector: Inspector): boolean {
+/** Compares two paths of Unix sockets by their text, then by device and inode. */
+function isSameSocket(a: string, b: string, inspector: Inspector): boolean {
   if (a === b) return true;
-  const [one, other] = [inspector.inspectPath(a), inspector.inspectPath(b)];
-  return one != null && other != null && sameFile(one, other) === true;
+  const [fileA, fileB] = [inspector.inspectPath(a), inspector.inspectPath(b)];
+  return fileA != null && fileB != null && sameFile(fileA, fileB) === true;
 }

@@ -1,25 +1,22 @@
 /**
- * The questions that `sd_is_fifo(3)` and its relatives answer, with the same
- * meaning.
+ * The predicates of `sd_is_fifo(3)`, with the results of libsystemd.
  *
- * Each answers `true` or `false`, and `undefined` where libsystemd returns an
- * error: the descriptor isn't open, what it is can't be read here, or a path
- * can't be looked at. `undefined` for a property that is asked for means any.
+ * A predicate returns `undefined` where libsystemd returns an error: the
+ * descriptor isn't open or can't be inspected, or a path can't be inspected.
+ * Each call inspects the descriptor anew. Only the parameters differ:
  *
- * Different from libsystemd are only the forms of what is asked for:
- *
- * | libsystemd                       | here                                     |
- * | -------------------------------- | ---------------------------------------- |
- * | `listening` > 0, 0, < 0          | `true`, `false`, `undefined`             |
- * | 0 as family, type or port        | 0 as port, else `undefined`              |
- * | abstract name after a NUL byte   | after `@`, as elsewhere in this library; no question is for a path that begins with `@` |
- * | `struct sockaddr`                | an address; its flow information is not compared, since no socket has one |
- * | -EINVAL for what can't be asked  | a `TypeError` or `RangeError`            |
+ * | libsystemd | Here |
+ * | ---------- | ---- |
+ * | `listening` > 0, 0, < 0 | `true`, `false`, `undefined` |
+ * | 0 for any family, type or port | `undefined`; for a port also 0 |
+ * | an abstract name after a NUL byte | after `@`; a path that begins with `@` can't be queried |
+ * | `struct sockaddr` | an address; the flow information isn't compared, because no socket has any |
+ * | `-EINVAL` for an invalid parameter | a `TypeError` or `RangeError` |
  *
  * @module
  */
 
-import { canonicalIpv6, type InetAddress } from "./address.ts";
+import { canonicalIpv6, type InetAddress, parseIpv4 } from "./address.ts";
 import type { Descriptor } from "./descriptor.ts";
 import {
   type DescriptorInfo,
@@ -33,92 +30,92 @@ import {
 import { quote } from "./errors.ts";
 import { isSocketFamily, isSocketType } from "./socket_info.ts";
 
-/** What may be asked of any socket. */
+/** The properties that every socket predicate compares; absent ones match any. */
 export interface SocketSockaddrQuery {
-  /** The type. */
+  /** The socket type. */
   readonly type?: SocketType | undefined;
-  /** Whether it listens. */
+  /** `true`: the socket listens. `false`: it doesn't. */
   readonly listening?: boolean | undefined;
 }
 
-/** What {@linkcode isSocket} asks for. */
+/** The properties that {@linkcode isSocket} compares. */
 export interface SocketQuery extends SocketSockaddrQuery {
   /** The address family. */
   readonly family?: SocketFamily | undefined;
 }
 
-/** What {@linkcode isSocketInet} asks for. */
+/** The properties that {@linkcode isSocketInet} compares. */
 export interface SocketInetQuery extends SocketSockaddrQuery {
-  /** The address family; both if absent. */
+  /** The address family; either one if absent. */
   readonly family?: "ipv4" | "ipv6" | undefined;
-  /** The port that it is bound to; any if absent or 0. */
+  /** The bound port, 1 to 65535; any port if absent or 0. */
   readonly port?: number | undefined;
 }
 
-/** What {@linkcode isSocketUnix} asks for. */
+/** The properties that {@linkcode isSocketUnix} compares. */
 export interface SocketUnixQuery extends SocketSockaddrQuery {
   /**
-   * The path that it is bound to, exactly as it was bound; `@` in front for an
-   * abstract name, an empty string for a socket that is not bound.
+   * The path exactly as it was bound; `@` in front marks an abstract name, an
+   * empty string an unbound socket.
    */
   readonly path?: string | undefined;
 }
 
 /**
- * Tells whether a descriptor is a FIFO or pipe, see `sd_is_fifo(3)`.
+ * Checks that a descriptor is a FIFO or pipe, see `sd_is_fifo(3)`.
  *
- * @param descriptor The descriptor.
- * @param path The path of the FIFO that it is to be open on; any if absent.
- * @returns Whether it is; `undefined` if that can't be told.
+ * @param descriptor The descriptor to inspect.
+ * @param path The path of the FIFO; any FIFO or pipe if absent.
+ * @returns The result; `undefined` if the descriptor or the path can't be
+ * inspected.
  */
 export function isFifo(
   descriptor: Descriptor,
   path?: string,
 ): boolean | undefined {
   const { info } = descriptor;
-  if (!isTold(info)) return undefined;
+  if (!isInspected(info)) return undefined;
   if (info.kind !== "fifo") return false;
   if (path === undefined) return true;
-  const found = descriptor.inspector.inspectPath(path);
-  return found == null ? nowhere(found) : sameFile(info, found);
+  const file = descriptor.inspector.inspectPath(path);
+  if (file == null) return resultForNoFile(file);
+  return sameFile(info, file);
 }
 
 /**
- * Tells whether a descriptor is a regular file or character device, such as
- * those of `ListenSpecial=`, see `sd_is_special(3)`.
+ * Checks that a descriptor is a regular file or character device, as passed by
+ * `ListenSpecial=`, see `sd_is_special(3)`.
  *
- * @param descriptor The descriptor.
- * @param path The path of the file that it is to be open on; any if absent.
- * @returns Whether it is; `undefined` if that can't be told.
+ * @param descriptor The descriptor to inspect.
+ * @param path The path of the file or device; any if absent.
+ * @returns The result; `undefined` if the descriptor or the path can't be
+ * inspected.
  */
 export function isSpecial(
   descriptor: Descriptor,
   path?: string,
 ): boolean | undefined {
   const { info } = descriptor;
-  if (!isTold(info)) return undefined;
+  if (!isInspected(info)) return undefined;
   if (!isFileInfo(info)) return false;
   const isDevice = info.kind === "character-device";
   if (!isDevice && !isRegular(info.kind)) return false;
   if (path === undefined) return true;
-  const found = descriptor.inspector.inspectPath(path);
-  if (found == null) return nowhere(found);
-  if (!isDevice) return isRegular(found.kind) && sameFile(info, found);
-  if (found.kind !== "character-device") return false;
-  // Two paths can stand for one device.
-  return info.specialDevice === undefined
-    ? undefined
-    : info.specialDevice === found.specialDevice;
+  const file = descriptor.inspector.inspectPath(path);
+  if (file == null) return resultForNoFile(file);
+  if (!isDevice) return isRegular(file.kind) && sameFile(info, file);
+  if (file.kind !== "character-device") return false;
+  // Two nodes can represent one device.
+  return compareProperty(info.specialDevice, file.specialDevice);
 }
 
 /**
- * Tells whether a descriptor is a POSIX message queue, see `sd_is_mq(3)`.
+ * Checks that a descriptor is a POSIX message queue, see `sd_is_mq(3)`.
  *
- * @param descriptor The descriptor.
- * @param path The name of the queue that it is to be, such as `/queue`; any if
- * absent.
- * @returns Whether it is; `undefined` if that can't be told, also if there is no
- * queue of this name, or the queues can't be looked at in `/dev/mqueue`.
+ * @param descriptor The descriptor to inspect.
+ * @param path The name of the queue, such as `/queue`; any queue if absent.
+ * @returns The result; `undefined` if the descriptor can't be inspected, or if
+ * `/dev/mqueue` can't be read or lacks the name.
  * @throws {TypeError} If the name doesn't begin with a slash.
  */
 export function isMessageQueue(
@@ -127,25 +124,25 @@ export function isMessageQueue(
 ): boolean | undefined {
   if (path !== undefined && !path.startsWith("/")) {
     throw new TypeError(
-      `Asking for a message queue: expected a name that begins with a slash, ` +
-        `found ${quote(path)}`,
+      `Checking for a message queue: expected a name that begins with a ` +
+        `slash, found ${quote(path)}`,
     );
   }
   const { info } = descriptor;
-  if (!isTold(info)) return undefined;
+  if (!isInspected(info)) return undefined;
   if (info.kind !== "message-queue") return false;
   if (path === undefined) return true;
-  const found = descriptor.inspector.inspectPath(`/dev/mqueue${path}`);
-  return found == null ? undefined : sameFile(info, found);
+  const file = descriptor.inspector.inspectPath(`/dev/mqueue${path}`);
+  return file == null ? undefined : sameFile(info, file);
 }
 
 /**
- * Tells whether a descriptor is a socket, see `sd_is_socket(3)`.
+ * Checks that a descriptor is a socket, see `sd_is_socket(3)`.
  *
- * @param descriptor The descriptor.
- * @param query What it is to be.
- * @returns Whether it is; `undefined` if that can't be told.
- * @throws {TypeError} If the query is for what is no family or type.
+ * @param descriptor The descriptor to inspect.
+ * @param query The expected properties.
+ * @returns The result; `undefined` if a compared property is unknown.
+ * @throws {TypeError} If the query's family or type is invalid.
  */
 export function isSocket(
   descriptor: Descriptor,
@@ -154,27 +151,25 @@ export function isSocket(
   const { family } = query;
   if (family !== undefined && !isSocketFamily(family)) {
     throw new TypeError(
-      `Asking for a socket: expected an address family, found ${
+      `Checking for a socket: expected an address family, found ${
         quote(String(family))
       }`,
     );
   }
-  return askSocket(
-    descriptor,
-    query,
-    (info) => [is(info.family, family)],
-  );
+  return checkSocket(descriptor, query, (info) => [
+    compareProperty(info.family, family),
+  ]);
 }
 
 /**
- * Tells whether a descriptor is an IPv4 or IPv6 socket, see
+ * Checks that a descriptor is an IPv4 or IPv6 socket, see
  * `sd_is_socket_inet(3)`.
  *
- * @param descriptor The descriptor.
- * @param query What it is to be.
- * @returns Whether it is; `undefined` if that can't be told.
- * @throws {TypeError} If the query is for what is no family or type.
- * @throws {RangeError} If its port is not one.
+ * @param descriptor The descriptor to inspect.
+ * @param query The expected properties.
+ * @returns The result; `undefined` if a compared property is unknown.
+ * @throws {TypeError} If the query's family or type is invalid.
+ * @throws {RangeError} If the query's port is out of range.
  */
 export function isSocketInet(
   descriptor: Descriptor,
@@ -183,126 +178,121 @@ export function isSocketInet(
   const { family, port } = query;
   if (family !== undefined && family !== "ipv4" && family !== "ipv6") {
     throw new TypeError(
-      `Asking for an internet socket: expected "ipv4" or "ipv6" as family, ` +
+      `Checking for an internet socket: expected "ipv4" or "ipv6" as family, ` +
         `found ${quote(String(family))}`,
     );
   }
   checkPort(port);
-  return askSocket(descriptor, query, (info) => [
+  return checkSocket(descriptor, query, (info) => [
     info.family === undefined
       ? undefined
       : info.family === "ipv4" || info.family === "ipv6",
-    is(info.family, family),
-    is(portOf(info), port || undefined),
+    compareProperty(info.family, family),
+    compareProperty(inetAddressOf(info)?.port, port || undefined),
   ]);
 }
 
 /**
- * Tells whether a descriptor is a socket that is bound to an IPv4 or IPv6
- * address, see `sd_is_socket_sockaddr(3)`.
+ * Checks that a descriptor is a socket that is bound to an IPv4 or IPv6 address,
+ * see `sd_is_socket_sockaddr(3)`.
  *
- * @param descriptor The descriptor.
- * @param address The address; 0 as port, or no scope id, means any.
- * @param query What it is to be beside that.
- * @returns Whether it is; `undefined` if that can't be told.
- * @throws {TypeError} If the address is none, or the query is for what is no
- * type.
- * @throws {RangeError} If its port is not one.
+ * @param descriptor The descriptor to inspect.
+ * @param address The numeric address; port 0 and scope id 0 or none match any.
+ * @param query Further expected properties.
+ * @returns The result; `undefined` if a compared property is unknown.
+ * @throws {TypeError} If the address isn't numeric, or the query's type is
+ * invalid.
+ * @throws {RangeError} If the address's port is out of range.
  */
 export function isSocketSockaddr(
   descriptor: Descriptor,
   address: InetAddress,
   query: SocketSockaddrQuery = {},
 ): boolean | undefined {
-  const hostname = readHostname(address);
+  const hostname = validHostname(address);
   checkPort(address.port);
-  return askSocket(descriptor, query, (info) => [
-    is(info.family, address.kind),
-    is(portOf(info), address.port || undefined),
-    is(inetOf(info)?.hostname, hostname),
-    is(scopeOf(info), address.scopeId || undefined),
+  return checkSocket(descriptor, query, (info) => [
+    compareProperty(info.family, address.kind),
+    compareProperty(inetAddressOf(info)?.port, address.port || undefined),
+    compareProperty(inetAddressOf(info)?.hostname, hostname),
+    compareProperty(scopeIdOf(info), address.scopeId || undefined),
   ]);
 }
 
 /**
- * Tells whether a descriptor is a Unix socket, see `sd_is_socket_unix(3)`.
+ * Checks that a descriptor is a Unix socket, see `sd_is_socket_unix(3)`.
  *
- * @param descriptor The descriptor.
- * @param query What it is to be.
- * @returns Whether it is; `undefined` if that can't be told.
- * @throws {TypeError} If the query is for what is no type.
+ * @param descriptor The descriptor to inspect.
+ * @param query The expected properties.
+ * @returns The result; `undefined` if a compared property is unknown.
+ * @throws {TypeError} If the query's type is invalid.
  */
 export function isSocketUnix(
   descriptor: Descriptor,
   query: SocketUnixQuery = {},
 ): boolean | undefined {
-  return askSocket(descriptor, query, (info) => [
-    is(info.family, "unix"),
-    query.path === undefined || isBoundTo(info, query.path),
+  return checkSocket(descriptor, query, (info) => [
+    compareProperty(info.family, "unix"),
+    query.path === undefined || comparePath(info, query.path),
   ]);
 }
 
-/** Answers what all questions on sockets have in common, and then more. */
-function askSocket(
+/** Combines the common comparisons of sockets with those of one predicate. */
+function checkSocket(
   descriptor: Descriptor,
   { type, listening }: SocketSockaddrQuery,
-  ask: (info: SocketInfo) => (boolean | undefined)[],
+  compareRest: (info: SocketInfo) => (boolean | undefined)[],
 ): boolean | undefined {
   if (type !== undefined && !isSocketType(type)) {
     throw new TypeError(
-      `Asking for a socket: expected a socket type, found ${
+      `Checking for a socket: expected a socket type, found ${
         quote(String(type))
       }`,
     );
   }
   const { info } = descriptor;
-  if (!isTold(info)) return undefined;
+  if (!isInspected(info)) return undefined;
   if (!isSocketInfo(info)) return false;
-  const answers = [
-    is(info.type, type),
-    is(info.listening, listening),
-    ...ask(info),
+  const results = [
+    compareProperty(info.type, type),
+    compareProperty(info.listening, listening),
+    ...compareRest(info),
   ];
-  if (answers.includes(false)) return false;
-  return answers.includes(undefined) ? undefined : true;
+  if (results.includes(false)) return false;
+  return results.includes(undefined) ? undefined : true;
 }
 
-/** Whether a property is what is asked for; anything is if nothing is. */
-function is<T>(
-  found: T | undefined,
-  wanted: T | undefined,
+/** Compares a property; any value matches if none is expected. */
+function compareProperty<T>(
+  actual: T | undefined,
+  expected: T | undefined,
 ): boolean | undefined {
-  if (wanted === undefined) return true;
-  return found === undefined ? undefined : found === wanted;
+  if (expected === undefined) return true;
+  return actual === undefined ? undefined : actual === expected;
 }
 
-/** Whether it is known what a descriptor is. */
-function isTold({ kind }: DescriptorInfo): boolean {
+function isInspected({ kind }: DescriptorInfo): boolean {
   return kind !== "closed" && kind !== "unknown";
 }
 
-/** The answer for a path that leads nowhere, or can't be looked at. */
-function nowhere(found: null | undefined): false | undefined {
-  return found === null ? false : undefined;
+/** Tells a missing file (`null`) from a path that can't be inspected. */
+function resultForNoFile(file: null | undefined): false | undefined {
+  return file === null ? false : undefined;
 }
 
 function isRegular(kind: DescriptorInfo["kind"]): boolean {
   return kind === "file" || kind === "message-queue";
 }
 
-function inetOf({ address }: SocketInfo): InetAddress | undefined {
+function inetAddressOf({ address }: SocketInfo): InetAddress | undefined {
   return address?.kind === "ipv4" || address?.kind === "ipv6"
     ? address
     : undefined;
 }
 
-function portOf(info: SocketInfo): number | undefined {
-  return inetOf(info)?.port;
-}
-
-/** The scope id that an address has; only link-local ones have any but 0. */
-function scopeOf(info: SocketInfo): number | undefined {
-  const address = inetOf(info);
+/** The scope id; 0 for a scope wider than a link (RFC 4007). */
+function scopeIdOf(info: SocketInfo): number | undefined {
+  const address = inetAddressOf(info);
   if (address === undefined || address.scopeId !== undefined) {
     return address?.scopeId;
   }
@@ -311,8 +301,8 @@ function scopeOf(info: SocketInfo): number | undefined {
     : 0;
 }
 
-/** Whether a socket is bound to a path as {@linkcode SocketUnixQuery} has it. */
-function isBoundTo(
+/** Compares the bound address with a path of {@linkcode SocketUnixQuery}. */
+function comparePath(
   { address }: SocketInfo,
   path: string,
 ): boolean | undefined {
@@ -328,24 +318,20 @@ function isBoundTo(
   }
 }
 
-function readHostname({ kind, hostname }: InetAddress): string {
+function validHostname({ kind, hostname }: InetAddress): string {
   if (kind === "ipv6") return canonicalIpv6(hostname);
-  const isIpv4 = kind === "ipv4" && /^\d+(?:\.\d+){3}$/.test(hostname) &&
-    hostname.split(".").every((byte) => String(Number(byte) & 255) === byte);
-  if (!isIpv4) {
-    throw new TypeError(
-      `Asking for the address of a socket: expected a numeric IPv4 or IPv6 ` +
-        `address, found ${quote(String(hostname))}`,
-    );
-  }
-  return hostname;
+  if (kind === "ipv4" && parseIpv4(String(hostname))) return hostname;
+  throw new TypeError(
+    `Checking a socket's address: expected a numeric IPv4 or IPv6 address, ` +
+      `found ${quote(String(hostname))}`,
+  );
 }
 
 function checkPort(port: number | undefined): void {
   if (port === undefined) return;
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new RangeError(
-      `Asking for the port of a socket: expected 0 to 65535, found ${port}`,
+      `Checking a socket's port: expected 0 to 65535, found ${port}`,
     );
   }
 }

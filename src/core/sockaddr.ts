@@ -1,6 +1,6 @@
 /**
- * The bytes of a `struct sockaddr` on Linux, read into an address. All machines
- * that it is read on are little-endian.
+ * The decoder of Linux's `struct sockaddr`. Every supported machine is
+ * little-endian; ports and IP addresses are in network byte order.
  *
  * @module
  */
@@ -13,22 +13,22 @@ const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const AF_VSOCK = 40;
 
-/** Where the address begins in a `struct sockaddr_un`, after the family. */
-const UNIX_PATH_OFFSET = 2;
+/** The size of `sa_family`, which begins every `struct sockaddr`. */
+const FAMILY_SIZE = 2;
 
 /**
- * Reads a socket address, as `getsockname(2)` and `getpeername(2)` give it.
+ * Decodes a socket address from `getsockname(2)` or `getpeername(2)`.
  *
  * @param bytes The structure, cut to the length that the call returned.
- * @returns The address; `undefined` for a family that isn't known here, for
- * less bytes than the family has, or for a path that is no UTF-8.
+ * @returns The address; `undefined` for an unsupported family, for too few bytes,
+ * or for a path or name that isn't UTF-8.
  */
 export function decodeSockaddr(bytes: Uint8Array): Address | undefined {
-  if (bytes.length < UNIX_PATH_OFFSET) return undefined;
+  if (bytes.length < FAMILY_SIZE) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   switch (view.getUint16(0, true)) {
     case AF_UNIX:
-      return decodeUnix(bytes.subarray(UNIX_PATH_OFFSET));
+      return decodeUnix(bytes.subarray(FAMILY_SIZE));
     case AF_INET:
       if (bytes.length < 8) return undefined;
       return {
@@ -67,19 +67,19 @@ export function decodeSockaddr(bytes: Uint8Array): Address | undefined {
 
 function decodeUnix(path: Uint8Array): Address | undefined {
   if (path.length === 0) return { kind: "unix-unnamed" };
-  // The length counts for an abstract name, which may hold NUL bytes; a path
-  // ends at the first.
+  // unix(7): an abstract name fills the length and may contain NUL bytes, a path
+  // ends at the first NUL byte.
   if (path[0] === 0) {
-    const name = decodeText(path.subarray(1));
+    const name = decodeUtf8(path.subarray(1));
     return name === undefined ? undefined : { kind: "unix-abstract", name };
   }
   const end = path.indexOf(0);
-  const text = decodeText(end < 0 ? path : path.subarray(0, end));
+  const text = decodeUtf8(end < 0 ? path : path.subarray(0, end));
   return text === undefined ? undefined : { kind: "unix", path: text };
 }
 
-/** Text as it is; `undefined` for bytes that are none and couldn't be given back. */
-function decodeText(bytes: Uint8Array): string | undefined {
+/** Decodes UTF-8 exactly; `undefined` for bytes that can't be encoded back. */
+function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(bytes);

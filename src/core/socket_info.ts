@@ -1,5 +1,5 @@
 /**
- * From what the kernel says of a socket to what this library calls it.
+ * The conversion of the kernel's socket options to metadata.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Address } from "./address.ts";
 import type { SocketFamily, SocketInfo, SocketType } from "./info.ts";
 
-/** What the kernel says of a socket; `undefined` where it can't be told. */
+/** A socket's options (`socket(7)`); unknown values are `undefined`. */
 export interface RawSocket {
   /** `SO_DOMAIN`: an address family, `AF_*`. */
   readonly domain?: number | undefined;
@@ -15,18 +15,18 @@ export interface RawSocket {
   readonly type?: number | undefined;
   /** `SO_PROTOCOL`: `IPPROTO_*`, or a protocol of the family. */
   readonly protocol?: number | undefined;
-  /** `SO_ACCEPTCONN`: whether it listens. */
+  /** `SO_ACCEPTCONN`: `true` after `listen(2)`. */
   readonly listening?: boolean | undefined;
-  /** The address that it is bound to. */
+  /** The address that the socket is bound to. */
   readonly address?: Address | undefined;
-  /** The address of its peer. */
+  /** The address of the peer. */
   readonly peer?: Address | undefined;
-  /** Whether it has a peer, also where that one's address can't be told. */
+  /** `true` if the socket has a peer, even one of unknown address. */
   readonly connected?: boolean | undefined;
 }
 
-/** Address families by their number (`socket(2)`); others keep the number. */
-const FAMILIES: Readonly<Record<number, SocketFamily>> = {
+/** The names of address families by their `AF_*` number. */
+const FAMILY_NAMES: Readonly<Record<number, SocketFamily>> = {
   1: "unix",
   2: "ipv4",
   10: "ipv6",
@@ -35,8 +35,8 @@ const FAMILIES: Readonly<Record<number, SocketFamily>> = {
   40: "vsock",
 };
 
-/** Socket types by their number; others keep it. */
-const TYPES: Readonly<Record<number, SocketType>> = {
+/** The names of socket types by their `SOCK_*` number. */
+const TYPE_NAMES: Readonly<Record<number, SocketType>> = {
   1: "stream",
   2: "datagram",
   3: "raw",
@@ -47,27 +47,22 @@ const TYPES: Readonly<Record<number, SocketType>> = {
 };
 
 /**
- * Makes the metadata of a socket.
- *
- * @param socket What the kernel says of it.
- * @returns Its kind, family, type and addresses.
+ * Converts socket options to metadata. Families and types without a name keep
+ * their number.
  */
 export function socketInfo(socket: RawSocket): SocketInfo {
-  const { domain, type, protocol, listening, address, peer } = socket;
-  const family = domain === undefined ? undefined : FAMILIES[domain] ?? domain;
-  const named = type === undefined ? undefined : TYPES[type] ?? type;
-  return {
-    kind: kindOf(family, named, listening, socket.connected ?? false),
-    family,
-    type: named,
-    protocol,
-    listening,
-    address,
-    peer,
-  };
+  const { protocol, listening, address, peer, connected = false } = socket;
+  const family = socket.domain === undefined
+    ? undefined
+    : FAMILY_NAMES[socket.domain] ?? socket.domain;
+  const type = socket.type === undefined
+    ? undefined
+    : TYPE_NAMES[socket.type] ?? socket.type;
+  const kind = socketKind(family, type, listening, connected);
+  return { kind, family, type, protocol, listening, address, peer };
 }
 
-function kindOf(
+function socketKind(
   family: SocketFamily | number | undefined,
   type: SocketType | number | undefined,
   listening: boolean | undefined,
@@ -78,7 +73,7 @@ function kindOf(
     case "stream":
     case "seqpacket":
       if (listening === true) return `${type}-listener`;
-      // One that neither listens nor is connected can still do either.
+      // A socket that does neither yet may still listen or connect.
       return connected ? `${type}-connection` : "socket";
     case "datagram":
       return "datagram";
@@ -89,12 +84,12 @@ function kindOf(
   }
 }
 
-/** Tells whether something names an address family. */
+/** Checks that a value is the name of an address family. */
 export function isSocketFamily(name: unknown): name is SocketFamily {
-  return Object.values<unknown>(FAMILIES).includes(name);
+  return Object.values<unknown>(FAMILY_NAMES).includes(name);
 }
 
-/** Tells whether something names a socket type. */
+/** Checks that a value is the name of a socket type. */
 export function isSocketType(name: unknown): name is SocketType {
-  return Object.values<unknown>(TYPES).includes(name);
+  return Object.values<unknown>(TYPE_NAMES).includes(name);
 }

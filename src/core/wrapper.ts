@@ -1,10 +1,11 @@
 /**
- * Who stands between the service manager and this process.
+ * Wrappers: programs that the service manager starts in the service's place, and
+ * that start the service as a child process without its descriptors.
  *
  * @module
  */
 
-/** Programs that start another one as a child, with what to do about it. */
+/** The remedy for each known wrapper. */
 const WRAPPERS: ReadonlyMap<string, string> = new Map([
   ["npm", "start the runtime itself, with the script's path"],
   ["npx", "start the program itself, from node_modules/.bin"],
@@ -17,35 +18,32 @@ const WRAPPERS: ReadonlyMap<string, string> = new Map([
   ["zsh", "begin the last command with exec"],
 ]);
 
-/** A program that was given the descriptors in this process's place. */
+/** A program that was passed the descriptors in this process's place. */
 export interface Wrapper {
-  /** Its name, such as `npm` or `sh`. */
+  /** The program's name, such as `npm` or `sh`. */
   readonly name: string;
-  /** What to do so that the descriptors get through. */
+  /** The remedy, as an imperative sentence. */
   readonly advice: string;
 }
 
 /**
- * Recognizes a wrapper by its command line: `node …/npm-cli.js run start`,
- * `npm run start`, `sh -c "…; node server.js"`.
- *
- * @param command The words of the command line.
- * @returns The wrapper, or `undefined` if it isn't a known one.
+ * Recognizes a wrapper by the words of its command line, such as
+ * `node …/npm-cli.js run start`, `npm run start` or `sh -c "…; node server.js"`.
  */
 export function recognizeWrapper(
   command: readonly string[],
 ): Wrapper | undefined {
   const [program = "", script = ""] = command;
-  // The launchers of npm, npx, pnpm and yarn are scripts. npm sets its title to
-  // "npm run start": the first word is all of it then. A login shell's name
-  // begins with a dash.
+  // The launchers of npm, npx, pnpm and yarn are scripts. npm sets its process
+  // title, so that the first word is all of "npm run start". A login shell's name
+  // begins with a dash (bash(1)).
   const launcher = /^(npm|npx|pnpm|yarn)(?:-cli)?\.[cm]?js$/;
-  const name = launcher.exec(baseName(script))?.[1] ??
-    baseName(program).split(" ")[0]!.replace(/^-/, "");
+  const name = launcher.exec(fileNameOf(script))?.[1] ??
+    fileNameOf(program).split(" ")[0]!.replace(/^-/, "");
   const advice = WRAPPERS.get(name);
   return advice === undefined ? undefined : { name, advice };
 }
 
-function baseName(path: string): string {
+function fileNameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -1,4 +1,4 @@
-/** What several of the unit tests share. */
+/** Fixtures and assertions that several unit tests share. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -7,6 +7,7 @@ import {
   canonicalIpv6,
   type InetAddress,
 } from "../../src/core/address.ts";
+import { Activation } from "../../src/core/activation.ts";
 import { Descriptor } from "../../src/core/descriptor.ts";
 import type {
   DescriptorInfo,
@@ -22,14 +23,15 @@ import {
 } from "../../src/core/errors.ts";
 
 /**
- * What no message may hold, since it garbles a log or a terminal: control
- * characters, line separators, what reorders text, and lone surrogates.
+ * The characters that no message may contain, because they garble a log or a
+ * terminal: control characters, line separators, bidirectional controls and lone
+ * surrogates.
  */
 const UNPRINTABLE: RegExp = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/u;
 
 /**
- * The longest message for hostile input: 80 characters of it, which are up to
- * 480 once escaped, and the sentence around them.
+ * The maximum length of a message for hostile input: 80 quoted characters, up to
+ * 480 when escaped, and the sentence around them.
  */
 const MESSAGE_LIMIT = 680;
 
@@ -45,7 +47,7 @@ export const SOCKET_KINDS: readonly SocketKind[] = [
   "socket",
 ];
 
-/** The kinds of what is open and no socket. */
+/** The kinds of open descriptors other than sockets. */
 export const FILE_KINDS: readonly FileKind[] = [
   "fifo",
   "file",
@@ -54,10 +56,13 @@ export const FILE_KINDS: readonly FileKind[] = [
   "other",
 ];
 
-/** The error classes that are expected beside `ActivationError`. */
+/** The error classes that the library throws beside `ActivationError`. */
 type PlainError = typeof SyntaxError | typeof RangeError | typeof TypeError;
 
-/** Gives what a function throws. */
+/** The result of a predicate; `undefined` means unknown. */
+export type Result = boolean | undefined;
+
+/** Returns the error that a function throws. */
 export function thrownBy(run: () => unknown): Error {
   let caught: { error: unknown } | undefined;
   try {
@@ -66,11 +71,11 @@ export function thrownBy(run: () => unknown): Error {
     caught = { error };
   }
   assert.ok(caught !== undefined, "nothing was thrown");
-  assert.ok(caught.error instanceof Error, "what was thrown is no Error");
+  assert.ok(caught.error instanceof Error, "expected an Error");
   return caught.error;
 }
 
-/** Asserts what all messages of the library have in common. */
+/** Asserts that a message is printable, in the form "Action: problem". */
 export function assertMessage(message: string): void {
   assert.match(message, /^[A-Z].*: .*[^.]$/, "the form of a message");
   assert.doesNotMatch(message, UNPRINTABLE);
@@ -78,7 +83,7 @@ export function assertMessage(message: string): void {
 
 /**
  * Asserts that a function throws an error of exactly this class, or an
- * `ActivationError` of this code, whose message holds all parts.
+ * `ActivationError` of this code, whose message contains all parts.
  */
 export function assertThrows(
   run: () => unknown,
@@ -88,7 +93,7 @@ export function assertThrows(
   assertError(thrownBy(run), expected, ...parts);
 }
 
-/** Asserts the same of an error that was not thrown. */
+/** Asserts the class or code of an error, and that its message has all parts. */
 export function assertError(
   error: unknown,
   expected: PlainError | ActivationErrorCode,
@@ -111,10 +116,8 @@ export function assertError(
 }
 
 /**
- * Asserts that a function that is given hostile text returns, or throws one of
- * some classes with a message that is short and safe to print.
- *
- * @returns What it returned; `undefined` if it threw.
+ * Asserts that a function returns, or throws an error of these classes with a
+ * short and printable message. Returns the result, or `undefined` after an error.
  */
 export function assertThrowsOnly<T>(
   run: () => T,
@@ -126,9 +129,9 @@ export function assertThrowsOnly<T>(
   } catch (thrown) {
     error = thrown;
   }
-  assert.ok(error instanceof Error, "what was thrown is no Error");
+  assert.ok(error instanceof Error, "expected an Error");
   assert.ok(
-    classes.some((each) => error.constructor === each),
+    classes.some((errorClass) => error.constructor === errorClass),
     `thrown: ${error.constructor.name}: ${error.message}`,
   );
   assertMessage(error.message);
@@ -136,7 +139,7 @@ export function assertThrowsOnly<T>(
   return undefined;
 }
 
-/** Any text: every UTF-16 unit, lone surrogates too, many of them nasty. */
+/** Generates text of any UTF-16 units, often hostile ones. */
 export function anyText(): fc.Arbitrary<string> {
   return fc.string({
     unit: fc.oneof(
@@ -151,13 +154,13 @@ export function anyText(): fc.Arbitrary<string> {
   });
 }
 
-/** The bytes of an IPv4 or IPv6 address, many of them zero. */
+/** Generates the bytes of an IPv4 or IPv6 address, many of them zero. */
 export function addressBytes(length: 4 | 16): fc.Arbitrary<number[]> {
   const byte = fc.oneof(fc.constant(0), fc.nat({ max: 255 }));
   return fc.array(byte, { minLength: length, maxLength: length });
 }
 
-/** Reads an IPv6 address, in a way of its own, to check the library's. */
+/** Parses an IPv6 address independently of the library, to check its parser. */
 export function ipv6Bytes(text: string): number[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
   const [, head = text, ...quad] = dotted ?? [];
@@ -173,12 +176,12 @@ export function ipv6Bytes(text: string): number[] {
   return [...left!, ...zeros, ...tail];
 }
 
-/** An IPv4 address. */
+/** Creates an IPv4 address. */
 export function ipv4(hostname: string, port: number): InetAddress {
   return { kind: "ipv4", hostname, port };
 }
 
-/** An IPv6 address. */
+/** Creates an IPv6 address. */
 export function ipv6(
   hostname: string,
   port: number,
@@ -192,7 +195,7 @@ export function ipv6(
   };
 }
 
-/** Addresses of every kind, with texts as hostile as the kernel takes them. */
+/** Generates addresses of every kind, with any text that the kernel accepts. */
 export function anyAddress(): fc.Arbitrary<Address> {
   const uint32 = fc.nat({ max: 2 ** 32 - 1 });
   const port = fc.nat({ max: 65535 });
@@ -227,7 +230,7 @@ export function anyAddress(): fc.Arbitrary<Address> {
   ).map((address) => ({ ...address }));
 }
 
-/** The bytes of a `struct sockaddr` on a little-endian machine. */
+/** Encodes a `struct sockaddr` of a little-endian machine. */
 export function sockaddr(address: Address): Uint8Array {
   const encode = (text: string) => new TextEncoder().encode(text);
   switch (address.kind) {
@@ -260,17 +263,17 @@ export function sockaddr(address: Address): Uint8Array {
   }
 }
 
-/** A number of 32 bits, the least byte first. */
+/** Encodes 32 bits, the least significant byte first. */
 function little(value: number): number[] {
   return [0, 8, 16, 24].map((bits) => (value >>> bits) & 255);
 }
 
-/** A port, the greatest byte first. */
+/** Encodes a port in network byte order. */
 function bigPort({ port }: InetAddress): number[] {
   return [port >> 8, port & 255];
 }
 
-/** A file, as a path leads to it. */
+/** Creates the metadata of a path. */
 export function file(
   inode: bigint,
   kind: FileKind = "file",
@@ -279,7 +282,7 @@ export function file(
   return { kind, device: 1n, inode, specialDevice };
 }
 
-/** A source that knows these descriptors and paths, and no others. */
+/** Creates an inspector of these descriptors and paths only. */
 export function inspector(
   infos: Readonly<Record<number, DescriptorInfo>>,
   paths: Readonly<Record<string, PathInfo | null>> = {},
@@ -290,7 +293,7 @@ export function inspector(
   };
 }
 
-/** The same source, which notes the descriptors that it is asked for. */
+/** Creates such an inspector that records the inspected numbers of each call. */
 export function recording(
   infos: Readonly<Record<number, DescriptorInfo>>,
   paths?: Readonly<Record<string, PathInfo | null>>,
@@ -307,7 +310,7 @@ export function recording(
   };
 }
 
-/** A descriptor that is what it is said to be. */
+/** Creates a descriptor with its own inspector. */
 export function descriptor(
   fd: number,
   name: string,
@@ -316,4 +319,18 @@ export function descriptor(
 ): Descriptor {
   const known = typeof info === "string" ? { kind: info } : info;
   return new Descriptor(fd, name, inspector({ [fd]: known }, paths));
+}
+
+/** Creates an activation of descriptors, numbered from 3, that closes none. */
+export function activate(
+  ...passed: (string | [string, DescriptorInfo | DescriptorKind])[]
+): Activation {
+  const descriptors = passed.map((item, index) => {
+    const [name, info] = typeof item === "string" ? [item] : item;
+    return descriptor(3 + index, name, info);
+  });
+  return new Activation(
+    descriptors,
+    () => assert.fail("nothing may be closed"),
+  );
 }

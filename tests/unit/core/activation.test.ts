@@ -2,21 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Activation } from "../../../src/core/activation.ts";
 import { Descriptor } from "../../../src/core/descriptor.ts";
-import { assertThrows, descriptor, ipv4, recording } from "../helpers.ts";
+import {
+  activate,
+  assertThrows,
+  descriptor,
+  ipv4,
+  recording,
+} from "../helpers.ts";
 
-/** An activation of descriptors with these names, from 3 on. */
-function activate(...names: string[]): Activation {
-  return new Activation(
-    names.map((name, at) => descriptor(3 + at, name)),
-    () => assert.fail("nothing is to be closed"),
-  );
+function fdsOf(descriptors: readonly Descriptor[]): number[] {
+  return descriptors.map(({ fd }) => fd);
 }
 
-function numbers(descriptors: readonly Descriptor[]): number[] {
-  return descriptors.map((one) => one.fd);
-}
-
-test("Activation.names has each name once, in order", () => {
+test("Activation.names lists each name once, in order", () => {
   assert.deepEqual(activate("web", "admin", "web", "").names, [
     "web",
     "admin",
@@ -24,7 +22,7 @@ test("Activation.names has each name once, in order", () => {
   ]);
 });
 
-test("Activation.names and has() know claimed names, too", () => {
+test("Activation.names and has() include claimed names", () => {
   const activation = activate("web", "admin");
   activation.claim("web");
   assert.deepEqual(activation.names, ["web", "admin"]);
@@ -35,47 +33,47 @@ test("Activation.names and has() know claimed names, too", () => {
   assert.ok(!activation.has("__proto__"));
 });
 
-test("Activation.descriptors has all, Activation.unclaimed what is left, in order", () => {
+test("Activation.descriptors lists all, Activation.unclaimed the unclaimed ones, in order", () => {
   const activation = activate("a", "b", "a", "c");
   activation.claim("b");
-  assert.deepEqual(numbers(activation.descriptors), [3, 4, 5, 6]);
-  assert.deepEqual(numbers(activation.unclaimed), [3, 5, 6]);
+  assert.deepEqual(fdsOf(activation.descriptors), [3, 4, 5, 6]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3, 5, 6]);
 });
 
-test("Activation.claim() takes all descriptors of a name, in order", () => {
+test("Activation.claim() claims all descriptors of a name, in order", () => {
   const activation = activate("web", "admin", "web", "web");
   const claimed = activation.claim("web");
-  assert.deepEqual(numbers(claimed), [3, 5, 6]);
+  assert.deepEqual(fdsOf(claimed), [3, 5, 6]);
   assert.equal(claimed[1], activation.descriptors[2]);
-  assert.deepEqual(numbers(activation.unclaimed), [4]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [4]);
 });
 
-test("Activation.claim() gives nothing the second time", () => {
+test("Activation.claim() returns an empty array the second time", () => {
   const activation = activate("web");
   assert.equal(activation.claim("web").length, 1);
   assert.deepEqual(activation.claim("web"), []);
 });
 
-test("Activation.claim() gives nothing for a name that there isn't", () => {
+test("Activation.claim() returns an empty array for a missing name", () => {
   const activation = activate("web");
   assert.deepEqual(activation.claim("admin"), []);
   assert.deepEqual(activation.claim(""), []);
-  assert.deepEqual(numbers(activation.unclaimed), [3]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3]);
 });
 
-test("Activation.claim() gives what is left of a name", () => {
+test("Activation.claim() returns the unclaimed descriptors of a name", () => {
   const activation = activate("web", "web", "web");
   activation.claimFd(4);
-  assert.deepEqual(numbers(activation.claim("web")), [3, 5]);
+  assert.deepEqual(fdsOf(activation.claim("web")), [3, 5]);
 });
 
-test("Activation.claimOne() takes the one descriptor of a name", () => {
+test("Activation.claimOne() claims the only descriptor of a name", () => {
   const activation = activate("web", "admin");
   assert.equal(activation.claimOne("admin"), activation.descriptors[1]);
-  assert.deepEqual(numbers(activation.unclaimed), [3]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3]);
 });
 
-test("Activation.claimOne() rejects a name that there isn't, and lists those there are", () => {
+test("Activation.claimOne() rejects a missing name and lists the names", () => {
   const activation = activate("web", "admin");
   assertThrows(
     () => activation.claimOne("app"),
@@ -84,10 +82,10 @@ test("Activation.claimOne() rejects a name that there isn't, and lists those the
     'there are "web", "admin"',
     "set FileDescriptorName=app in the socket unit",
   );
-  assert.deepEqual(numbers(activation.unclaimed), [3, 4]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3, 4]);
 });
 
-test("Activation.claimOne() proposes no name that systemd wouldn't take", () => {
+test("Activation.claimOne() proposes valid names only", () => {
   for (const name of ["", "a b", "a\nb", "a:b", "x".repeat(300)]) {
     assertThrows(
       () => activate("web").claimOne(name),
@@ -105,17 +103,17 @@ test("Activation.claimOne() rejects a name with several descriptors and claims n
     'Claiming one descriptor "web": found 2 with this name (3, 5)',
     "claim all of them, or give each socket unit its own FileDescriptorName=",
   );
-  assert.deepEqual(numbers(activation.unclaimed), [3, 4, 5]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3, 4, 5]);
 });
 
-test("Activation.claimOne() rejects a name with several descriptors, one claimed", () => {
+test("Activation.claimOne() rejects a name with a claimed and an unclaimed descriptor", () => {
   const activation = activate("web", "web");
   activation.claimFd(3);
   assertThrows(() => activation.claimOne("web"), "ambiguous-name");
-  assert.deepEqual(numbers(activation.unclaimed), [4]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [4]);
 });
 
-test("Activation.claimOne() rejects a name that is claimed", () => {
+test("Activation.claimOne() rejects a claimed name", () => {
   const activation = activate("web", "admin", "admin");
   activation.claimOne("web");
   activation.claim("admin");
@@ -131,13 +129,13 @@ test("Activation.claimOne() rejects a name that is claimed", () => {
   );
 });
 
-test("Activation.claimAll() takes all descriptors of a name", () => {
+test("Activation.claimAll() claims all descriptors of a name", () => {
   const activation = activate("web", "admin", "web");
-  assert.deepEqual(numbers(activation.claimAll("web")), [3, 5]);
-  assert.deepEqual(numbers(activation.unclaimed), [4]);
+  assert.deepEqual(fdsOf(activation.claimAll("web")), [3, 5]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [4]);
 });
 
-test("Activation.claimAll() rejects a name that there isn't or that is claimed", () => {
+test("Activation.claimAll() rejects a missing and a claimed name", () => {
   const activation = activate("web");
   assertThrows(
     () => activation.claimAll("app"),
@@ -157,10 +155,10 @@ test("Activation.claimAll() rejects a name that there isn't or that is claimed",
   );
 });
 
-test("Activation.claimFd() takes a descriptor by its number", () => {
+test("Activation.claimFd() claims a descriptor by its number", () => {
   const activation = activate("web", "web");
   assert.equal(activation.claimFd(4), activation.descriptors[1]);
-  assert.deepEqual(numbers(activation.unclaimed), [3]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3]);
 });
 
 test("Activation.claimFd() rejects a number that was not passed", () => {
@@ -172,10 +170,10 @@ test("Activation.claimFd() rejects a number that was not passed", () => {
       `Claiming descriptor ${fd}: descriptor ${fd} was not passed, only 3 to 4`,
     );
   }
-  assert.deepEqual(numbers(activation.unclaimed), [3, 4]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3, 4]);
 });
 
-test("Activation.claimFd() rejects a descriptor that is claimed", () => {
+test("Activation.claimFd() rejects a claimed descriptor", () => {
   const activation = activate("web");
   activation.claim("web");
   assertThrows(
@@ -185,21 +183,21 @@ test("Activation.claimFd() rejects a descriptor that is claimed", () => {
   );
 });
 
-test("Activation.release() gives back, in the first order", () => {
+test("Activation.release() makes descriptors claimable in the original order", () => {
   const activation = activate("web", "web", "admin");
   const [first, second] = activation.claim("web");
   activation.release([second!]);
-  assert.deepEqual(numbers(activation.unclaimed), [4, 5]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [4, 5]);
   activation.release([first!]);
-  assert.deepEqual(numbers(activation.unclaimed), [3, 4, 5]);
-  assert.deepEqual(numbers(activation.claim("web")), [3, 4]);
+  assert.deepEqual(fdsOf(activation.unclaimed), [3, 4, 5]);
+  assert.deepEqual(fdsOf(activation.claim("web")), [3, 4]);
 });
 
-test("Activation.release() leaves what isn't claimed as it is", () => {
+test("Activation.release() ignores unclaimed descriptors", () => {
   const activation = activate("web");
   activation.release(activation.descriptors);
   activation.release([]);
-  assert.deepEqual(numbers(activation.claim("web")), [3]);
+  assert.deepEqual(fdsOf(activation.claim("web")), [3]);
 });
 
 test("Activation.release() rejects descriptors of another activation", () => {
@@ -208,12 +206,12 @@ test("Activation.release() rejects descriptors of another activation", () => {
   assertThrows(
     () => activation.release([descriptor(3, "web")]),
     TypeError,
-    'Releasing descriptor 3 ("web"): it is not of this activation',
+    'Releasing descriptor 3 ("web"): the descriptor belongs to another activation',
   );
   assert.deepEqual(activation.unclaimed, []);
 });
 
-test("Activation.release() gives back all or none", () => {
+test("Activation.release() releases all or none", () => {
   const activation = activate("web");
   const [own] = activation.claim("web");
   assertThrows(
@@ -223,7 +221,7 @@ test("Activation.release() gives back all or none", () => {
   assert.deepEqual(activation.unclaimed, []);
 });
 
-test("Activation.complete() throws until all is claimed, and says what is left", () => {
+test("Activation.complete() throws until all are claimed and reports the unclaimed ones", () => {
   const web = {
     kind: "stream-listener",
     address: ipv4("0.0.0.0", 80),
@@ -240,14 +238,14 @@ test("Activation.complete() throws until all is claimed, and says what is left",
     'descriptor 3 ("web"): a listening stream socket at 0.0.0.0:80; ',
     'descriptor 4 ("log"): a FIFO or pipe, "/run/log"; ',
     String.raw`descriptor 5 ("a\nb"): a datagram socket: `,
-    "serve it, or take it out of the service's socket units",
+    "claim it, or remove it from the service's socket units",
   );
   activation.claim("web");
   activation.claim("a\nb");
   assertThrows(
     () => activation.complete(),
     "unclaimed",
-    'nobody claimed descriptor 4 ("log"): a FIFO or pipe, "/run/log": serve',
+    'nobody claimed descriptor 4 ("log"): a FIFO or pipe, "/run/log": claim',
   );
   const log = activation.claimOne("log");
   activation.complete();
@@ -255,31 +253,34 @@ test("Activation.complete() throws until all is claimed, and says what is left",
   assertThrows(() => activation.complete(), "unclaimed", "descriptor 4");
 });
 
-test("Activation.complete() asks what is left at once, and no more than it shows", () => {
+test("Activation.complete() inspects the reported descriptors with one call", () => {
   const source = recording({});
   const all = Array.from(
     { length: 30 },
-    (_, at) => new Descriptor(3 + at, `n${at}`, source),
+    (_, index) => new Descriptor(3 + index, `n${index}`, source),
   );
   const activation = new Activation(all, () => true);
   activation.claim("n1");
   assertThrows(() => activation.complete(), "unclaimed", "and 9 more");
   // From 3 to 23, but without 4.
-  const expected = Array.from({ length: 20 }, (_, at) => at === 0 ? 3 : 4 + at);
+  const expected = Array.from(
+    { length: 20 },
+    (_, index) => index === 0 ? 3 : 4 + index,
+  );
   assert.deepEqual(source.asked, [expected]);
 });
 
-test("Activation.complete() counts what is beyond 20 descriptors", () => {
+test("Activation.complete() counts the descriptors beyond 20", () => {
   const names = (count: number) =>
-    Array.from({ length: count }, (_, at) => `n${at}`);
+    Array.from({ length: count }, (_, index) => `n${index}`);
   assertThrows(
     () => activate(...names(20)).complete(),
     "unclaimed",
-    'descriptor 22 ("n19"): a listening stream socket: serve it',
+    'descriptor 22 ("n19"): a listening stream socket: claim it',
   );
   assertThrows(
     () => activate(...names(22)).complete(),
     "unclaimed",
-    'descriptor 22 ("n19"): a listening stream socket; and 2 more: serve it',
+    'descriptor 22 ("n19"): a listening stream socket; and 2 more: claim it',
   );
 });

@@ -4,10 +4,12 @@ import fc from "fast-check";
 import { Activation } from "../../../src/core/activation.ts";
 import { assertThrows, descriptor } from "../helpers.ts";
 
-test("Activation closes exactly what nobody claimed, once", () => {
+test("Activation[Symbol.dispose]() closes each unclaimed descriptor once", () => {
   const closed: number[] = [];
   const activation = new Activation(
-    ["web", "admin", "web", "log"].map((name, at) => descriptor(3 + at, name)),
+    ["web", "admin", "web", "log"].map((name, index) =>
+      descriptor(3 + index, name)
+    ),
     (fd) => closed.push(fd) > 0,
   );
   const admin = activation.claimOne("admin");
@@ -19,16 +21,16 @@ test("Activation closes exactly what nobody claimed, once", () => {
   assert.equal(admin.info.kind, "stream-listener");
 });
 
-test("Activation closes nothing if all is claimed", () => {
+test("Activation[Symbol.dispose]() closes nothing if all are claimed", () => {
   const activation = new Activation(
     [descriptor(3, "web")],
-    () => assert.fail("nothing is to be closed"),
+    () => assert.fail("nothing may be closed"),
   );
   activation.claim("web");
   activation[Symbol.dispose]();
 });
 
-test("Activation gives nothing out that it closed", () => {
+test("Activation[Symbol.dispose]() makes the descriptors unclaimable", () => {
   const activation = new Activation([descriptor(3, "web")], () => true);
   activation[Symbol.dispose]();
   assert.equal(activation.descriptors[0]!.info.kind, "closed");
@@ -38,7 +40,7 @@ test("Activation gives nothing out that it closed", () => {
   activation.complete();
 });
 
-test("Activation doesn't close the number of a descriptor that wasn't open", () => {
+test("Activation[Symbol.dispose]() skips a descriptor that was not open", () => {
   const closed: number[] = [];
   const activation = new Activation(
     [descriptor(3, "web"), descriptor(4, "gone", "closed")],
@@ -48,7 +50,7 @@ test("Activation doesn't close the number of a descriptor that wasn't open", () 
   assert.deepEqual(closed, [3]);
 });
 
-test("Activation closes a descriptor that was given back", () => {
+test("Activation[Symbol.dispose]() closes a released descriptor", () => {
   const closed: number[] = [];
   const activation = new Activation(
     [descriptor(3, "web")],
@@ -59,10 +61,10 @@ test("Activation closes a descriptor that was given back", () => {
   assert.deepEqual(closed, [3]);
 });
 
-test("Activation closes the others if closing one fails", () => {
+test("Activation[Symbol.dispose]() closes the others if closing a descriptor fails", () => {
   const tried: number[] = [];
   const activation = new Activation(
-    ["a", "b", "c"].map((name, at) => descriptor(3 + at, name)),
+    ["a", "b", "c"].map((name, index) => descriptor(3 + index, name)),
     (fd) => {
       tried.push(fd);
       if (fd === 4) throw new Error("EBADF");
@@ -74,7 +76,7 @@ test("Activation closes the others if closing one fails", () => {
   assert.deepEqual(activation.unclaimed.map(({ fd }) => fd), [4]);
 });
 
-test("Activation keeps what can't be told from the runtime's own", () => {
+test("Activation[Symbol.dispose]() keeps a descriptor that may be the runtime's own", () => {
   const activation = new Activation(
     [descriptor(3, "web"), descriptor(4, "gone", "other")],
     (fd) => fd === 3,
@@ -84,8 +86,8 @@ test("Activation keeps what can't be told from the runtime's own", () => {
   assert.equal(activation.unclaimed[0]!.info.kind, "other");
 });
 
-/** One step of a program with an activation. */
-type Step =
+/** A call of a program on its activation. */
+type Call =
   | { readonly kind: "claim" | "claimAll"; readonly name: string }
   | { readonly kind: "claimFd"; readonly fd: number }
   | { readonly kind: "release"; readonly fds: readonly number[] }
@@ -93,7 +95,7 @@ type Step =
 
 const name: fc.Arbitrary<string> = fc.constantFrom("a", "b", "c", "");
 const fd = fc.integer({ min: 3, max: 9 });
-const step: fc.Arbitrary<Step> = fc.oneof(
+const call: fc.Arbitrary<Call> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -118,56 +120,56 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-test("Activation behaves as a set of descriptors that are left", () => {
+test("Activation() behaves like a set of unclaimed descriptors", () => {
   fc.assert(
     fc.property(
       fc.array(name, { minLength: 1, maxLength: 6 }),
-      fc.array(step, { maxLength: 30 }),
-      (names, steps) => {
+      fc.array(call, { maxLength: 30 }),
+      (names, calls) => {
         const closed: number[] = [];
         const activation = new Activation(
-          names.map((each, at) => descriptor(3 + at, each)),
+          names.map((name, index) => descriptor(3 + index, name)),
           (fd) => closed.push(fd) > 0,
         );
-        const nameOf = new Map(names.map((each, at) => [3 + at, each]));
-        const left = new Set(nameOf.keys());
+        const nameOf = new Map(names.map((name, index) => [3 + index, name]));
+        const unclaimed = new Set(nameOf.keys());
         const open = new Set(nameOf.keys());
-        for (const step of steps) {
-          const before = [...left].sort((a, b) => a - b);
-          switch (step.kind) {
+        for (const call of calls) {
+          const before = [...unclaimed].sort((a, b) => a - b);
+          switch (call.kind) {
             case "claim":
             case "claimAll": {
               const expected = before.filter((fd) =>
-                nameOf.get(fd) === step.name
+                nameOf.get(fd) === call.name
               );
-              if (step.kind === "claimAll" && expected.length === 0) {
+              if (call.kind === "claimAll" && expected.length === 0) {
                 assertThrows(
-                  () => activation.claimAll(step.name),
-                  names.includes(step.name) ? "claimed" : "missing-name",
+                  () => activation.claimAll(call.name),
+                  names.includes(call.name) ? "claimed" : "missing-name",
                 );
                 break;
               }
-              const found = activation[step.kind](step.name);
-              assert.deepEqual(found.map((one) => one.fd), expected);
-              for (const fd of expected) left.delete(fd);
+              const claimed = activation[call.kind](call.name);
+              assert.deepEqual(claimed.map(({ fd }) => fd), expected);
+              for (const fd of expected) unclaimed.delete(fd);
               break;
             }
             case "claimFd":
-              if (left.delete(step.fd)) {
-                assert.equal(activation.claimFd(step.fd).fd, step.fd);
+              if (unclaimed.delete(call.fd)) {
+                assert.equal(activation.claimFd(call.fd).fd, call.fd);
               } else {
                 assertThrows(
-                  () => activation.claimFd(step.fd),
-                  nameOf.has(step.fd) ? "claimed" : "missing-name",
+                  () => activation.claimFd(call.fd),
+                  nameOf.has(call.fd) ? "claimed" : "missing-name",
                 );
               }
               break;
             case "release": {
-              const given = step.fds.filter((fd) => nameOf.has(fd));
+              const released = call.fds.filter((fd) => nameOf.has(fd));
               activation.release(
-                given.map((fd) => activation.descriptors[fd - 3]!),
+                released.map((fd) => activation.descriptors[fd - 3]!),
               );
-              for (const fd of given) left.add(fd);
+              for (const fd of released) unclaimed.add(fd);
               break;
             }
             case "dispose":
@@ -176,15 +178,15 @@ test("Activation behaves as a set of descriptors that are left", () => {
                 closed.splice(0),
                 before.filter((fd) => open.delete(fd)),
               );
-              left.clear();
+              unclaimed.clear();
               break;
           }
           assert.deepEqual(
-            activation.unclaimed.map((one) => one.fd),
-            [...left].sort((a, b) => a - b),
+            activation.unclaimed.map(({ fd }) => fd),
+            [...unclaimed].sort((a, b) => a - b),
           );
           assert.deepEqual(activation.names, [...new Set(names)]);
-          if (left.size === 0) activation.complete();
+          if (unclaimed.size === 0) activation.complete();
           else assertThrows(() => activation.complete(), "unclaimed");
           assert.deepEqual(closed, []);
         }

@@ -6,6 +6,8 @@ import {
   canonicalIpv6,
   formatAddress,
   formatIpv6,
+  parseIpv4,
+  parseIpv6,
   sameAddress,
 } from "../../../src/core/address.ts";
 import {
@@ -20,7 +22,7 @@ const UNNAMED: Address = { kind: "unix-unnamed" };
 const VSOCK: Address = { kind: "vsock", contextId: 3, port: 1024 };
 const NETLINK: Address = { kind: "netlink", portId: 42, groups: 1 };
 
-test("canonicalIpv6() compresses as RFC 5952 asks", () => {
+test("canonicalIpv6() compresses zeros as in RFC 5952", () => {
   const pairs = [
     ["::", "::"],
     ["0:0:0:0:0:0:0:0", "::"],
@@ -44,7 +46,7 @@ test("canonicalIpv6() writes v4-mapped addresses with dots", () => {
   assert.equal(canonicalIpv6("::fffe:7f00:1"), "::fffe:7f00:1");
 });
 
-test("canonicalIpv6() rejects what is no IPv6 address", () => {
+test("canonicalIpv6() rejects text that is not an IPv6 address", () => {
   for (
     const text of [
       "",
@@ -81,7 +83,7 @@ test("canonicalIpv6() rejects text around an address, and white space in it", ()
   }
 });
 
-test("canonicalIpv6() takes an IPv4 tail, wherever the zeros are left out", () => {
+test("canonicalIpv6() accepts an IPv4 tail with compressed zeros anywhere", () => {
   const pairs = [
     ["::192.0.2.1", "::c000:201"],
     ["64:ff9b::192.0.2.1", "64:ff9b::c000:201"],
@@ -104,8 +106,8 @@ test("canonicalIpv6() takes an IPv4 tail, wherever the zeros are left out", () =
 test("canonicalIpv6() keeps the address and is idempotent", () => {
   fc.assert(fc.property(addressBytes(16), fc.boolean(), (bytes, upper) => {
     const groups: string[] = [];
-    for (let at = 0; at < 16; at += 2) {
-      const group = (bytes[at]! * 256 + bytes[at + 1]!).toString(16);
+    for (let index = 0; index < 16; index += 2) {
+      const group = (bytes[index]! * 256 + bytes[index + 1]!).toString(16);
       groups.push(upper ? group.toUpperCase().padStart(4, "0") : group);
     }
     const text = canonicalIpv6(groups.join(":"));
@@ -115,12 +117,48 @@ test("canonicalIpv6() keeps the address and is idempotent", () => {
   }));
 });
 
-test("canonicalIpv6() is idempotent for addresses as people write them", () => {
+test("canonicalIpv6() is idempotent for any valid text", () => {
   fc.assert(fc.property(fc.ipV6(), (text) => {
     const once = canonicalIpv6(text);
     assert.equal(canonicalIpv6(once), once);
     assert.deepEqual(ipv6Bytes(once), ipv6Bytes(text));
   }));
+});
+
+test("parseIpv4() returns the bytes of a numeric address only", () => {
+  fc.assert(fc.property(addressBytes(4), (bytes) => {
+    assert.deepEqual(parseIpv4(bytes.join(".")), bytes);
+  }));
+  for (
+    const text of [
+      "",
+      "1.2.3",
+      "1.2.3.4.",
+      "1.2.3.4.5",
+      "1.2.3.256",
+      "1.2.3.04",
+      "1.2.3.1e1",
+      "1.2.3.-1",
+      "1.2.3. 4",
+      "0x7f.0.0.1",
+      "localhost",
+    ]
+  ) assert.equal(parseIpv4(text), undefined, text);
+});
+
+test("parseIpv6() returns the bytes of any form of an address", () => {
+  fc.assert(fc.property(fc.ipV6(), (text) => {
+    assert.deepEqual(parseIpv6(text), ipv6Bytes(text));
+  }));
+  for (
+    const text of [
+      "1:2:3:4:5:6:7",
+      "1:2:3:4:5:6:7::8",
+      "1::2:",
+      ":1::2",
+      "::1 ",
+    ]
+  ) assert.equal(parseIpv6(text), undefined, text);
 });
 
 test("formatIpv6() writes bytes as their canonical text", () => {
@@ -137,7 +175,7 @@ test("formatIpv6() writes bytes as their canonical text", () => {
   }));
 });
 
-test("formatAddress() writes each kind as people read it", () => {
+test("formatAddress() formats each kind", () => {
   assert.equal(formatAddress(ipv4("127.0.0.1", 80)), "127.0.0.1:80");
   assert.equal(formatAddress(ipv6("::1", 80)), "[::1]:80");
   assert.equal(
@@ -161,7 +199,7 @@ test("sameAddress() compares kind, host and port", () => {
   assert.ok(!sameAddress(ipv4("0.0.0.0", 80), ipv6("::", 80)));
 });
 
-test("sameAddress() tells a path from an abstract name and from no name", () => {
+test("sameAddress() distinguishes paths, abstract names and unbound sockets", () => {
   const path: Address = { kind: "unix", path: "@app" };
   const abstract: Address = { kind: "unix-abstract", name: "app" };
   assert.ok(sameAddress(path, { kind: "unix", path: "@app" }));
@@ -172,14 +210,14 @@ test("sameAddress() tells a path from an abstract name and from no name", () => 
   assert.ok(sameAddress(UNNAMED, { kind: "unix-unnamed" }));
 });
 
-test("sameAddress() compares the scopes of IPv6 addresses where both are known", () => {
-  const [one, other] = [ipv6("fe80::1", 80, 2), ipv6("fe80::1", 80, 3)];
+test("sameAddress() compares known scope ids of IPv6 addresses", () => {
+  const [first, second] = [ipv6("fe80::1", 80, 2), ipv6("fe80::1", 80, 3)];
   const unknown = ipv6("fe80::1", 80);
-  assert.ok(sameAddress(one, { ...one }));
-  assert.ok(!sameAddress(one, other));
-  assert.ok(sameAddress(one, unknown) && sameAddress(unknown, other));
-  assert.ok(!sameAddress(one, ipv6("fe80::1", 81, 2)));
-  assert.ok(!sameAddress(one, ipv6("fe80::2", 80, 2)));
+  assert.ok(sameAddress(first, { ...first }));
+  assert.ok(!sameAddress(first, second));
+  assert.ok(sameAddress(first, unknown) && sameAddress(unknown, second));
+  assert.ok(!sameAddress(first, ipv6("fe80::1", 81, 2)));
+  assert.ok(!sameAddress(first, ipv6("fe80::2", 80, 2)));
 });
 
 test("sameAddress() compares both numbers of a vsock address", () => {
@@ -189,7 +227,7 @@ test("sameAddress() compares both numbers of a vsock address", () => {
   assert.ok(!sameAddress(VSOCK, NETLINK));
 });
 
-test("canonicalIpv6() rejects what only looks like an address", () => {
+test("canonicalIpv6() rejects malformed addresses", () => {
   for (const text of ["1::2::3", ":", ":::", "12345::", "1:2:3:4:5:6:7:8:9"]) {
     assertThrows(
       () => canonicalIpv6(text),

@@ -6,47 +6,47 @@ import { descriptor, recording } from "../helpers.ts";
 const PIPE = { kind: "fifo", link: "pipe:[1]" } as const;
 const FILE = { kind: "file", link: "/run/x" } as const;
 
-test("Descriptor has its number and name, and a text for messages", () => {
-  const one = descriptor(3, "web\n");
-  assert.equal(one.fd, 3);
-  assert.equal(one.name, "web\n");
-  assert.equal(String(one), String.raw`descriptor 3 ("web\n")`);
+test("Descriptor() has a number, a name and a text for messages", () => {
+  const subject = descriptor(3, "web\n");
+  assert.equal(subject.fd, 3);
+  assert.equal(subject.name, "web\n");
+  assert.equal(String(subject), String.raw`descriptor 3 ("web\n")`);
 });
 
-test("Descriptor.info is read by its number, each time it is asked for", () => {
+test("Descriptor.info inspects the number at each access", () => {
   const source = recording({ 7: PIPE });
-  const one = new Descriptor(7, "web", source);
-  assert.equal(one.inspector, source);
+  const subject = new Descriptor(7, "web", source);
+  assert.equal(subject.inspector, source);
   assert.deepEqual(source.asked, []);
-  assert.deepEqual(one.info, PIPE);
+  assert.deepEqual(subject.info, PIPE);
   assert.deepEqual(source.asked, [[7]]);
-  assert.deepEqual(one.info, PIPE);
+  assert.deepEqual(subject.info, PIPE);
   assert.deepEqual(source.asked, [[7], [7]]);
 });
 
-test("Descriptor.info stays closed once it is, whatever has its number then", () => {
+test("Descriptor.info stays closed after markClosed()", () => {
   const source = recording({ 7: PIPE });
-  const one = new Descriptor(7, "web", source);
-  one.markClosed();
-  one.markClosed();
-  assert.deepEqual(one.info, { kind: "closed" });
+  const subject = new Descriptor(7, "web", source);
+  subject.markClosed();
+  subject.markClosed();
+  assert.deepEqual(subject.info, { kind: "closed" });
   assert.deepEqual(source.asked, []);
 });
 
-test("Descriptor.inspectAll() asks each source once, and keeps the order", () => {
-  const one = recording({ 3: PIPE, 7: FILE });
-  const other = recording({ 3: FILE, 5: PIPE });
+test("Descriptor.inspectAll() calls each inspector once and keeps the order", () => {
+  const first = recording({ 3: PIPE, 7: FILE });
+  const second = recording({ 3: FILE, 5: PIPE });
   const infos = Descriptor.inspectAll([
-    new Descriptor(7, "a", one),
-    new Descriptor(5, "b", other),
-    new Descriptor(3, "a", one),
+    new Descriptor(7, "a", first),
+    new Descriptor(5, "b", second),
+    new Descriptor(3, "a", first),
   ]);
   assert.deepEqual(infos, [FILE, PIPE, PIPE]);
-  assert.deepEqual(one.asked, [[7, 3]]);
-  assert.deepEqual(other.asked, [[5]]);
+  assert.deepEqual(first.asked, [[7, 3]]);
+  assert.deepEqual(second.asked, [[5]]);
 });
 
-test("Descriptor.inspectAll() doesn't ask for the numbers of closed ones", () => {
+test("Descriptor.inspectAll() skips closed descriptors", () => {
   const source = recording({ 3: PIPE, 4: PIPE, 5: FILE });
   const all = [3, 4, 5].map((fd) => new Descriptor(fd, "web", source));
   all[1]!.markClosed();
@@ -58,16 +58,16 @@ test("Descriptor.inspectAll() doesn't ask for the numbers of closed ones", () =>
   assert.deepEqual(source.asked, [[3, 5]]);
 });
 
-test("Descriptor.inspectAll() gives as much as it is asked for", () => {
+test("Descriptor.inspectAll() returns a result for each argument", () => {
   assert.deepEqual(Descriptor.inspectAll([]), []);
-  const one = descriptor(3, "web", PIPE);
-  assert.deepEqual(Descriptor.inspectAll([one, one]), [PIPE, PIPE]);
+  const subject = descriptor(3, "web", PIPE);
+  assert.deepEqual(Descriptor.inspectAll([subject, subject]), [PIPE, PIPE]);
 });
 
-test("Descriptor.inspectAll() takes descriptors of another copy of the library", () => {
+test("Descriptor.inspectAll() accepts descriptors of another copy of the library", () => {
   const source = recording({ 3: PIPE });
   const own = new Descriptor(3, "web", source);
-  // Only the other copy's class can read its private fields.
+  // Only the class of the other copy can read the private fields.
   const other = { fd: 4, name: "web", inspector: source, info: FILE };
   assert.deepEqual(
     Descriptor.inspectAll([other as unknown as Descriptor, own]),

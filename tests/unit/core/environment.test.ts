@@ -12,7 +12,7 @@ import { assertThrows, thrownBy } from "../helpers.ts";
 const PID = 42;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
-/** Parses as the process 42; `LISTEN_PID` means it unless given. */
+/** Parses as the process 42, with `LISTEN_PID=42` by default. */
 function parse(
   variables: ListenVariables,
   pidfdId?: bigint,
@@ -23,7 +23,7 @@ function parse(
   );
 }
 
-test("LISTEN_VARIABLES are the four of the protocol, LISTEN_FDS_START is 3", () => {
+test("LISTEN_VARIABLES has the four variables, LISTEN_FDS_START is 3", () => {
   assert.deepEqual([...LISTEN_VARIABLES].sort(), [
     "LISTEN_FDNAMES",
     "LISTEN_FDS",
@@ -33,7 +33,7 @@ test("LISTEN_VARIABLES are the four of the protocol, LISTEN_FDS_START is 3", () 
   assert.equal(LISTEN_FDS_START, 3);
 });
 
-test("parseListenEnvironment() gives the count and the names in order", () => {
+test("parseListenEnvironment() returns the count and the names in order", () => {
   assert.deepEqual(parse({ LISTEN_FDS: "2", LISTEN_FDNAMES: "web:admin" }), {
     kind: "activated",
     count: 2,
@@ -41,7 +41,7 @@ test("parseListenEnvironment() gives the count and the names in order", () => {
   });
 });
 
-test("parseListenEnvironment() gives no names without LISTEN_FDNAMES", () => {
+test("parseListenEnvironment() returns no names without LISTEN_FDNAMES", () => {
   assert.deepEqual(parse({ LISTEN_FDS: "3" }), {
     kind: "activated",
     count: 3,
@@ -49,7 +49,7 @@ test("parseListenEnvironment() gives no names without LISTEN_FDNAMES", () => {
   });
 });
 
-test("parseListenEnvironment() says which variable is absent", () => {
+test("parseListenEnvironment() reports the missing variable", () => {
   const missing = (variables: ListenVariables) =>
     parseListenEnvironment(variables, { pid: PID });
   const noPid = { kind: "absent", missing: "LISTEN_PID" };
@@ -65,8 +65,8 @@ test("parseListenEnvironment() says which variable is absent", () => {
   );
 });
 
-test("parseListenEnvironment() rejects a LISTEN_FDS that is no plain decimal number", () => {
-  const bad = [
+test("parseListenEnvironment() rejects a LISTEN_FDS that is not a plain decimal number", () => {
+  const invalid = [
     ["-1", '"-1"'],
     ["+1", '"+1"'],
     ["abc", '"abc"'],
@@ -83,13 +83,13 @@ test("parseListenEnvironment() rejects a LISTEN_FDS that is no plain decimal num
     ["1_0", '"1_0"'],
     ["1n", '"1n"'],
   ] as const;
-  for (const [text, shown] of bad) {
+  for (const [text, shown] of invalid) {
     assertThrows(
       () => parse({ LISTEN_FDS: text }),
       SyntaxError,
       "Parsing LISTEN_FDS: expected a plain decimal number",
       `found ${shown}`,
-      "to be set by the service manager alone",
+      "let the service manager alone set the variables",
     );
   }
 });
@@ -111,12 +111,12 @@ test("parseListenEnvironment() rejects a LISTEN_FDS out of range", () => {
       RangeError,
       "Parsing LISTEN_FDS: expected a number from 1 to 2147483644",
       `found "${text}"`,
-      "to be set by the service manager alone",
+      "let the service manager alone set the variables",
     );
   }
 });
 
-test("parseListenEnvironment() takes every LISTEN_FDS from 1 to INT_MAX - 3", () => {
+test("parseListenEnvironment() accepts a LISTEN_FDS from 1 to INT_MAX - 3", () => {
   for (const count of [1, 9, 10, 2147483644]) {
     assert.deepEqual(parse({ LISTEN_FDS: String(count) }), {
       kind: "activated",
@@ -126,15 +126,15 @@ test("parseListenEnvironment() takes every LISTEN_FDS from 1 to INT_MAX - 3", ()
   }
 });
 
-test("parseListenEnvironment() shows only the beginning of a very long number", () => {
+test("parseListenEnvironment() quotes only the beginning of a very long number", () => {
   const error = thrownBy(() => parse({ LISTEN_FDS: "9".repeat(1_000_000) }));
   assert.ok(error instanceof RangeError);
   assert.ok(error.message.includes("(1000000 characters)"));
   assert.ok(error.message.length < 300);
 });
 
-test("parseListenEnvironment() rejects a LISTEN_PID that is no process id", () => {
-  const bad = [
+test("parseListenEnvironment() rejects a LISTEN_PID that is not a process id", () => {
+  const invalid = [
     ["abc", SyntaxError],
     ["", SyntaxError],
     ["042", SyntaxError],
@@ -143,18 +143,18 @@ test("parseListenEnvironment() rejects a LISTEN_PID that is no process id", () =
     ["0", RangeError],
     ["2147483648", RangeError],
   ] as const;
-  for (const [text, expected] of bad) {
+  for (const [text, expected] of invalid) {
     assertThrows(
       () => parse({ LISTEN_PID: text, LISTEN_FDS: "1" }),
       expected,
       "Parsing LISTEN_PID: expected ",
       `found "${text}"`,
-      "to be set by the service manager alone",
+      "let the service manager alone set the variables",
     );
   }
 });
 
-test("parseListenEnvironment() finds another LISTEN_PID foreign", () => {
+test("parseListenEnvironment() returns foreign for another LISTEN_PID", () => {
   for (const listenPid of [1, 41, 420, 2147483647]) {
     assert.deepEqual(
       parse({ LISTEN_PID: String(listenPid), LISTEN_FDS: "1" }),
@@ -163,7 +163,7 @@ test("parseListenEnvironment() finds another LISTEN_PID foreign", () => {
   }
 });
 
-test("parseListenEnvironment() doesn't judge what is foreign", () => {
+test("parseListenEnvironment() ignores the other variables of a foreign process", () => {
   const foreign = { kind: "foreign", listenPid: 7, pid: PID };
   for (
     const variables of [
@@ -178,8 +178,8 @@ test("parseListenEnvironment() doesn't judge what is foreign", () => {
   }
 });
 
-test("parseListenEnvironment() compares LISTEN_PIDFDID with the own id", () => {
-  const given = (LISTEN_PIDFDID: string, own?: bigint) =>
+test("parseListenEnvironment() compares LISTEN_PIDFDID with the process's own id", () => {
+  const withPidfdId = (LISTEN_PIDFDID: string, own?: bigint) =>
     parse({ LISTEN_FDS: "1", LISTEN_PIDFDID }, own);
   const activated = { kind: "activated", count: 1, names: undefined };
   const foreign = (listenPidfdId: bigint) => ({
@@ -188,49 +188,49 @@ test("parseListenEnvironment() compares LISTEN_PIDFDID with the own id", () => {
     pid: PID,
     listenPidfdId,
   });
-  assert.deepEqual(given("5", 5n), activated);
-  assert.deepEqual(given("6", 5n), foreign(6n));
-  assert.deepEqual(given(`${MAX_UINT64}`, MAX_UINT64), activated);
+  assert.deepEqual(withPidfdId("5", 5n), activated);
+  assert.deepEqual(withPidfdId("6", 5n), foreign(6n));
+  assert.deepEqual(withPidfdId(`${MAX_UINT64}`, MAX_UINT64), activated);
   // Two ids that are one and the same as floating-point numbers.
   assert.deepEqual(
-    given("9007199254740993", 9007199254740992n),
+    withPidfdId("9007199254740993", 9007199254740992n),
     foreign(9007199254740993n),
   );
 });
 
-test("parseListenEnvironment() asks for the own id only where it matters, and once", () => {
-  let asked = 0;
+test("parseListenEnvironment() reads the own pidfd id only if needed, and once", () => {
+  let reads = 0;
   const self = {
     pid: PID,
     get pidfdId() {
-      asked++;
+      reads++;
       return 5n;
     },
   };
-  const ask = (variables: ListenVariables) => {
-    asked = 0;
+  const readsOf = (variables: ListenVariables) => {
+    reads = 0;
     parseListenEnvironment({ LISTEN_FDS: "1", ...variables }, self);
-    return asked;
+    return reads;
   };
-  assert.equal(ask({}), 0);
-  assert.equal(ask({ LISTEN_PID: "42" }), 0);
-  assert.equal(ask({ LISTEN_PID: "7", LISTEN_PIDFDID: "6" }), 0);
-  assert.equal(ask({ LISTEN_PID: "42", LISTEN_PIDFDID: "5" }), 1);
-  assert.equal(ask({ LISTEN_PID: "42", LISTEN_PIDFDID: "6" }), 1);
+  assert.equal(readsOf({}), 0);
+  assert.equal(readsOf({ LISTEN_PID: "42" }), 0);
+  assert.equal(readsOf({ LISTEN_PID: "7", LISTEN_PIDFDID: "6" }), 0);
+  assert.equal(readsOf({ LISTEN_PID: "42", LISTEN_PIDFDID: "5" }), 1);
+  assert.equal(readsOf({ LISTEN_PID: "42", LISTEN_PIDFDID: "6" }), 1);
 });
 
-test("parseListenEnvironment() ignores LISTEN_PIDFDID if the own id is unknown", () => {
+test("parseListenEnvironment() ignores LISTEN_PIDFDID if the own pidfd id is unknown", () => {
   assert.equal(
     parse({ LISTEN_FDS: "1", LISTEN_PIDFDID: "6" }).kind,
     "activated",
   );
 });
 
-test("parseListenEnvironment() doesn't need LISTEN_PIDFDID", () => {
+test("parseListenEnvironment() accepts a missing LISTEN_PIDFDID", () => {
   assert.equal(parse({ LISTEN_FDS: "1" }, 5n).kind, "activated");
 });
 
-test("parseListenEnvironment() finds a LISTEN_PIDFDID foreign before it judges LISTEN_FDS", () => {
+test("parseListenEnvironment() checks LISTEN_PIDFDID before LISTEN_FDS", () => {
   assert.equal(
     parse({ LISTEN_FDS: "abc", LISTEN_PIDFDID: "6" }, 5n).kind,
     "foreign",
@@ -238,7 +238,7 @@ test("parseListenEnvironment() finds a LISTEN_PIDFDID foreign before it judges L
 });
 
 test("parseListenEnvironment() rejects a malformed LISTEN_PIDFDID", () => {
-  const bad = [
+  const invalid = [
     ["abc", SyntaxError],
     ["", SyntaxError],
     ["05", SyntaxError],
@@ -246,7 +246,7 @@ test("parseListenEnvironment() rejects a malformed LISTEN_PIDFDID", () => {
     ["0", RangeError],
     [`${MAX_UINT64 + 1n}`, RangeError],
   ] as const;
-  for (const [text, expected] of bad) {
+  for (const [text, expected] of invalid) {
     for (const own of [5n, undefined]) {
       assertThrows(
         () => parse({ LISTEN_FDS: "1", LISTEN_PIDFDID: text }, own),
@@ -258,8 +258,8 @@ test("parseListenEnvironment() rejects a malformed LISTEN_PIDFDID", () => {
   }
 });
 
-test("parseListenEnvironment() rejects too many and too few names, with both counts", () => {
-  const bad = [
+test("parseListenEnvironment() rejects too many and too few names and reports both counts", () => {
+  const invalid = [
     ["1", "web:admin", 2],
     ["3", "web:admin", 2],
     ["2", "", 1],
@@ -267,7 +267,7 @@ test("parseListenEnvironment() rejects too many and too few names, with both cou
     ["2", ":web:admin", 3],
     ["2147483644", "web", 1],
   ] as const;
-  for (const [count, names, found] of bad) {
+  for (const [count, names, found] of invalid) {
     assertThrows(
       () => parse({ LISTEN_FDS: count, LISTEN_FDNAMES: names }),
       "names",
@@ -277,7 +277,7 @@ test("parseListenEnvironment() rejects too many and too few names, with both cou
   }
 });
 
-test("parseListenEnvironment() takes empty and repeated names as they are", () => {
+test("parseListenEnvironment() accepts empty and repeated names", () => {
   const names = (text: string) => {
     const count = text.split(":").length;
     const found = parse({ LISTEN_FDS: `${count}`, LISTEN_FDNAMES: text });

@@ -7,7 +7,7 @@ import { anyText, assertThrowsOnly } from "../helpers.ts";
 
 const PID = 42;
 
-test("parseListenEnvironment() gives back any names without colons", () => {
+test("parseListenEnvironment() returns any names without colons unchanged", () => {
   const name = anyText().map((text) => text.replaceAll(":", ""));
   fc.assert(fc.property(fc.array(name, { minLength: 1 }), (names) => {
     assert.deepEqual(
@@ -24,7 +24,7 @@ test("parseListenEnvironment() gives back any names without colons", () => {
   }));
 });
 
-test("parseListenEnvironment() throws errors of its own only, whatever the text", () => {
+test("parseListenEnvironment() throws documented errors only, for any text", () => {
   const number = fc.oneof(
     fc.nat({ max: 4 }).map(String),
     fc.bigInt({ min: -5n, max: 2n ** 70n }).map(String),
@@ -42,20 +42,20 @@ test("parseListenEnvironment() throws errors of its own only, whatever the text"
     LISTEN_FDS: value("2"),
     LISTEN_FDNAMES: fc.oneof(value("web:admin"), anyText()),
   });
-  const reached = new Set<string>();
+  const kinds = new Set<string>();
   fc.assert(
-    fc.property(variables, fc.constantFrom(5n, undefined), (given, own) => {
-      const found = assertThrowsOnly(
-        () => parseListenEnvironment(given, { pid: PID, pidfdId: own }),
+    fc.property(variables, fc.constantFrom(5n, undefined), (values, own) => {
+      const result = assertThrowsOnly(
+        () => parseListenEnvironment(values, { pid: PID, pidfdId: own }),
         [SyntaxError, RangeError, ActivationError],
       );
-      reached.add(found?.kind ?? "error");
-      if (found?.kind !== "activated") return;
-      assert.ok(Number.isInteger(found.count) && found.count >= 1);
-      assert.equal(found.names?.length ?? found.count, found.count);
+      kinds.add(result?.kind ?? "error");
+      if (result?.kind !== "activated") return;
+      assert.ok(Number.isInteger(result.count) && result.count >= 1);
+      assert.equal(result.names?.length ?? result.count, result.count);
     }),
     { numRuns: 1000 },
   );
   const all = ["absent", "activated", "error", "foreign"];
-  assert.deepEqual([...reached].sort(), all);
+  assert.deepEqual([...kinds].sort(), all);
 });

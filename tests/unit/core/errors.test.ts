@@ -9,7 +9,7 @@ import {
 } from "../../../src/core/errors.ts";
 import { anyText, assertMessage } from "../helpers.ts";
 
-test("ActivationError has a name, a code, a message and a cause", () => {
+test("ActivationError() has a name, a code, a message and a cause", () => {
   const cause = new Error("inner");
   const error = new ActivationError("failed", "Doing: it failed", { cause });
   assert.ok(error instanceof Error);
@@ -20,18 +20,18 @@ test("ActivationError has a name, a code, a message and a cause", () => {
   assert.match(String(error), /^ActivationError: Doing: it failed$/);
 });
 
-test("ActivationError has no cause unless one is given", () => {
+test("ActivationError() has no cause by default", () => {
   assert.ok(!("cause" in new ActivationError("names", "Doing: found")));
 });
 
-test("quote() puts text into double quotes", () => {
+test("quote() encloses text in double quotes", () => {
   assert.equal(quote("web"), '"web"');
   assert.equal(quote(""), '""');
   assert.equal(quote('a"b\\c'), String.raw`"a\"b\\c"`);
   assert.equal(quote("ü٣😀"), '"ü٣😀"');
 });
 
-test("quote() escapes what would garble a terminal or a log", () => {
+test("quote() escapes characters that garble a terminal or a log", () => {
   assert.equal(quote("a\nb\r\0\t"), String.raw`"a\nb\r\u0000\t"`);
   assert.equal(quote("\u001b[31m"), String.raw`"\u001b[31m"`);
   assert.equal(quote("\u007f\u0085\u009b"), String.raw`"\u007f\u0085\u009b"`);
@@ -47,13 +47,13 @@ test("quote() escapes invisible characters and those that reorder text", () => {
   );
 });
 
-test("quote() cuts text of more than 80 characters and says its length", () => {
+test("quote() cuts text of more than 80 characters and appends its length", () => {
   const full = "n".repeat(80);
   assert.equal(quote(full), `"${full}"`);
   assert.equal(quote(`${full}n`), `"${full}"… (81 characters)`);
 });
 
-test("quote() leaves no half of a character where it cuts", () => {
+test("quote() escapes half a character at the cut", () => {
   const text = `${"n".repeat(79)}😀😀`;
   assert.equal(
     quote(text),
@@ -61,7 +61,7 @@ test("quote() leaves no half of a character where it cuts", () => {
   );
 });
 
-test("quote() keeps any text on one printable line, and short", () => {
+test("quote() keeps any text short and on one printable line", () => {
   fc.assert(fc.property(anyText(), (text) => {
     const quoted = quote(text);
     assertMessage(`Quoting: ${quoted}`);
@@ -70,7 +70,7 @@ test("quote() keeps any text on one printable line, and short", () => {
   }));
 });
 
-test("describeValue() shows a value as JSON, or as it is", () => {
+test("describeValue() formats a value as JSON or as text", () => {
   const own = { port: 80n, toString: () => "own" };
   for (
     const [value, shown] of [
@@ -94,15 +94,15 @@ test("describeValue() shows a value as JSON, or as it is", () => {
   assert.match(describeValue({ path: 1 }), /^"\{.*path.*\}"$/);
 });
 
-test("describeValue() is short and safe to print, whatever the value", () => {
+test("describeValue() keeps any value short and printable", () => {
   fc.assert(fc.property(fc.anything(), anyText(), (value, text) => {
-    for (const each of [value, text, { [text]: text }]) {
+    for (const input of [value, text, { [text]: text }]) {
       let shown: string;
       try {
-        String(each);
-        shown = describeValue(each);
+        String(input);
+        shown = describeValue(input);
       } catch {
-        // What has no text at all.
+        // The value has no text.
         continue;
       }
       assertMessage(`Showing: ${shown}`);
@@ -111,25 +111,25 @@ test("describeValue() is short and safe to print, whatever the value", () => {
   }));
 });
 
-test("quoteAll() lists names, quoted", () => {
+test("quoteAll() lists quoted names", () => {
   assert.equal(quoteAll(["web"]), '"web"');
   assert.equal(quoteAll(["web", "", "a\nb"]), String.raw`"web", "", "a\nb"`);
   assert.equal(quoteAll(new Set(["x", "y"])), '"x", "y"');
 });
 
-test("quoteAll() says so if there are no names", () => {
+test("quoteAll() returns none for no names", () => {
   assert.equal(quoteAll([]), "none");
 });
 
-test("quoteAll() counts what is beyond 10 names", () => {
+test("quoteAll() counts the names beyond 10", () => {
   const names = (count: number) =>
-    Array.from({ length: count }, (_, at) => `n${at}`);
+    Array.from({ length: count }, (_, index) => `n${index}`);
   assert.ok(quoteAll(names(10)).endsWith('"n8", "n9"'));
   assert.ok(quoteAll(names(11)).endsWith('"n8", "n9" and 1 more'));
   assert.ok(quoteAll(names(15)).endsWith('"n8", "n9" and 5 more'));
 });
 
-test("quote() escapes characters that can't be seen", () => {
+test("quote() escapes tags and other invisible characters", () => {
   assert.equal(quote("a\u{e0041}b"), String.raw`"a\udb40\udc41b"`);
   assert.equal(quote("a\u202eb\u009b"), String.raw`"a\u202eb\u009b"`);
 });

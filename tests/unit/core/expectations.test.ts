@@ -10,9 +10,9 @@ import {
   readExpectations,
 } from "../../../src/core/expectations.ts";
 import {
+  activate,
   assertError,
   assertThrows,
-  descriptor,
   ipv4,
   recording,
   thrownBy,
@@ -23,24 +23,14 @@ const LISTENER: DescriptorInfo = {
   address: ipv4("0.0.0.0", 80),
 };
 
-/** An activation of descriptors from 3 on: their names, and what they are. */
-function activate(
-  ...passed: [string, DescriptorInfo | DescriptorInfo["kind"]][]
-): Activation {
-  return new Activation(
-    passed.map(([name, info], at) => descriptor(3 + at, name, info)),
-    () => assert.fail("nothing is to be closed"),
-  );
-}
-
-/** The errors behind the one that is thrown. */
+/** Returns the errors in the cause of the thrown error. */
 function causes(run: () => void): ActivationError[] {
   const error = thrownBy(run);
   assertError(error, "expectation");
   assert.ok(error.cause instanceof AggregateError);
-  for (const each of error.cause.errors) {
-    assert.ok(each instanceof ActivationError);
-    const [, detail] = each.message.split(
+  for (const cause of error.cause.errors) {
+    assert.ok(cause instanceof ActivationError);
+    const [, detail] = cause.message.split(
       "Checking the expected descriptors: ",
     );
     assert.ok(error.message.includes(detail!), detail!);
@@ -48,7 +38,7 @@ function causes(run: () => void): ActivationError[] {
   return error.cause.errors;
 }
 
-test("checkExpectations() passes what is as expected, and claims nothing", () => {
+test("checkExpectations() accepts expected descriptors and claims nothing", () => {
   const activation = activate(
     ["web", LISTENER],
     ["log", "fifo"],
@@ -61,7 +51,7 @@ test("checkExpectations() passes what is as expected, and claims nothing", () =>
   assert.equal(activation.unclaimed.length, 4);
 });
 
-test("checkExpectations() takes claimed descriptors as well", () => {
+test("checkExpectations() checks claimed descriptors", () => {
   const activation = activate(["web", LISTENER], ["log", "fifo"]);
   activation.claim("web");
   activation.claim("log");
@@ -72,7 +62,7 @@ test("checkExpectations() takes claimed descriptors as well", () => {
   );
 });
 
-test("checkExpectations() passes what can't be told", () => {
+test("checkExpectations() accepts unknown kinds", () => {
   const activation = activate(
     ["a", "unknown"],
     ["a", "socket"],
@@ -87,7 +77,7 @@ test("checkExpectations() passes what can't be told", () => {
   );
 });
 
-test("checkExpectations() rejects a name that was not passed, and lists those there are", () => {
+test("checkExpectations() rejects a missing name and lists the names", () => {
   const activation = activate(["web", LISTENER], ["log", "fifo"]);
   assertThrows(
     () =>
@@ -104,7 +94,7 @@ test("checkExpectations() rejects a name that was not passed, and lists those th
   );
 });
 
-test("checkExpectations() rejects a descriptor of another kind, with the setting", () => {
+test("checkExpectations() rejects a descriptor of another kind and reports the setting", () => {
   assertThrows(
     () => checkExpectations(activate(["web", LISTENER]), { web: "datagram" }),
     "expectation",
@@ -114,7 +104,7 @@ test("checkExpectations() rejects a descriptor of another kind, with the setting
   );
 });
 
-test("checkExpectations() looks at each descriptor of a name", () => {
+test("checkExpectations() checks each descriptor of a name", () => {
   const activation = activate(
     ["web", LISTENER],
     ["web", "stream-connection"],
@@ -127,7 +117,7 @@ test("checkExpectations() looks at each descriptor of a name", () => {
   assertError(errors[0], "wrong-kind", 'descriptor 4 ("web")');
 });
 
-test("checkExpectations() says all that is wrong at once", () => {
+test("checkExpectations() reports every mismatch at once", () => {
   const activation = activate(
     ["web", LISTENER],
     ["log", "closed"],
@@ -151,11 +141,11 @@ test("checkExpectations() says all that is wrong at once", () => {
   assertError(errors[3], "wrong-kind", 'descriptor 5 ("admin")');
 });
 
-test("checkExpectations() reads what is expected, at once, and nothing else", () => {
+test("checkExpectations() inspects the expected descriptors with one call", () => {
   const source = recording({ 3: LISTENER, 5: LISTENER });
   const activation = new Activation(
-    ["web", "log", "admin"].map((name, at) =>
-      new Descriptor(3 + at, name, source)
+    ["web", "log", "admin"].map((name, index) =>
+      new Descriptor(3 + index, name, source)
     ),
     () => true,
   );
@@ -166,10 +156,10 @@ test("checkExpectations() reads what is expected, at once, and nothing else", ()
   assert.deepEqual(source.asked, [[3, 5]]);
 });
 
-test("checkExpectations() shows the first 20 errors, and counts the others", () => {
+test("checkExpectations() reports the first 20 errors and counts the others", () => {
   const expected = (count: number): Expectations =>
     Object.fromEntries(
-      Array.from({ length: count }, (_, at) => [`n${at}`, "fifo"]),
+      Array.from({ length: count }, (_, index) => [`n${index}`, "fifo"]),
     );
   const activation = activate(["web", LISTENER]);
   const message = (count: number) =>
@@ -182,7 +172,7 @@ test("checkExpectations() shows the first 20 errors, and counts the others", () 
   assert.equal((error.cause as AggregateError).errors.length, 22);
 });
 
-test("readExpectations() gives the kinds of each name as a list", () => {
+test("readExpectations() returns the kinds of each name as a list", () => {
   const expected = { web: "stream-listener", log: ["fifo", "file"] } as const;
   assert.deepEqual([...readExpectations(expected)], [
     ["web", ["stream-listener"]],
@@ -191,19 +181,20 @@ test("readExpectations() gives the kinds of each name as a list", () => {
   assert.deepEqual([...readExpectations({})], []);
 });
 
-test("readExpectations() rejects what is no object", () => {
-  for (const bad of [null, "web", 1, [], ["web"], undefined]) {
+test("readExpectations() rejects a value that is not an object", () => {
+  for (const invalid of [null, "web", 1, [], ["web"], undefined]) {
     assertThrows(
-      () => readExpectations(bad as unknown as Expectations),
+      () => readExpectations(invalid as unknown as Expectations),
       TypeError,
-      "Reading what is expected: expected an object of kinds by name, found ",
+      "Reading the expected kinds: expected an object of kinds by name, ",
+      ", found ",
     );
   }
 });
 
-test("checkExpectations() rejects what is no kind", () => {
+test("checkExpectations() rejects an invalid kind", () => {
   const activation = activate(["web", LISTENER]);
-  const bad: readonly [unknown, string][] = [
+  const invalid: readonly [unknown, string][] = [
     ["listener", "listener"],
     ["socket", "socket"],
     ["unknown", "unknown"],
@@ -218,11 +209,12 @@ test("checkExpectations() rejects what is no kind", () => {
     [["fifo", "listener"], "listener"],
     [[["raw"]], "raw"],
   ];
-  for (const [kinds, shown] of bad) {
+  for (const [kinds, shown] of invalid) {
     assertThrows(
       () => checkExpectations(activation, { "we\nb": kinds } as Expectations),
       TypeError,
-      String.raw`Reading what is expected of "we\nb": expected one or more of `,
+      String
+        .raw`Reading the expected kinds of "we\nb": expected one or more of `,
       "stream-listener, stream-connection, datagram, ",
       "message-queue, found ",
       shown,
@@ -235,7 +227,7 @@ test("readExpectations() rejects undefined, alone and in a list", () => {
     assertThrows(
       () => readExpectations({ web: kinds } as never),
       TypeError,
-      'what is expected of "web": expected one or more of',
+      'the expected kinds of "web": expected one or more of',
       'found "undefined"',
     );
   }

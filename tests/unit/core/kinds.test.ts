@@ -24,7 +24,7 @@ import {
   SOCKET_KINDS,
 } from "../helpers.ts";
 
-/** All kinds, in words. */
+/** The text of each kind. */
 const WORDS: Readonly<Record<DescriptorKind, string>> = {
   "stream-listener": "a listening stream socket",
   "stream-connection": "a connected stream socket",
@@ -44,14 +44,14 @@ const WORDS: Readonly<Record<DescriptorKind, string>> = {
 };
 const KINDS = Object.keys(WORDS) as DescriptorKind[];
 
-/** Which setting gives each kind that can be asked for. */
+/** The setting that passes each kind. */
 const SETTINGS: Readonly<Record<ExpectedKind, string>> = {
   "stream-listener": "set ListenStream= with Accept=no in the socket unit",
   "stream-connection": "set ListenStream= with Accept=yes in the socket unit",
   "datagram": "set ListenDatagram= in the socket unit",
   "seqpacket-listener": "set ListenSequentialPacket= with Accept=no",
   "seqpacket-connection": "set ListenSequentialPacket= with Accept=yes",
-  "raw": "no socket unit passes one",
+  "raw": "set FileDescriptorStoreMax= in the service unit",
   "netlink": "set ListenNetlink= in the socket unit",
   "fifo": "set ListenFIFO= in the socket unit",
   "file": "set OpenFile= in the service unit",
@@ -60,18 +60,18 @@ const SETTINGS: Readonly<Record<ExpectedKind, string>> = {
 };
 const EXPECTED = Object.keys(SETTINGS) as ExpectedKind[];
 
-/** Whether something passes for a kind. */
-function passes(info: DescriptorInfo, ...wanted: ExpectedKind[]): boolean {
-  return judgeKind(descriptor(3, "web"), info, wanted, "Doing") === undefined;
+/** Checks that metadata pass for one of the kinds. */
+function passes(info: DescriptorInfo, ...expected: ExpectedKind[]): boolean {
+  return judgeKind(descriptor(3, "web"), info, expected, "Doing") === undefined;
 }
 
-test("describeInfo() has words for every kind", () => {
+test("describeInfo() has a text for every kind", () => {
   for (const kind of KINDS) {
     assert.ok(describeInfo({ kind }).startsWith(WORDS[kind]), kind);
   }
 });
 
-test("describeInfo() adds the address, else the operating system's name", () => {
+test("describeInfo() appends the address or the link", () => {
   const address = ipv4("127.0.0.1", 53);
   const link = "socket:[4711]";
   assert.equal(
@@ -89,7 +89,7 @@ test("describeInfo() adds the address, else the operating system's name", () => 
   assert.equal(describeInfo({ kind: "datagram" }), "a datagram socket");
 });
 
-test("describeAddress() quotes paths and names, and not hosts", () => {
+test("describeAddress() quotes paths and names, but not hosts", () => {
   assert.equal(describeAddress(ipv6("::1", 80)), "[::1]:80");
   assert.equal(
     describeAddress({ kind: "unix", path: "/run/\u001b" }),
@@ -102,7 +102,7 @@ test("describeAddress() quotes paths and names, and not hosts", () => {
   assert.equal(describeAddress(undefined), "(unknown address)");
 });
 
-test("EXPECTED_KINDS are those that a program can ask for", () => {
+test("EXPECTED_KINDS and isExpectedKind() agree", () => {
   assert.deepEqual([...EXPECTED_KINDS].sort(), EXPECTED.sort());
   for (const kind of KINDS) {
     assert.equal(isExpectedKind(kind), kind in SETTINGS, kind);
@@ -112,25 +112,25 @@ test("EXPECTED_KINDS are those that a program can ask for", () => {
   }
 });
 
-test("judgeKind() passes the kind that is wanted", () => {
+test("judgeKind() accepts the expected kind", () => {
   for (const kind of EXPECTED) assert.ok(passes({ kind }, kind), kind);
 });
 
-test("judgeKind() passes what is not known at all", () => {
-  for (const wanted of EXPECTED) {
-    assert.ok(passes({ kind: "unknown" }, wanted), wanted);
+test("judgeKind() accepts an unknown kind", () => {
+  for (const expected of EXPECTED) {
+    assert.ok(passes({ kind: "unknown" }, expected), expected);
   }
 });
 
-test("judgeKind() passes a socket of which no more is known for any socket", () => {
-  for (const wanted of EXPECTED) {
-    const isSocket = SOCKET_KINDS.some((kind) => kind === wanted);
-    assert.equal(passes({ kind: "socket" }, wanted), isSocket, wanted);
+test("judgeKind() accepts a socket of unknown type as any socket", () => {
+  for (const expected of EXPECTED) {
+    const isSocket = SOCKET_KINDS.some((kind) => kind === expected);
+    assert.equal(passes({ kind: "socket" }, expected), isSocket, expected);
   }
 });
 
-test("judgeKind() passes a socket for what its type can still become", () => {
-  const become: readonly [SocketType | number, ExpectedKind[]][] = [
+test("judgeKind() accepts a socket as the kinds that its type allows", () => {
+  const allowed: readonly [SocketType | number, ExpectedKind[]][] = [
     ["stream", ["stream-listener", "stream-connection"]],
     ["seqpacket", ["seqpacket-connection", "seqpacket-listener"]],
     ["datagram", ["datagram"]],
@@ -138,10 +138,10 @@ test("judgeKind() passes a socket for what its type can still become", () => {
     ["rdm", []],
     [7, []],
   ];
-  for (const [type, kinds] of become) {
+  for (const [type, kinds] of allowed) {
     const info = { kind: "socket", family: "ipv4", type } as const;
     assert.deepEqual(
-      EXPECTED.filter((wanted) => passes(info, wanted)).sort(),
+      EXPECTED.filter((expected) => passes(info, expected)).sort(),
       kinds.sort(),
     );
   }
@@ -150,12 +150,12 @@ test("judgeKind() passes a socket for what its type can still become", () => {
   assert.ok(!passes({ kind: "socket", family: "unix" }, "netlink"));
 });
 
-test("judgeKind() rejects a socket that is known not to listen as a listener", () => {
+test("judgeKind() rejects a socket that does not listen as a listener", () => {
   for (const type of ["stream", "seqpacket", undefined] as const) {
     const info = { kind: "socket", type, listening: false } as const;
     const name = type ?? "stream";
     assert.ok(!passes(info, `${name}-listener`), name);
-    // It can have been connected a moment before.
+    // It may have been connected a moment before.
     assert.ok(passes(info, `${name}-connection`), name);
   }
   const bound: DescriptorInfo = {
@@ -171,22 +171,22 @@ test("judgeKind() rejects a socket that is known not to listen as a listener", (
   );
 });
 
-test("judgeKind() rejects every other kind, with the setting that gives the right one", () => {
+test("judgeKind() rejects every other kind and reports the setting for the expected kind", () => {
   let rejected = 0;
-  for (const wanted of EXPECTED) {
+  for (const expected of EXPECTED) {
     for (const kind of KINDS) {
-      if (["socket", "unknown", "closed", wanted].includes(kind)) continue;
+      if (["socket", "unknown", "closed", expected].includes(kind)) continue;
       const error = judgeKind(
         descriptor(4, "web"),
         { kind },
-        [wanted],
+        [expected],
         "Serving",
       );
       assertError(
         error,
         "wrong-kind",
-        `Serving: expected ${WORDS[wanted]}, found ${WORDS[kind]}`,
-        `in descriptor 4 ("web"): ${SETTINGS[wanted]}`,
+        `Serving: expected ${WORDS[expected]}, found ${WORDS[kind]}`,
+        `in descriptor 4 ("web"): ${SETTINGS[expected]}`,
       );
       rejected++;
     }
@@ -194,14 +194,14 @@ test("judgeKind() rejects every other kind, with the setting that gives the righ
   assert.equal(rejected, EXPECTED.length * (KINDS.length - 4));
 });
 
-test("judgeKind() passes any of several kinds, and else names them all", () => {
+test("judgeKind() accepts any of several kinds and lists them in the error", () => {
   const info: DescriptorInfo = {
     kind: "stream-connection",
     address: ipv6("::1", 80),
   };
   assert.ok(passes(info, "datagram", "stream-connection"));
-  const one = descriptor(4, "web");
-  const error = judgeKind(one, info, ["stream-listener", "fifo"], "Serving");
+  const web = descriptor(4, "web");
+  const error = judgeKind(web, info, ["stream-listener", "fifo"], "Serving");
   assert.equal(
     error?.message,
     "Serving: expected a listening stream socket or a FIFO or pipe, found a " +
@@ -211,19 +211,19 @@ test("judgeKind() passes any of several kinds, and else names them all", () => {
   );
 });
 
-test("judgeKind() rejects a descriptor that isn't open", () => {
-  for (const wanted of EXPECTED) {
-    const one = descriptor(4, "web");
+test("judgeKind() rejects a descriptor that is not open", () => {
+  for (const expected of EXPECTED) {
+    const web = descriptor(4, "web");
     assertError(
-      judgeKind(one, { kind: "closed" }, [wanted], "Serving"),
+      judgeKind(web, { kind: "closed" }, [expected], "Serving"),
       "closed",
       'Serving: descriptor 4 ("web") is not open',
-      "counted it in LISTEN_FDS but passed fewer descriptors",
+      "LISTEN_FDS counts more descriptors than were passed",
     );
   }
 });
 
-test("wrongKind() says what was found in the caller's words", () => {
+test("wrongKind() describes the actual kind in the caller's words", () => {
   const error = wrongKind(descriptor(4, "web"), ["raw"], "nothing", "Serving");
   assertError(
     error,
@@ -232,22 +232,22 @@ test("wrongKind() says what was found in the caller's words", () => {
   );
 });
 
-test("isSocketInfo() and isFileInfo() tell sockets, files and the rest apart", () => {
+test("isSocketInfo() and isFileInfo() distinguish sockets, files and other kinds", () => {
   for (const kind of KINDS) {
-    const isFile = FILE_KINDS.some((each) => each === kind);
+    const isFile = FILE_KINDS.some((fileKind) => fileKind === kind);
     assert.equal(isFileInfo({ kind }), isFile, kind);
-    const isSocket = SOCKET_KINDS.some((each) => each === kind);
+    const isSocket = SOCKET_KINDS.some((socketKind) => socketKind === kind);
     assert.equal(isSocketInfo({ kind }), isSocket, kind);
   }
 });
 
-test("sameFile() compares device and inode, as far as they are known", () => {
-  const one = { device: 1n, inode: 2n };
-  assert.equal(sameFile(one, { device: 1n, inode: 2n }), true);
-  assert.equal(sameFile(one, { device: 2n, inode: 2n }), false);
-  assert.equal(sameFile(one, { device: 1n, inode: 1n }), false);
+test("sameFile() compares known devices and inodes", () => {
+  const file = { device: 1n, inode: 2n };
+  assert.equal(sameFile(file, { device: 1n, inode: 2n }), true);
+  assert.equal(sameFile(file, { device: 2n, inode: 2n }), false);
+  assert.equal(sameFile(file, { device: 1n, inode: 1n }), false);
   for (const part of [{}, { device: 1n }, { inode: 2n }]) {
-    assert.equal(sameFile(one, part), undefined);
-    assert.equal(sameFile(part, one), undefined);
+    assert.equal(sameFile(file, part), undefined);
+    assert.equal(sameFile(part, file), undefined);
   }
 });

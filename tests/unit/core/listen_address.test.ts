@@ -8,7 +8,7 @@ import {
 } from "../../../src/core/listen_address.ts";
 import { anyText, assertThrows, assertThrowsOnly } from "../helpers.ts";
 
-/** Writes an address as the flag's text. */
+/** Formats an address as the text of the flag. */
 function format(address: ListenAddress): string {
   switch (address.kind) {
     case "systemd":
@@ -24,7 +24,7 @@ function format(address: ListenAddress): string {
   }
 }
 
-test("parseListenAddress() reads every form", () => {
+test("parseListenAddress() parses every form", () => {
   const pairs: readonly [string, ListenAddress][] = [
     ["systemd:web", { kind: "systemd", name: "web" }],
     ["systemd: my app", { kind: "systemd", name: " my app" }],
@@ -48,7 +48,7 @@ test("parseListenAddress() reads every form", () => {
   }
 });
 
-test("parseListenAddress() brings an IPv6 address into its canonical text", () => {
+test("parseListenAddress() returns the canonical text of an IPv6 address", () => {
   assert.deepEqual(parseListenAddress("tcp:[2001:DB8:0:0:0:0:0:1]:80"), {
     kind: "tcp",
     hostname: "2001:db8::1",
@@ -56,7 +56,7 @@ test("parseListenAddress() brings an IPv6 address into its canonical text", () =
   });
 });
 
-test("parseListenAddress() rejects text of no form, and says which there are", () => {
+test("parseListenAddress() rejects other text and lists the forms", () => {
   for (
     const text of [
       "",
@@ -158,15 +158,15 @@ test("parseListenAddress() escapes and cuts text in messages", () => {
   );
 });
 
-test("parseListenAddress() gives back any address that is written as text", () => {
+test("parseListenAddress() parses the text of any address", () => {
   const port = fc.nat({ max: 65535 });
-  const six = fc.array(fc.nat({ max: 0xffff }), {
+  const ipv6Text = fc.array(fc.nat({ max: 0xffff }), {
     minLength: 8,
     maxLength: 8,
   }).map((groups) =>
-    canonicalIpv6(groups.map((each) => each.toString(16)).join(":"))
+    canonicalIpv6(groups.map((group) => group.toString(16)).join(":"))
   );
-  const host = fc.oneof(fc.ipV4(), fc.domain(), six);
+  const host = fc.oneof(fc.ipV4(), fc.domain(), ipv6Text);
   const path = anyText().filter((text) =>
     text !== "" && text !== "@" && !text.includes("\0")
   );
@@ -182,15 +182,15 @@ test("parseListenAddress() gives back any address that is written as text", () =
     fc.record({ kind: fc.constant("unix" as const), path }),
   );
   fc.assert(
-    fc.property(address, (given) => {
-      // Records of fast-check have no prototype.
-      assert.deepEqual(parseListenAddress(format(given)), { ...given });
+    fc.property(address, (input) => {
+      // The records of fast-check have no prototype.
+      assert.deepEqual(parseListenAddress(format(input)), { ...input });
     }),
     { numRuns: 300 },
   );
 });
 
-test("parseListenAddress() throws a SyntaxError or RangeError only, whatever the text", () => {
+test("parseListenAddress() throws a SyntaxError or RangeError only, for any text", () => {
   const text = fc.oneof(
     anyText(),
     fc.tuple(
@@ -200,9 +200,9 @@ test("parseListenAddress() throws a SyntaxError or RangeError only, whatever the
     ).map((parts) => parts.join("")),
   );
   fc.assert(
-    fc.property(text, (given) => {
+    fc.property(text, (input) => {
       assertThrowsOnly(
-        () => parseListenAddress(given),
+        () => parseListenAddress(input),
         [SyntaxError, RangeError],
       );
     }),

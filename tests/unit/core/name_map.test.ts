@@ -27,7 +27,7 @@ const LISTENER: DescriptorInfo = {
   address: ipv4("0.0.0.0", 80),
 };
 
-/** What paths lead to; all others can't be looked at. */
+/** The files of paths; any other path can't be inspected. */
 const PATHS = {
   "/run/app.sock": file(5n, "other"),
   "/var/run/app.sock": file(5n, "other"),
@@ -37,17 +37,19 @@ const PATHS = {
   "/run/gone2.sock": null,
 };
 
-/** The names of descriptors from 3 on, of which this is known. */
+/** Names descriptors, numbered from 3, by their metadata. */
 function namesOf(
   infos: readonly DescriptorInfo[],
   map: CompatibilityMap = MAP,
 ): string[] {
-  const known = Object.fromEntries(infos.map((info, at) => [3 + at, info]));
+  const known = Object.fromEntries(
+    infos.map((info, index) => [3 + index, info]),
+  );
   const fds = Object.keys(known).map(Number);
   return namesFromMap(fds, map, inspector(known, PATHS));
 }
 
-/** The names of descriptors from 3 on, which listen at these addresses. */
+/** Names listeners, numbered from 3, by their addresses. */
 function names(
   addresses: readonly Address[],
   map?: CompatibilityMap,
@@ -58,7 +60,7 @@ function names(
   );
 }
 
-/** Whether an entry means the socket at an address. */
+/** Checks that an entry matches the socket at an address. */
 function matches(address: Address, entry: CompatibilityMap[string]): boolean {
   const other = { port: 1 };
   const listeners = [address, ipv4("127.0.0.1", 1)];
@@ -80,7 +82,7 @@ test("namesFromMap() names descriptors by port, path and abstract name, in order
   );
 });
 
-test("namesFromMap() takes a port for IPv4 and IPv6, whatever the host", () => {
+test("namesFromMap() matches a port on IPv4 and IPv6 and on any host", () => {
   assert.deepEqual(
     names([
       ipv4("0.0.0.0", 80),
@@ -92,7 +94,7 @@ test("namesFromMap() takes a port for IPv4 and IPv6, whatever the host", () => {
   );
 });
 
-test("namesFromMap() takes a port with a hostname for that one only", () => {
+test("namesFromMap() matches a port with a hostname on this host only", () => {
   const local = { port: 80, hostname: "127.0.0.1" };
   assert.ok(matches(ipv4("127.0.0.1", 80), local));
   assert.ok(!matches(ipv4("127.0.0.1", 81), local));
@@ -104,7 +106,7 @@ test("namesFromMap() takes a port with a hostname for that one only", () => {
   assert.ok(!matches(ipv6("::2", 80), { port: 80, hostname: "::1" }));
 });
 
-test("namesFromMap() takes hostnames that mean the same for the same", () => {
+test("namesFromMap() treats equivalent hostnames as equal", () => {
   const groups = [
     ["127.0.0.1", "::ffff:127.0.0.1", "::FFFF:7f00:1"],
     ["0.0.0.0", "::", "::ffff:0.0.0.0", "0::0"],
@@ -119,7 +121,7 @@ test("namesFromMap() takes hostnames that mean the same for the same", () => {
   }
 });
 
-test("namesFromMap() tells two sockets of one port by their hostnames", () => {
+test("namesFromMap() distinguishes two sockets of one port by hostname", () => {
   const map = {
     local: { port: 80, hostname: "127.0.0.1" },
     all: { port: 80, hostname: "192.0.2.1" },
@@ -133,7 +135,7 @@ test("namesFromMap() tells two sockets of one port by their hostnames", () => {
   );
 });
 
-test("namesFromMap() takes paths that lead to one socket for the same", () => {
+test("namesFromMap() treats paths of the same socket as equal", () => {
   const bound: Address = { kind: "unix", path: "/run/app.sock" };
   assert.ok(matches(bound, { path: "/run/app.sock" }));
   assert.ok(matches(bound, { path: "/var/run/app.sock" }));
@@ -145,7 +147,7 @@ test("namesFromMap() takes paths that lead to one socket for the same", () => {
   assert.ok(!matches(bound, { port: 80 }));
 });
 
-test("namesFromMap() compares paths by their text where they lead nowhere", () => {
+test("namesFromMap() compares the text of paths without a file", () => {
   for (const path of ["/run/gone.sock", "/root/app.sock"]) {
     const bound: Address = { kind: "unix", path };
     assert.ok(matches(bound, { path }), path);
@@ -154,13 +156,13 @@ test("namesFromMap() compares paths by their text where they lead nowhere", () =
   }
 });
 
-test("namesFromMap() takes an entry with @ for an abstract name only", () => {
+test("namesFromMap() matches an entry with @ to abstract names only", () => {
   const bound: Address = { kind: "unix", path: "@app" };
   assert.ok(!matches(bound, { path: "@app" }));
   assert.ok(matches({ kind: "unix-abstract", name: "app" }, { path: "@app" }));
 });
 
-test("namesFromMap() looks at no path for an abstract name", () => {
+test("namesFromMap() inspects no path for an abstract name", () => {
   const info = { kind: "stream-listener" } as const;
   const path: Address = { kind: "unix", path: "/run/app.sock" };
   const source = {
@@ -168,30 +170,30 @@ test("namesFromMap() looks at no path for an abstract name", () => {
       3: { ...info, address: { kind: "unix-abstract", name: "app" } },
       4: { ...info, address: path },
     }),
-    inspectPath: () => assert.fail("no path is to be looked at"),
+    inspectPath: () => assert.fail("no path may be inspected"),
   };
   const map = { abstract: { path: "@app" }, app: { path: "/run/app.sock" } };
   assert.deepEqual(namesFromMap([3, 4], map, source), ["abstract", "app"]);
 });
 
-test("namesFromMap() asks for all descriptors at once", () => {
+test("namesFromMap() inspects all descriptors with one call", () => {
   const source = recording({ 3: LISTENER, 4: LISTENER });
   assert.deepEqual(namesFromMap([3, 4], MAP, source), ["web", "web"]);
   assert.deepEqual(source.asked, [[3, 4]]);
 });
 
-test("namesFromMap() gives a datagram socket its name, too", () => {
+test("namesFromMap() names datagram sockets", () => {
   const info = { kind: "datagram", address: ipv4("0.0.0.0", 53) } as const;
   assert.deepEqual(namesOf([info], { dns: { port: 53 } }), [
     "dns",
   ]);
 });
 
-test("namesFromMap() has no names for no descriptors", () => {
+test("namesFromMap() returns no names for no descriptors", () => {
   assert.deepEqual(namesOf([], MAP), []);
 });
 
-test("namesFromMap() rejects a descriptor that matches nothing, with fd, family and address", () => {
+test("namesFromMap() rejects a descriptor without a match and reports fd, family and address", () => {
   const listed = 'matches no entry of the map ("web", "admin", "debug")';
   const cases: readonly [Address, string][] = [
     [ipv4("127.0.0.1", 81), "ipv4 address 127.0.0.1:81"],
@@ -210,12 +212,12 @@ test("namesFromMap() rejects a descriptor that matches nothing, with fd, family 
       "Naming descriptor 4 by its address: the stream-listener",
       shown,
       listed,
-      "add one, or remove the socket from the unit",
+      "add an entry, or remove the socket from the unit",
     );
   }
 });
 
-test("namesFromMap() says that an empty map has no entries", () => {
+test("namesFromMap() reports that an empty map has no entries", () => {
   assertThrows(
     () => names([ipv4("0.0.0.0", 80)], {}),
     "map",
@@ -223,7 +225,7 @@ test("namesFromMap() says that an empty map has no entries", () => {
   );
 });
 
-test("namesFromMap() doesn't find names that every object has", () => {
+test("namesFromMap() ignores inherited properties of the map", () => {
   assertThrows(
     () => names([ipv4("0.0.0.0", 80)], Object.create(MAP)),
     "map",
@@ -243,7 +245,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
     "Naming descriptor 3 by its address",
     "ipv4 address 0.0.0.0:80",
     'matches more than one entry of the map ("web", "http")',
-    "leave one of them",
+    "keep one of them",
   );
   assertThrows(
     () =>
@@ -257,7 +259,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
   );
 });
 
-test("namesFromMap() allows two entries for one address that nobody has", () => {
+test("namesFromMap() accepts two entries for an unused address", () => {
   assert.deepEqual(
     names([ipv4("0.0.0.0", 80)], {
       web: { port: 80 },
@@ -268,8 +270,8 @@ test("namesFromMap() allows two entries for one address that nobody has", () => 
   );
 });
 
-test("namesFromMap() rejects a descriptor whose address isn't known", () => {
-  // Of a listener too: not every name can be read in /proc.
+test("namesFromMap() rejects a descriptor of unknown address", () => {
+  // Also of a listener: /proc doesn't show every abstract name exactly.
   const kinds = ["socket", "unknown", "stream-listener"] as const;
   for (const kind of kinds) {
     assertThrows(
@@ -282,7 +284,7 @@ test("namesFromMap() rejects a descriptor whose address isn't known", () => {
   }
 });
 
-test("namesFromMap() rejects a descriptor that has no address", () => {
+test("namesFromMap() rejects a descriptor without an address", () => {
   for (
     const [kind, found] of [
       ["fifo", "a FIFO or pipe"],
@@ -309,7 +311,7 @@ test("namesFromMap() escapes paths and names in messages", () => {
   );
 });
 
-test("namesFromMap() rejects a malformed map, also for no descriptors", () => {
+test("namesFromMap() rejects a malformed map even for no descriptors", () => {
   assertThrows(
     () => namesOf([], { ok: { port: 1 }, web: { port: 0 } }),
     RangeError,

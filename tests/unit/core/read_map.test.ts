@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { type CompatibilityMap, readMap } from "../../../src/core/name_map.ts";
 import { assertThrows } from "../helpers.ts";
 
-/** Reads a map with an entry that may be of any form. */
+/** Validates a map with a valid entry and another entry of any form. */
 function read(entry: unknown, name = "web"): ReturnType<typeof readMap> {
   return readMap({ ok: { port: 1 }, [name]: entry } as CompatibilityMap);
 }
 
-test("readMap() gives the entries in their order", () => {
+test("readMap() returns the entries in their order", () => {
   const map = {
     web: { port: 80 },
     local: { port: 65535, hostname: "0:0::0001" },
@@ -22,10 +22,10 @@ test("readMap() gives the entries in their order", () => {
   assert.deepEqual(readMap({}), []);
 });
 
-test("readMap() rejects what is no object", () => {
-  for (const bad of [null, undefined, "web", 80, [], [{ port: 80 }]]) {
+test("readMap() rejects a value that is not an object", () => {
+  for (const invalid of [null, undefined, "web", 80, [], [{ port: 80 }]]) {
     assertThrows(
-      () => readMap(bad as unknown as CompatibilityMap),
+      () => readMap(invalid as unknown as CompatibilityMap),
       TypeError,
       "Reading the map: expected an object of ports and paths by name, found ",
     );
@@ -33,7 +33,7 @@ test("readMap() rejects what is no object", () => {
 });
 
 test("readMap() rejects an entry that is neither a port nor a path", () => {
-  const bad: readonly unknown[] = [
+  const invalid: readonly unknown[] = [
     {},
     { port: "80" },
     { path: 80 },
@@ -49,10 +49,10 @@ test("readMap() rejects an entry that is neither a port nor a path", () => {
     [],
     null,
     undefined,
-    // What JSON can't write.
+    // A bigint has no JSON.
     { port: 80n },
   ];
-  for (const entry of bad) {
+  for (const entry of invalid) {
     assertThrows(
       () => read(entry),
       TypeError,
@@ -62,8 +62,8 @@ test("readMap() rejects an entry that is neither a port nor a path", () => {
   }
 });
 
-test("readMap() rejects a hostname that is no numeric address", () => {
-  const bad = [
+test("readMap() rejects a hostname that is not a numeric address", () => {
+  const invalid = [
     "",
     "localhost",
     "127.0.0",
@@ -75,7 +75,7 @@ test("readMap() rejects a hostname that is no numeric address", () => {
     "12345::",
     "::1\n",
   ];
-  for (const hostname of bad) {
+  for (const hostname of invalid) {
     assertThrows(
       () => read({ port: 80, hostname }),
       TypeError,

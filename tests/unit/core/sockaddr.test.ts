@@ -4,27 +4,27 @@ import fc from "fast-check";
 import { decodeSockaddr } from "../../../src/core/sockaddr.ts";
 import { anyAddress, ipv4, ipv6, sockaddr } from "../helpers.ts";
 
-/** Bytes in hexadecimal, as strace and gdb show them. */
+/** Parses hexadecimal bytes as strace and gdb show them. */
 function bytes(hex: string): Uint8Array {
   const pairs = hex.replaceAll(" ", "").match(/../g) ?? [];
   return Uint8Array.from(pairs, (pair) => parseInt(pair, 16));
 }
 
-/** Reads the address of a Unix socket. */
+/** Decodes the address of a Unix socket. */
 function unix(path: string): ReturnType<typeof decodeSockaddr> {
   return decodeSockaddr(
     Uint8Array.of(1, 0, ...new TextEncoder().encode(path)),
   );
 }
 
-test("decodeSockaddr() reads an IPv4 address", () => {
+test("decodeSockaddr() decodes an IPv4 address", () => {
   assert.deepEqual(
     decodeSockaddr(bytes("0200 1f90 c0000201 0000000000000000")),
     ipv4("192.0.2.1", 8080),
   );
 });
 
-test("decodeSockaddr() reads an IPv6 address, with its scope only if it has one", () => {
+test("decodeSockaddr() decodes an IPv6 address and its scope id", () => {
   const linkLocal = "0a00 0050 00000000 fe800000000000000000000000000001";
   assert.deepEqual(
     decodeSockaddr(bytes(`${linkLocal} 02010000`)),
@@ -41,16 +41,16 @@ test("decodeSockaddr() reads an IPv6 address, with its scope only if it has one"
   );
 });
 
-test("decodeSockaddr() reads a Unix socket's path up to its NUL byte", () => {
+test("decodeSockaddr() decodes a Unix socket's path up to its NUL byte", () => {
   const expected = { kind: "unix", path: "/run/app.sock" };
   assert.deepEqual(unix("/run/app.sock\0"), expected);
   assert.deepEqual(unix("/run/app.sock\0rest\0"), expected);
-  // One of 108 bytes has none.
+  // A path of 108 bytes has no NUL byte.
   assert.deepEqual(unix("/run/app.sock"), expected);
   assert.deepEqual(unix("é@\n\0"), { kind: "unix", path: "é@\n" });
 });
 
-test("decodeSockaddr() reads an abstract name by its length", () => {
+test("decodeSockaddr() decodes an abstract name by its length", () => {
   assert.deepEqual(unix("\0app"), { kind: "unix-abstract", name: "app" });
   assert.deepEqual(unix("\0a\0b\0"), { kind: "unix-abstract", name: "a\0b\0" });
   assert.deepEqual(unix("\0"), { kind: "unix-abstract", name: "" });
@@ -60,14 +60,14 @@ test("decodeSockaddr() reads an abstract name by its length", () => {
   });
 });
 
-test("decodeSockaddr() reads a Unix socket that isn't bound", () => {
+test("decodeSockaddr() decodes an unbound Unix socket", () => {
   assert.deepEqual(unix(""), { kind: "unix-unnamed" });
 });
 
-test("decodeSockaddr() gives nothing for a path or name that is no UTF-8", () => {
+test("decodeSockaddr() returns undefined for a path or name that is not UTF-8", () => {
   assert.equal(decodeSockaddr(bytes("0100 2fff61 00")), undefined);
   assert.equal(decodeSockaddr(bytes("0100 00ff61")), undefined);
-  // What follows the end of a path doesn't matter.
+  // The bytes after the end of a path are ignored.
   assert.deepEqual(decodeSockaddr(bytes("0100 2f61 00 ff")), {
     kind: "unix",
     path: "/a",
@@ -75,7 +75,7 @@ test("decodeSockaddr() gives nothing for a path or name that is no UTF-8", () =>
   assert.deepEqual(unix("/\ufffd\0"), { kind: "unix", path: "/\ufffd" });
 });
 
-test("decodeSockaddr() reads a netlink address", () => {
+test("decodeSockaddr() decodes a netlink address", () => {
   assert.deepEqual(decodeSockaddr(bytes("1000 0000 2a000000 01000080")), {
     kind: "netlink",
     portId: 42,
@@ -83,7 +83,7 @@ test("decodeSockaddr() reads a netlink address", () => {
   });
 });
 
-test("decodeSockaddr() reads a vsock address", () => {
+test("decodeSockaddr() decodes a vsock address", () => {
   const any = bytes("2800 0000 39300000 ffffffff 00000000");
   assert.deepEqual(decodeSockaddr(any), {
     kind: "vsock",
@@ -92,7 +92,7 @@ test("decodeSockaddr() reads a vsock address", () => {
   });
 });
 
-test("decodeSockaddr() gives nothing for a family that it doesn't know", () => {
+test("decodeSockaddr() returns undefined for an unsupported family", () => {
   for (const family of [0, 3, 17, 38, 44, 255, 0x0201, 0x0a00]) {
     const start = Uint8Array.of(family & 255, family >> 8);
     const full = new Uint8Array(128);
@@ -102,7 +102,7 @@ test("decodeSockaddr() gives nothing for a family that it doesn't know", () => {
   }
 });
 
-test("decodeSockaddr() reads what is in the middle of other memory", () => {
+test("decodeSockaddr() decodes bytes in the middle of a buffer", () => {
   const memory = new Uint8Array(64).fill(0xff);
   memory.set(sockaddr(ipv4("127.0.0.1", 80)), 5);
   assert.deepEqual(
@@ -111,7 +111,7 @@ test("decodeSockaddr() reads what is in the middle of other memory", () => {
   );
 });
 
-test("decodeSockaddr() gives back any address that is written", () => {
+test("decodeSockaddr() decodes any encoded address", () => {
   fc.assert(
     fc.property(anyAddress(), (address) => {
       assert.deepEqual(decodeSockaddr(sockaddr(address)), address);
@@ -120,24 +120,24 @@ test("decodeSockaddr() gives back any address that is written", () => {
   );
 });
 
-test("decodeSockaddr() gives nothing for an address that is cut, except a path", () => {
+test("decodeSockaddr() returns undefined for a truncated address, except a path", () => {
   fc.assert(fc.property(anyAddress(), (address) => {
     const full = sockaddr(address);
-    // What follows an IPv4 or vsock address is padding.
+    // The bytes after an IPv4 or vsock address are padding.
     const needed = { ipv4: 8, vsock: 12 }[address.kind as string] ??
       full.length;
     for (let length = 0; length < full.length; length++) {
-      const found = decodeSockaddr(full.subarray(0, length));
+      const decoded = decodeSockaddr(full.subarray(0, length));
       if (address.kind.startsWith("unix")) {
-        assert.match(found?.kind ?? "unix", /^unix/);
+        assert.match(decoded?.kind ?? "unix", /^unix/);
       } else {
-        assert.deepEqual(found, length < needed ? undefined : address);
+        assert.deepEqual(decoded, length < needed ? undefined : address);
       }
     }
   }));
 });
 
-test("decodeSockaddr() never throws, whatever the bytes", () => {
+test("decodeSockaddr() never throws for any bytes", () => {
   const family = fc.constantFrom(0, 1, 2, 10, 16, 17, 40);
   const rest = fc.uint8Array({ maxLength: 128 });
   fc.assert(

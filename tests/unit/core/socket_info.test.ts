@@ -32,7 +32,7 @@ const TYPES = {
   packet: 10,
 } as const;
 
-test("socketInfo() names families and types, and keeps numbers without a name", () => {
+test("socketInfo() names families and types, and keeps unnamed numbers", () => {
   for (const [name, domain] of Object.entries(FAMILIES)) {
     assert.equal(socketInfo({ domain }).family, name);
   }
@@ -43,13 +43,13 @@ test("socketInfo() names families and types, and keeps numbers without a name", 
   assert.equal(socketInfo({ type: 7 }).type, 7);
 });
 
-test("socketInfo() tells what a socket is from its type and state", () => {
+test("socketInfo() derives the kind from type and state", () => {
   const cases: readonly [RawSocket, string][] = [
     [{ type: STREAM, listening: true }, "stream-listener"],
     [{ type: STREAM, listening: true, connected: true }, "stream-listener"],
     [{ type: STREAM, listening: false, connected: true }, "stream-connection"],
     [{ type: STREAM, connected: true }, "stream-connection"],
-    // It can still begin to listen, or connect.
+    // The socket may still listen or connect.
     [{ type: STREAM, listening: false, connected: false }, "socket"],
     [{ type: STREAM, listening: false }, "socket"],
     [{ type: STREAM }, "socket"],
@@ -74,7 +74,7 @@ test("socketInfo() tells what a socket is from its type and state", () => {
   }
 });
 
-test("socketInfo() takes over the protocol, the state and the addresses", () => {
+test("socketInfo() keeps the protocol, the state and the addresses", () => {
   const address = ipv4("127.0.0.1", 80);
   const peer = ipv4("192.0.2.1", 4711);
   assert.deepEqual(
@@ -99,7 +99,7 @@ test("socketInfo() takes over the protocol, the state and the addresses", () => 
   );
 });
 
-test("isSocketFamily() and isSocketType() know the names, and nothing else", () => {
+test("isSocketFamily() and isSocketType() accept names only", () => {
   for (const name of Object.keys(FAMILIES)) {
     assert.ok(isSocketFamily(name), name);
     assert.equal(isSocketType(name), name in TYPES, name);

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recognizeWrapper } from "../../../src/core/wrapper.ts";
 
-/** The name of the wrapper that a command line is. */
+/** Returns the name of the wrapper in a command line. */
 function name(...command: string[]): string | undefined {
   return recognizeWrapper(command)?.name;
 }
 
-test("recognizeWrapper() knows package managers and shells by their name", () => {
+test("recognizeWrapper() recognizes package managers and shells by name", () => {
   for (
-    const each of [
+    const wrapper of [
       "npm",
       "npx",
       "pnpm",
@@ -21,12 +21,12 @@ test("recognizeWrapper() knows package managers and shells by their name", () =>
       "zsh",
     ]
   ) {
-    assert.equal(name(each, "start"), each);
-    assert.equal(name(`/usr/local/bin/${each}`, "start"), each);
+    assert.equal(name(wrapper, "start"), wrapper);
+    assert.equal(name(`/usr/local/bin/${wrapper}`, "start"), wrapper);
   }
 });
 
-test("recognizeWrapper() knows a script that a runtime runs", () => {
+test("recognizeWrapper() recognizes a script that a runtime runs", () => {
   const npm = "/usr/lib/node_modules/npm/bin";
   assert.equal(name("node", `${npm}/npm-cli.js`, "run", "start"), "npm");
   assert.equal(name("/usr/bin/node", `${npm}/npx-cli.js`, "x"), "npx");
@@ -36,24 +36,24 @@ test("recognizeWrapper() knows a script that a runtime runs", () => {
   assert.equal(name("node", "/opt/my tools/npm-cli.js", "start"), "npm");
 });
 
-test("recognizeWrapper() knows a process title that is all in one word", () => {
+test("recognizeWrapper() recognizes a process title in one word", () => {
   assert.equal(name("npm run start"), "npm");
   assert.equal(name("npm exec app", ""), "npm");
 });
 
-test("recognizeWrapper() knows a login shell and a shell's -c", () => {
+test("recognizeWrapper() recognizes a login shell and a shell's -c", () => {
   assert.equal(name("-bash"), "bash");
   assert.equal(name("/bin/sh", "-c", "cd /srv; node server.js"), "sh");
 });
 
-test("recognizeWrapper() says what to do, for each in its own words", () => {
-  const advice = (each: string) => recognizeWrapper([each])?.advice;
+test("recognizeWrapper() returns the advice for each wrapper", () => {
+  const advice = (wrapper: string) => recognizeWrapper([wrapper])?.advice;
   assert.match(advice("npm")!, /start the runtime itself/);
   assert.match(advice("npx")!, /node_modules\/\.bin/);
   assert.match(advice("sh")!, /exec/);
 });
 
-test("recognizeWrapper() doesn't take other programs for wrappers", () => {
+test("recognizeWrapper() returns undefined for other programs", () => {
   assert.equal(name(), undefined);
   assert.equal(name(""), undefined);
   assert.equal(name("node", "server.js"), undefined);
