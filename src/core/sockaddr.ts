@@ -7,10 +7,10 @@
 
 import { type Address, formatIpv6 } from "./address.ts";
 
-const AF_UNIX = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const AF_NETLINK = 16;
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 const AF_VSOCK = 40;
 
 /** Where the address begins in a `struct sockaddr_un`, after the family. */
@@ -86,4 +86,65 @@ function decodeText(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Encodes a `struct sockaddr_un`; an `@` in front stands for a NUL byte. */
+export function encodeUnix(path: string): Uint8Array {
+  const text = new TextEncoder().encode(path);
+  const isAbstract = path.startsWith("@");
+  // A path ends with a NUL byte; an abstract name with the structure.
+  const bytes = new Uint8Array(
+    UNIX_PATH_OFFSET + text.length + (isAbstract ? 0 : 1),
+  );
+  bytes.set(text, UNIX_PATH_OFFSET);
+  if (isAbstract) bytes[UNIX_PATH_OFFSET] = 0;
+  new DataView(bytes.buffer).setUint16(0, AF_UNIX, true);
+  return bytes;
+}
+
+/** Encodes a `struct sockaddr_in`. */
+export function encodeIpv4(hostname: string, port: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port);
+  bytes.set(hostname.split(".").map(Number), 4);
+  return bytes;
+}
+
+/**
+ * Encodes a `struct sockaddr_in6`.
+ *
+ * @param hostname The address as `canonicalIpv6()` returns it.
+ */
+export function encodeIpv6(
+  hostname: string,
+  port: number,
+  scopeId: number,
+): Uint8Array {
+  const bytes = new Uint8Array(28);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET6, true);
+  view.setUint16(2, port);
+  for (const [index, group] of ipv6Groups(hostname).entries()) {
+    view.setUint16(8 + 2 * index, group);
+  }
+  view.setUint32(24, scopeId, true);
+  return bytes;
+}
+
+/** Parses the eight 16-bit groups of an IPv6 address. */
+function ipv6Groups(hostname: string): number[] {
+  const hex = hostname.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, a, b, c, d) =>
+      [(+a << 8) | +b, (+c << 8) | +d].map((group) => group.toString(16))
+        .join(":"),
+  );
+  const [head, tail] = hex.split("::") as [string, string?];
+  const parse = (text: string | undefined) =>
+    text ? text.split(":").map((group) => parseInt(group, 16)) : [];
+  const [first, last] = [parse(head), parse(tail)];
+  const gap = Array<number>(8 - first.length - last.length).fill(0);
+  return [...first, ...gap, ...last];
 }

@@ -8,7 +8,7 @@
 import type { Descriptor } from "../../core/descriptor.ts";
 import { ActivationError } from "../../core/errors.ts";
 import { describeInfo } from "../../core/kinds.ts";
-import { type Adopted, adoptSocket } from "../../linux/adopt.ts";
+import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { AdoptedSockets, type Sockets } from "./listen_sockets.ts";
 import { listenError, parkedAcceptor } from "../node/acceptor.ts";
@@ -125,7 +125,7 @@ async function makeOne<T>(
     );
   }
   try {
-    const from = libc.lowestFree(descriptor.fd);
+    const from = libc.findLowestFreeFd(descriptor.fd);
     reserved.prepare();
     const listener = await maker.bind({
       bind: placeholder,
@@ -150,17 +150,17 @@ function moveAll<T>(
 ): Sockets {
   // Asked now: a descriptor that is closed says nothing any more.
   const addresses = made.map(({ descriptor }) => descriptor.info.address);
-  const moved: Adopted[] = [];
+  const moved: AdoptedSocket[] = [];
   for (const { descriptor, reserved, from } of made) {
     try {
       moved.push(adoptSocket(libc, descriptor.fd, reserved.address, from));
     } catch (error) {
-      for (const each of moved) each.undo();
+      for (const each of moved) each.rollback();
       throw listenError(error, `${doing}: adopting ${descriptor}`);
     }
   }
-  const attachments = moved.map((each) => each.commit());
+  for (const each of moved) each.commit();
   // When the runtime closes them, nobody will tell.
   for (const { descriptor } of made) descriptor.markClosed();
-  return new AdoptedSockets(libc, attachments, addresses);
+  return new AdoptedSockets(libc, moved, addresses);
 }

@@ -7,7 +7,7 @@
 
 import type { Address } from "../../core/address.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import type { Attachment } from "../../linux/adopt.ts";
+import type { AdoptedSocket } from "../../linux/adopt.ts";
 import {
   endConnections,
   type OpenConnections,
@@ -37,20 +37,20 @@ export class AdoptedSockets implements Sockets {
   readonly areInherited = true;
   readonly inherited: readonly (Address | undefined)[];
   readonly #libc: Libc;
-  readonly #attachments: readonly Attachment[];
+  readonly #sockets: readonly AdoptedSocket[];
 
   /**
    * @param libc The C library.
-   * @param attachments How the listeners hold on to their sockets.
+   * @param sockets The adopted sockets.
    * @param inherited Their addresses.
    */
   constructor(
     libc: Libc,
-    attachments: readonly Attachment[],
+    sockets: readonly AdoptedSocket[],
     inherited: readonly (Address | undefined)[],
   ) {
     this.#libc = libc;
-    this.#attachments = attachments;
+    this.#sockets = sockets;
     this.inherited = inherited;
   }
 
@@ -59,15 +59,15 @@ export class AdoptedSockets implements Sockets {
   }
 
   detach(): void {
-    for (const each of this.#attachments) each.detach();
+    for (const each of this.#sockets) each.pause();
   }
 
   attach(): void {
-    for (const each of this.#attachments) each.attach();
+    for (const each of this.#sockets) each.resume();
   }
 
   isWaiting(): boolean {
-    return this.#attachments.some((each) => each.isWaiting());
+    return this.#sockets.some((each) => each.hasPending());
   }
 
   connections(): OpenConnections | undefined {

@@ -117,20 +117,20 @@ test("adoptSocket() finds the placeholder below the number to begin with, too", 
   assert.equal(adoptSocket(new Libc(raw), 3, PLACEHOLDER, 20).fd, 6);
 });
 
-test("adoptSocket() can be undone", () => {
+test("AdoptedSocket.rollback() restores the socket as it was", () => {
   for (const flags of [READ_WRITE, READ_WRITE | NON_BLOCKING]) {
     const given = machine();
     const raw = new FakeLibc({
       ...given,
       files: { ...given.files, 3: { ...given.files![3]!, flags } },
     });
-    adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).undo();
+    adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).rollback();
     assert.match(changes(raw).at(-1)!, /^epoll_ctl 2 6 /);
     assert.equal(raw.files.get(3)?.flags, flags);
   }
 });
 
-test("adoptSocket() lets go of the socket once, and takes it back", () => {
+test("AdoptedSocket pauses and resumes once, however often it is called", () => {
   const given = machine();
   const raw = new FakeLibc({
     ...given,
@@ -139,15 +139,16 @@ test("adoptSocket() lets go of the socket once, and takes it back", () => {
       3: { ...given.files![3]!, input: 1 },
     },
   });
-  const attachment = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).commit();
+  const socket = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3);
+  socket.commit();
   const before = changes(raw).length;
-  assert.equal(attachment.isWaiting(), true);
-  attachment.attach();
-  attachment.detach();
-  // By then, the number may mean something else.
-  attachment.detach();
-  attachment.attach();
-  attachment.attach();
+  assert.equal(socket.hasPending(), true);
+  socket.resume();
+  socket.pause();
+  // By then, another file may have the number.
+  socket.pause();
+  socket.resume();
+  socket.resume();
   const [added] = changes(raw).filter((call) => /^epoll_ctl 1/.test(call));
   assert.deepEqual(changes(raw).slice(before), [
     `epoll_ctl 2 6 [${"0 ".repeat(16).trim()}] 4`,

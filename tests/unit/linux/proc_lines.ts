@@ -124,6 +124,6 @@ export function lookUp(
   const table = SOCKET_TABLES.find((each) => each.file === file);
   assert.ok(table !== undefined, `no table ${file}`);
   const search = new SocketSearch(inodes);
-  assert.equal(table.look(lines[Symbol.iterator](), search, false), false);
-  return search.found;
+  assert.equal(table.scan(lines[Symbol.iterator](), search, false), false);
+  return search.results;
 }

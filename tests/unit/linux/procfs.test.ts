@@ -76,13 +76,15 @@ test("parseFdinfo() never throws, whatever the text", () => {
 
 test("SocketSearch is done when all that was wanted is found", () => {
   const search = new SocketSearch(["1", "2", "1"]);
-  assert.ok(search.wants("1") && search.wants("2") && !search.wants("3"));
+  assert.ok(
+    search.isMissing("1") && search.isMissing("2") && !search.isMissing("3"),
+  );
   assert.ok(!search.done);
   search.add("1", { kind: "socket" });
-  assert.ok(!search.wants("1") && !search.done);
+  assert.ok(!search.isMissing("1") && !search.done);
   search.add("2", { kind: "datagram" });
   assert.ok(search.done);
-  assert.deepEqual([...search.found], [
+  assert.deepEqual([...search.results], [
     ["1", { kind: "socket" }],
     ["2", { kind: "datagram" }],
   ]);
@@ -316,19 +318,19 @@ test("SOCKET_TABLES of TCP leave connections for a second look", () => {
     inetLine("0A0200C0:0050", ESTABLISHED, "4", "076433C6:D432"),
     ...connectionLines(20_000),
   ]);
-  const { look } = SOCKET_TABLES.find(({ file }) => file === "tcp")!;
+  const { scan } = SOCKET_TABLES.find(({ file }) => file === "tcp")!;
   const search = new SocketSearch(["2", "3", "4", "5"]);
   const left = lines[Symbol.iterator]();
-  assert.equal(look(left, search, true), true);
+  assert.equal(scan(left, search, true), true);
   assert.equal(lines.taken, 4);
-  assert.deepEqual([...search.found.keys()], ["2", "3"]);
-  assert.equal(look(left, search, false), false);
-  assert.deepEqual([...search.found.keys()], ["2", "3", "4"]);
+  assert.deepEqual([...search.results.keys()], ["2", "3"]);
+  assert.equal(scan(left, search, false), false);
+  assert.deepEqual([...search.results.keys()], ["2", "3", "4"]);
   assert.equal(lines.taken, 5 + 20_000);
 });
 
 test("SOCKET_TABLES but those of TCP are looked through at once", () => {
-  for (const { file, look } of SOCKET_TABLES) {
+  for (const { file, scan } of SOCKET_TABLES) {
     if (file.startsWith("tcp")) continue;
     const local = file.endsWith("6")
       ? `${ZEROS}${ZEROS}:0035`
@@ -339,7 +341,7 @@ test("SOCKET_TABLES but those of TCP are looked through at once", () => {
     }[file] ?? inetLine(local, ESTABLISHED, "1");
     const counted = new CountedLines(Array<string>(9).fill(lines));
     const search = new SocketSearch(["2"]);
-    assert.equal(look(counted[Symbol.iterator](), search, true), false, file);
+    assert.equal(scan(counted[Symbol.iterator](), search, true), false, file);
     assert.equal(counted.taken, 9, file);
   }
 });
