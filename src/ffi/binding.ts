@@ -17,14 +17,14 @@ export const LIBC_FILE = "libc.so.6";
 /** The function that returns the address of `errno`, in glibc and musl. */
 const ERRNO_LOCATION = "__errno_location";
 
-/** A function as the runtime returns it. */
+/** A function of the C library as the runtime opened it. */
 export type ForeignFunction = (...args: unknown[]) => unknown;
 
 /** A runtime's names of the types. */
 export type TypeNames = Readonly<Record<CType | "pointer", string>>;
 
 /**
- * Declares functions, and the one that finds `errno`, in a runtime's own words.
+ * Declares functions, and `__errno_location()`, in a runtime's own words.
  */
 export function declareFunctions<Declaration>(
   names: readonly FunctionName[],
@@ -43,7 +43,7 @@ export function declareFunctions<Declaration>(
 }
 
 /**
- * Makes functions that take and return numbers of those that a runtime opened.
+ * Wraps functions that a runtime opened, so that they take and return numbers.
  *
  * @param readErrno Reads the number at the address of `errno`.
  * @param takesBigInts Whether the runtime takes 64-bit arguments as BigInt only.
@@ -65,7 +65,7 @@ export function toFunctions<Name extends FunctionName>(
   };
 }
 
-/** Converts 64-bit arguments and results only: most functions have none. */
+/** Wraps a function only if it has 64-bit numbers, because wrapping takes time. */
 function toNumeric(
   name: FunctionName,
   foreign: ForeignFunction,

@@ -21,7 +21,7 @@ export interface BunFfi {
   readonly read: { i32(pointer: unknown, offset: number): number };
 }
 
-const TYPE_NAMES = {
+const BUN_TYPES = {
   int: "i32",
   unsigned: "u32",
   long: "i64",
@@ -30,14 +30,14 @@ const TYPE_NAMES = {
   pointer: "ptr",
 } as const;
 
-/** Binds functions; throws if one is missing. */
+/** Binds functions; throws if the C library lacks a function. */
 export function bindBunFunctions<Name extends FunctionName>(
   ffi: BunFfi,
   names: readonly Name[],
 ): LibcFunctions<Name> {
   const declarations = declareFunctions(
     names,
-    TYPE_NAMES,
+    BUN_TYPES,
     (args, returns) => ({ args, returns }),
   );
   const { symbols } = ffi.dlopen(LIBC_FILE, declarations);

@@ -23,7 +23,7 @@ export interface DenoFfi {
   };
 }
 
-const TYPE_NAMES = {
+const DENO_TYPES = {
   int: "i32",
   unsigned: "u32",
   long: "i64",
@@ -32,14 +32,14 @@ const TYPE_NAMES = {
   pointer: "pointer",
 } as const;
 
-/** Binds functions; throws without permission or if a function is missing. */
+/** Binds functions; throws without permission, or if the C library lacks one. */
 export function bindDenoFunctions<Name extends FunctionName>(
   deno: DenoFfi,
   names: readonly Name[],
 ): LibcFunctions<Name> {
   const declarations = declareFunctions(
     names,
-    TYPE_NAMES,
+    DENO_TYPES,
     (parameters, result) => ({ parameters, result }),
   );
   const { symbols } = deno.dlopen(LIBC_FILE, declarations);

@@ -184,7 +184,7 @@ export class Libc extends DescriptorCalls {
     return fd;
   }
 
-  /** Makes `targetFd` a duplicate of `fd`, and closes what it was before. */
+  /** Closes `targetFd` and makes it a duplicate of `fd`. */
   duplicateOnto(fd: number, targetFd: number): void {
     this.check("dup3", this.#functions.dup3(fd, targetFd, O_CLOEXEC));
   }
@@ -194,9 +194,9 @@ export class Libc extends DescriptorCalls {
   }
 
   /**
-   * Adds a descriptor to an epoll instance that doesn't have it.
+   * Adds a descriptor to an epoll instance, unless the instance has it.
    *
-   * @returns Whether the instance has the descriptor already.
+   * @returns Whether the instance had the descriptor before.
    */
   addToEpollIfAbsent(epollFd: number, fd: number, entry: EpollEntry): boolean {
     try {

@@ -21,7 +21,7 @@ export interface NodeFfi {
   getInt32(pointer: unknown, offset: number): number;
 }
 
-const TYPE_NAMES = {
+const NODE_TYPES = {
   int: "int32",
   unsigned: "uint32",
   long: "int64",
@@ -30,14 +30,14 @@ const TYPE_NAMES = {
   pointer: "pointer",
 } as const;
 
-/** Binds functions; throws if one is missing. */
+/** Binds functions; throws if the C library lacks a function. */
 export function bindNodeFunctions<Name extends FunctionName>(
   ffi: NodeFfi,
   names: readonly Name[],
 ): LibcFunctions<Name> {
   const declarations = declareFunctions(
     names,
-    TYPE_NAMES,
+    NODE_TYPES,
     (parameters, result) => ({ arguments: parameters, return: result }),
   );
   const { functions } = ffi.dlopen(LIBC_FILE, declarations);

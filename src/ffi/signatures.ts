@@ -42,7 +42,7 @@ export const SIGNATURES = {
 /** The name of a function. */
 export type FunctionName = keyof typeof SIGNATURES;
 
-type Arguments<Types extends readonly CType[]> = {
+type ArgumentsOf<Types extends readonly CType[]> = {
   -readonly [Index in keyof Types]: Types[Index] extends "bytes" ? Uint8Array
     : number;
 };
@@ -51,7 +51,7 @@ type Arguments<Types extends readonly CType[]> = {
 export type LibcFunctions<Name extends FunctionName = FunctionName> =
   & {
     readonly [Key in Name]: (
-      ...args: Arguments<typeof SIGNATURES[Key][0]>
+      ...args: ArgumentsOf<typeof SIGNATURES[Key][0]>
     ) => number;
   }
   & {

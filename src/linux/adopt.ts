@@ -147,12 +147,16 @@ function findPlaceholder(
 ): number {
   // Almost always the likely number, unless another thread opened a file, too.
   for (const fd of candidateFds(libc, likelyFd)) {
-    if (fd !== inheritedFd && isBoundTo(libc, fd, placeholder)) return fd;
+    if (fd !== inheritedFd && isPlaceholder(libc, fd, placeholder)) return fd;
   }
   throw new Error("the placeholder's descriptor was not found");
 }
 
-function isBoundTo(libc: Libc, fd: number, expected: Address): boolean {
+function isPlaceholder(
+  libc: Libc,
+  fd: number,
+  expected: Address,
+): boolean {
   try {
     const actual = decodeSockaddr(libc.localAddress(fd));
     if (actual === undefined) return false;
