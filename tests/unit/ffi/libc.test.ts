@@ -21,7 +21,7 @@ import {
   SOCKET,
 } from "./fake_libc.ts";
 
-/** The calls on a made-up machine. */
+/** Creates the calls for a fake machine. */
 function libc(machine: FakeMachine): Libc {
   return new Libc(new FakeLibc(machine));
 }
@@ -97,7 +97,7 @@ test("Libc.isNonBlocking() and Libc.isCloseOnExec() read one flag each", () => {
   const opened = libc({
     files: {
       3: { mode: FIFO, flags: READ_WRITE | NON_BLOCKING },
-      // All flags but that one.
+      // All other flags.
       4: { mode: FIFO, flags: 0x7fffffff & ~NON_BLOCKING },
     },
     closeOnExec: [4],
@@ -120,7 +120,7 @@ test("Libc.setCloseOnExec() sets the flag where it isn't set", () => {
   assert.deepEqual(raw.calls, ["fcntl 3", "fcntl 3", "fcntl 4"]);
 });
 
-test("Libc.setCloseOnExec() tells that a descriptor isn't open", () => {
+test("Libc.setCloseOnExec() reports that a descriptor isn't open", () => {
   const raw = new FakeLibc({});
   assert.equal(new Libc(raw).setCloseOnExec(3), false);
   assert.deepEqual([...raw.closeOnExec], []);
@@ -145,16 +145,16 @@ test("Libc.statDescriptor() reads type, inode and devices", () => {
   assert.deepEqual(libc({ files: { 3: null_ } }).statDescriptor(3), null_);
 });
 
-test("Libc.statPath() reads what a path leads to", () => {
-  const found = {
+test("Libc.statPath() reads the file at a path", () => {
+  const stat = {
     mode: REGULAR,
     inode: 4711n,
     device: [259, 2],
     specialDevice: [0, 0],
   } as const;
-  const raw = new FakeLibc({ paths: { "/srv/é": found } });
-  assert.deepEqual(new Libc(raw).statPath("/srv/é"), found);
-  // An empty path must not mean the folder that the process is in.
+  const raw = new FakeLibc({ paths: { "/srv/é": stat } });
+  assert.deepEqual(new Libc(raw).statPath("/srv/é"), stat);
+  // An empty path must not mean the current directory.
   assertFails(() => new Libc(raw).statPath(""), "statx", ENOENT);
 });
 

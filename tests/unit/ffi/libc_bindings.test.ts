@@ -69,10 +69,10 @@ const TYPES: Readonly<Record<string, string>> = {
   pointer: "ptr",
 };
 
-/** The pointer that the made-up library returns for its errno. */
+/** The pointer that the fake library returns for its errno. */
 const ERRNO = { errno: true };
 
-/** Whether something is what a type takes; not all take bigints. */
+/** Checks whether a value is valid for a type. */
 function fits(
   type: string,
   value: unknown,
@@ -143,9 +143,9 @@ const ADAPTERS: Readonly<Record<string, Bind>> = {
   deno: (callee, names) =>
     bindDenoFunctions({
       dlopen: (library, symbols) => ({
-        symbols: bind(callee, library, symbols, (each) => [
-          each.parameters,
-          each.result,
+        symbols: bind(callee, library, symbols, (declared) => [
+          declared.parameters,
+          declared.result,
         ]),
       }),
       UnsafePointerView: class {
@@ -161,9 +161,9 @@ const ADAPTERS: Readonly<Record<string, Bind>> = {
   bun: (callee, names) =>
     bindBunFunctions({
       dlopen: (library, symbols) => ({
-        symbols: bind(callee, library, symbols, (each) => [
-          each.args,
-          each.returns,
+        symbols: bind(callee, library, symbols, (declared) => [
+          declared.args,
+          declared.returns,
         ]),
       }),
       read: { i32: (pointer, offset) => readErrno(callee, pointer, offset) },
@@ -171,16 +171,16 @@ const ADAPTERS: Readonly<Record<string, Bind>> = {
   node: (callee, names) =>
     bindNodeFunctions({
       dlopen: (library, symbols) => ({
-        functions: bind(callee, library, symbols, (each) => [
-          each.arguments,
-          each.return,
+        functions: bind(callee, library, symbols, (declared) => [
+          declared.arguments,
+          declared.return,
         ], "bigint"),
       }),
       getInt32: (pointer, offset) => readErrno(callee, pointer, offset),
     }, names),
 };
 
-/** The made-up C library, called by name. */
+/** The fake C library, called by name. */
 function calleeOf(raw: FakeLibc): Callee {
   const functions = raw as unknown as Record<
     string,

@@ -53,7 +53,7 @@ function line(fd: number, events: string, data: string, inode: bigint): string {
     `data: ${data.padStart(16)}  pos:0 ino:${inode.toString(16)} sdev:9\n`;
 }
 
-/** The calls that change something. */
+/** Filters the calls that have an effect. */
 function changes({ calls }: FakeLibc): string[] {
   return calls.filter((call) => /^(?:dup3|epoll_ctl|close)/.test(call));
 }
@@ -119,10 +119,10 @@ test("adoptSocket() finds the placeholder below the number to begin with, too", 
 
 test("AdoptedSocket.rollback() restores the socket as it was", () => {
   for (const flags of [READ_WRITE, READ_WRITE | NON_BLOCKING]) {
-    const given = machine();
+    const base = machine();
     const raw = new FakeLibc({
-      ...given,
-      files: { ...given.files, 3: { ...given.files![3]!, flags } },
+      ...base,
+      files: { ...base.files, 3: { ...base.files![3]!, flags } },
     });
     adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).rollback();
     assert.match(changes(raw).at(-1)!, /^epoll_ctl 2 6 /);
@@ -131,12 +131,12 @@ test("AdoptedSocket.rollback() restores the socket as it was", () => {
 });
 
 test("AdoptedSocket pauses and resumes once, however often it is called", () => {
-  const given = machine();
+  const base = machine();
   const raw = new FakeLibc({
-    ...given,
+    ...base,
     files: {
-      ...given.files,
-      3: { ...given.files![3]!, input: 1 },
+      ...base.files,
+      3: { ...base.files![3]!, input: 1 },
     },
   });
   const socket = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3);

@@ -26,7 +26,7 @@ import {
   unixLine,
 } from "./proc_lines.ts";
 
-/** What one line of a table says of a socket. */
+/** Parses the socket in one line of a table. */
 function parse(
   file: string,
   line: string,
@@ -74,7 +74,7 @@ test("parseFdinfo() never throws, whatever the text", () => {
   }));
 });
 
-test("SocketSearch is done when all that was wanted is found", () => {
+test("SocketSearch is done when all sockets were found", () => {
   const search = new SocketSearch(["1", "2", "1"]);
   assert.ok(
     search.isMissing("1") && search.isMissing("2") && !search.isMissing("3"),
@@ -91,7 +91,7 @@ test("SocketSearch is done when all that was wanted is found", () => {
   assert.ok(new SocketSearch([]).done);
 });
 
-test("SOCKET_TABLES has the tables of /proc/net, each once, and at last what can be forged", () => {
+test("SOCKET_TABLES has each table of /proc/net once, the one that can be forged last", () => {
   assert.equal(SOCKET_TABLES.at(-1)?.file, "unix");
   assert.deepEqual(
     SOCKET_TABLES.map(({ file }) => file).sort(),
@@ -118,7 +118,7 @@ test("SOCKET_TABLES reads a listening IPv4 socket", () => {
     kind: "stream-listener",
     family: "ipv4",
     type: "stream",
-    // Not told: it could be MPTCP.
+    // Unknown, because it could be MPTCP.
     protocol: undefined,
     listening: true,
     address: ipv4("127.0.0.1", 8080),
@@ -134,7 +134,7 @@ test("SOCKET_TABLES reads a connected IPv4 socket with both addresses", () => {
     kind: "stream-connection",
     family: "ipv4",
     type: "stream",
-    // Not told: it could be MPTCP.
+    // Unknown, because it could be MPTCP.
     protocol: undefined,
     listening: false,
     address: ipv4("192.0.2.10", 80),
@@ -142,7 +142,7 @@ test("SOCKET_TABLES reads a connected IPv4 socket with both addresses", () => {
   });
 });
 
-test("SOCKET_TABLES tells a connection by its state and peer", () => {
+test("SOCKET_TABLES recognizes a connection by its state and peer", () => {
   const remote = "076433C6:D431";
   const kinds = [
     [ESTABLISHED, remote, "stream-connection"],
@@ -239,8 +239,8 @@ test("SOCKET_TABLES reads netlink sockets", () => {
     netlinkLine("5", 16, 4294967295, 0x80000000),
     netlinkLine("6", 15, 0, 0),
   ];
-  const found = lookUp("netlink", lines, "1589927", "5");
-  assert.deepEqual([...found], [
+  const sockets = lookUp("netlink", lines, "1589927", "5");
+  assert.deepEqual([...sockets], [
     ["1589927", {
       kind: "netlink",
       family: "netlink",
@@ -296,8 +296,8 @@ test("SOCKET_TABLES finds many sockets in one pass, and stops after the last", (
   );
   for (const file of ["tcp", "udp", "raw"]) {
     const lines = new CountedLines([INET_HEADER, ...listeners]);
-    const found = lookUp(file, lines, "3", "1");
-    assert.deepEqual([...found.keys()], ["1", "3"]);
+    const sockets = lookUp(file, lines, "3", "1");
+    assert.deepEqual([...sockets.keys()], ["1", "3"]);
     assert.equal(lines.taken, 4);
   }
   const netlink = new CountedLines([
@@ -309,7 +309,7 @@ test("SOCKET_TABLES finds many sockets in one pass, and stops after the last", (
   assert.equal(netlink.taken, 2);
 });
 
-test("SOCKET_TABLES of TCP leave connections for a second look", () => {
+test("SOCKET_TABLES of TCP leave connections for a second scan", () => {
   const lines = new CountedLines([
     INET_HEADER,
     inetLine("00000000:0050", LISTEN, "1"),
@@ -329,7 +329,7 @@ test("SOCKET_TABLES of TCP leave connections for a second look", () => {
   assert.equal(lines.taken, 5 + 20_000);
 });
 
-test("SOCKET_TABLES but those of TCP are looked through at once", () => {
+test("SOCKET_TABLES other than TCP's are scanned at once", () => {
   for (const { file, scan } of SOCKET_TABLES) {
     if (file.startsWith("tcp")) continue;
     const local = file.endsWith("6")
@@ -360,9 +360,9 @@ test("SOCKET_TABLES gives back any IPv4 addresses that the kernel prints", () =>
         inode,
         kernelAddress(...remote),
       );
-      const found = parse(file, line, inode);
-      assert.deepEqual(found?.address, ipv4(local[0].join("."), local[1]));
-      assert.deepEqual(found?.peer, ipv4(remote[0].join("."), remote[1]));
+      const socket = parse(file, line, inode);
+      assert.deepEqual(socket?.address, ipv4(local[0].join("."), local[1]));
+      assert.deepEqual(socket?.peer, ipv4(remote[0].join("."), remote[1]));
     },
   ));
 });
