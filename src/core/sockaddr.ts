@@ -1,16 +1,16 @@
 /**
- * The decoder of Linux's `struct sockaddr`. Every supported machine is
+ * The decoder and encoder of Linux's `struct sockaddr`. Every supported machine is
  * little-endian; ports and IP addresses are in network byte order.
  *
  * @module
  */
 
-import { type Address, formatIpv6 } from "./address.ts";
+import { type Address, formatIpv6, parseIpv6 } from "./address.ts";
 
-const AF_UNIX = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const AF_NETLINK = 16;
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 const AF_VSOCK = 40;
 
 /** The size of `sa_family`, which begins every `struct sockaddr`. */
@@ -86,4 +86,47 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Encodes a `struct sockaddr_un`; an `@` in front stands for a NUL byte. */
+export function encodeUnix(path: string): Uint8Array {
+  const text = new TextEncoder().encode(path);
+  const isAbstract = path.startsWith("@");
+  // A path ends with a NUL byte; an abstract name with the structure.
+  const bytes = new Uint8Array(
+    FAMILY_SIZE + text.length + (isAbstract ? 0 : 1),
+  );
+  bytes.set(text, FAMILY_SIZE);
+  if (isAbstract) bytes[FAMILY_SIZE] = 0;
+  new DataView(bytes.buffer).setUint16(0, AF_UNIX, true);
+  return bytes;
+}
+
+/** Encodes a `struct sockaddr_in`. */
+export function encodeIpv4(hostname: string, port: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port);
+  bytes.set(hostname.split(".").map(Number), 4);
+  return bytes;
+}
+
+/**
+ * Encodes a `struct sockaddr_in6`.
+ *
+ * @param hostname The address as `canonicalIpv6()` returns it.
+ */
+export function encodeIpv6(
+  hostname: string,
+  port: number,
+  scopeId: number,
+): Uint8Array {
+  const bytes = new Uint8Array(28);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET6, true);
+  view.setUint16(2, port);
+  bytes.set(parseIpv6(hostname)!, 8);
+  view.setUint32(24, scopeId, true);
+  return bytes;
 }

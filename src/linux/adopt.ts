@@ -1,48 +1,101 @@
 /**
- * Putting a listener of the runtime's own onto an inherited socket.
+ * Puts a listener of the runtime's own onto an inherited socket.
  *
- * Neither `Deno.serve` nor `Bun.serve` takes a descriptor. So the runtime makes
- * its listener on a placeholder, and then the number of the placeholder is made
- * to mean the inherited socket: `dup3(2)` closes the placeholder's socket, and
- * the epoll instance that the runtime waits on is told to watch the inherited
- * one with the same data. The runtime goes on as if nothing had happened.
+ * Neither `Deno.serve` nor `Bun.serve` takes a descriptor. So the runtime creates
+ * its listener on a placeholder, whose number then becomes a duplicate of the
+ * inherited socket: `dup3(2)` closes the placeholder's socket, and the runtime's
+ * epoll instance gets the inherited socket with the same entry. The runtime
+ * doesn't notice the change.
  *
- * Nothing here waits for anything: between the first step and the last no
- * connection is accepted, so that all of it can be undone.
+ * Everything here is synchronous. So no connection is accepted between the first
+ * step and the last, and all steps can be undone.
  *
  * @module
  */
 
 import { type Address, sameAddress } from "../core/address.ts";
-import { parseEpollEntry } from "./procfs.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
 import type { EpollEntry, Libc } from "../ffi/libc.ts";
+import { candidateFds } from "./candidate_fds.ts";
+import { parseEpollEntry } from "./procfs.ts";
 
-/** An inherited socket that has taken a placeholder's place. */
-export interface AdoptedSocket {
-  readonly fd: number;
-  commit(): void;
-  rollback(): void;
-  pause(): void;
-  resume(): void;
-  hasPending(): boolean;
+/** The epoll instance that has a descriptor, and its entry there. */
+interface EpollRegistration {
+  readonly epollFd: number;
+  readonly entry: EpollEntry;
 }
 
-/** Where an epoll instance watches a descriptor. */
-interface Watched {
-  readonly epoll: number;
-  readonly entry: EpollEntry;
+/** An inherited socket that has taken a placeholder's place. */
+export class AdoptedSocket {
+  /** The number that the runtime knows the socket by. */
+  readonly fd: number;
+  readonly #libc: Libc;
+  readonly #inheritedFd: number;
+  readonly #wasNonBlocking: boolean;
+  readonly #registration: EpollRegistration;
+  #isPaused = false;
+
+  constructor(
+    libc: Libc,
+    fd: number,
+    inheritedFd: number,
+    wasNonBlocking: boolean,
+    registration: EpollRegistration,
+  ) {
+    this.#libc = libc;
+    this.fd = fd;
+    this.#inheritedFd = inheritedFd;
+    this.#wasNonBlocking = wasNonBlocking;
+    this.#registration = registration;
+  }
+
+  /** Closes the inherited number. After that, adopting can't be undone. */
+  commit(): void {
+    this.#libc.close(this.#inheritedFd);
+  }
+
+  /**
+   * Restores the inherited number as it was, blocking or not. The listener
+   * accepts nothing any more, and the caller closes it.
+   */
+  rollback(): void {
+    this.#libc.removeFromEpoll(this.#registration.epollFd, this.fd);
+    this.#libc.setNonBlocking(this.#inheritedFd, this.#wasNonBlocking);
+  }
+
+  /**
+   * Stops the runtime from accepting: connections wait in the socket's backlog.
+   * Must come before the runtime closes the listener, because another file may
+   * get its number then. A second call does nothing.
+   */
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#libc.removeFromEpoll(this.#registration.epollFd, this.fd);
+  }
+
+  /** Undoes {@linkcode AdoptedSocket.pause}. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    const { epollFd, entry } = this.#registration;
+    this.#libc.addToEpoll(epollFd, this.fd, entry);
+    this.#isPaused = false;
+  }
+
+  /** Checks whether a connection waits to be accepted. */
+  hasPending(): boolean {
+    return this.#libc.isReadable(this.fd);
+  }
 }
 
 /**
  * Puts an inherited socket in the place of a placeholder.
  *
- * @param libc The C library.
  * @param fd The inherited socket.
- * @param placeholder Where the placeholder is bound: an address that no other
- * socket of this process has.
- * @param from Where to begin to look for it, see {@linkcode Libc.lowestFree}.
- * @returns What became of it.
+ * @param placeholder The placeholder's address, which no other socket of this
+ * process has. A port of 0 stands for any.
+ * @param from The likely number of the placeholder, from
+ * {@linkcode Libc.findLowestFreeFd}.
  * @throws {Error} If a step fails; then `fd` is as it was.
  */
 export function adoptSocket(
@@ -51,104 +104,82 @@ export function adoptSocket(
   placeholder: Address,
   from: number,
 ): AdoptedSocket {
-  const number = findSocket(libc, placeholder, fd, from);
-  const { epoll, entry } = findWatched(libc, number);
+  const placeholderFd = findPlaceholder(libc, placeholder, fd, from);
+  const registration = findRegistration(libc, placeholderFd);
+  const { epollFd, entry } = registration;
   const wasNonBlocking = libc.isNonBlocking(fd);
-  const restore = () => libc.setNonBlocking(fd, wasNonBlocking);
-  // A blocking one hangs the event loop when somebody else accepts first.
+  // A blocking socket hangs the event loop when another process accepts first.
   libc.setNonBlocking(fd, true);
   try {
-    libc.duplicateOnto(fd, number);
-    libc.watch(epoll, number, entry);
-    // In fdinfo it could be seen, too, but reading that takes the longer the
-    // more is watched.
-    if (!libc.isWatched(epoll, number, entry)) {
+    libc.duplicateOnto(fd, placeholderFd);
+    libc.addToEpoll(epollFd, placeholderFd, entry);
+    // Verified by adding it again, because the time of reading fdinfo grows with
+    // the number of entries.
+    if (!libc.addToEpollIfAbsent(epollFd, placeholderFd, entry)) {
       throw new Error(
-        `the epoll instance ${epoll} doesn't watch descriptor ${number}`,
+        `the epoll instance ${epollFd} doesn't watch descriptor ${placeholderFd}`,
       );
     }
   } catch (error) {
     try {
-      libc.unwatch(epoll, number);
+      libc.removeFromEpoll(epollFd, placeholderFd);
     } catch {
-      // It was not watched yet.
+      // The step that failed came before adding it.
     }
-    restore();
+    libc.setNonBlocking(fd, wasNonBlocking);
     throw error;
   }
-  let isPaused = false;
-  return {
-    fd: number,
-    commit: () => libc.close(fd),
-    rollback() {
-      libc.unwatch(epoll, number);
-      restore();
-    },
-    pause() {
-      if (isPaused) return;
-      isPaused = true;
-      libc.unwatch(epoll, number);
-    },
-    resume() {
-      if (!isPaused) return;
-      libc.watch(epoll, number, entry);
-      isPaused = false;
-    },
-    hasPending: () => libc.isReadable(number),
-  };
+  return new AdoptedSocket(
+    libc,
+    placeholderFd,
+    fd,
+    wasNonBlocking,
+    registration,
+  );
 }
 
-/** Finds the one socket that is bound to an address. */
-function findSocket(
+/** Finds the one socket that is bound to the placeholder's address. */
+function findPlaceholder(
   libc: Libc,
-  address: Address,
-  except: number,
-  from: number,
+  placeholder: Address,
+  inheritedFd: number,
+  likelyFd: number,
 ): number {
-  const isIt = (fd: number) => {
-    if (fd === except) return false;
-    try {
-      const found = decodeSockaddr(libc.socketName(fd));
-      return found !== undefined && isAt(found, address);
-    } catch {
-      // Not open, or no socket.
-      return false;
-    }
-  };
-  // Very likely it is the first, but another thread may open something, too.
-  for (const fd of descriptors(libc, from)) if (isIt(fd)) return fd;
+  // Almost always the likely number, unless another thread opened a file, too.
+  for (const fd of candidateFds(libc, likelyFd)) {
+    if (fd !== inheritedFd && isPlaceholder(libc, fd, placeholder)) return fd;
+  }
   throw new Error("the placeholder's descriptor was not found");
 }
 
-/** Whether an address is the one, or on its host if that has no port. */
-function isAt(found: Address, wanted: Address): boolean {
-  if ("port" in wanted && wanted.port === 0 && "port" in found) {
-    return sameAddress({ ...found, port: 0 } as Address, wanted);
-  }
-  return sameAddress(found, wanted);
-}
-
-/** All numbers that a descriptor can have, the likely one first. */
-export function* descriptors(
+function isPlaceholder(
   libc: Libc,
-  likely?: number,
-): Generator<number> {
-  if (likely !== undefined) yield likely;
-  const size = /^FDSize:\s*(\d+)$/m.exec(libc.readFile("/proc/self/status"));
-  if (size === null) throw new Error("/proc/self/status has no FDSize");
-  for (let fd = 3; fd < Number(size[1]); fd++) yield fd;
+  fd: number,
+  expected: Address,
+): boolean {
+  try {
+    const actual = decodeSockaddr(libc.localAddress(fd));
+    if (actual === undefined) return false;
+    const isAnyPort = "port" in expected && expected.port === 0;
+    return isAnyPort && "port" in actual
+      ? sameAddress({ ...actual, port: 0 } as Address, expected)
+      : sameAddress(actual, expected);
+  } catch {
+    // The number is free, or belongs to no socket.
+    return false;
+  }
 }
 
-/** The epoll instance that watched the last placeholder. */
-let lastEpoll: number | undefined;
+/** The epoll instance that had the last placeholder. */
+let lastEpollFd: number | undefined;
 
-function findWatched(libc: Libc, fd: number): Watched {
-  for (const epoll of descriptors(libc, lastEpoll)) {
-    if (!isEpoll(libc, epoll)) continue;
-    const entry = readEntry(libc, epoll, fd);
+function findRegistration(libc: Libc, fd: number): EpollRegistration {
+  for (const epollFd of candidateFds(libc, lastEpollFd)) {
+    if (!isEpoll(libc, epollFd)) continue;
+    const entry = findEpollEntry(libc, epollFd, fd);
     if (entry === undefined) continue;
-    lastEpoll = epoll;
-    return { epoll, entry };
+    lastEpollFd = epollFd;
+    return { epollFd, entry };
   }
   throw new Error("no epoll instance watches the placeholder");
 }
@@ -161,19 +192,18 @@ function isEpoll(libc: Libc, fd: number): boolean {
   }
 }
 
-function readEntry(
+function findEpollEntry(
   libc: Libc,
-  epoll: number,
+  epollFd: number,
   fd: number,
 ): EpollEntry | undefined {
-  const { inode } = libc.status(fd);
-  let rest = "";
-  for (const part of libc.readParts(`/proc/self/fdinfo/${epoll}`)) {
-    const text = rest + part;
+  const { inode } = libc.statDescriptor(fd);
+  let partialLine = "";
+  for (const chunk of libc.readChunks(`/proc/self/fdinfo/${epollFd}`)) {
+    const text = partialLine + chunk;
     const entry = parseEpollEntry(text, fd, inode);
     if (entry !== undefined) return entry;
-    // The last line may not be whole.
-    rest = text.slice(text.lastIndexOf("\n") + 1);
+    partialLine = text.slice(text.lastIndexOf("\n") + 1);
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * Several sources of metadata as one.
+ * A chain of inspectors.
  *
  * @module
  */
@@ -7,11 +7,11 @@
 import type { DescriptorInfo, Inspector } from "../core/info.ts";
 
 /**
- * Asks sources one after another, each only for what those before it can't
- * tell. A source is not made before it is needed.
+ * Combines inspectors: each inspects only the descriptors that the previous ones
+ * don't fully know.
  *
- * @param sources Makes each source; `undefined` where there is none.
- * @returns One source.
+ * @param sources Create the inspectors when they are needed; `undefined` where
+ * one isn't available.
  */
 export function firstKnown(
   ...sources: readonly (() => Inspector | undefined)[]
@@ -19,15 +19,17 @@ export function firstKnown(
   return {
     inspect(fds) {
       const infos: DescriptorInfo[] = fds.map(() => ({ kind: "unknown" }));
-      let left = [...fds.keys()];
+      let pending = [...fds.keys()];
       for (const source of sources) {
-        const more = source()?.inspect(left.map((at) => fds[at]!)) ?? [];
-        more.forEach((info, at) => {
-          const index = left[at]!;
+        const results = source()?.inspect(pending.map((index) =>
+          fds[index]!
+        )) ?? [];
+        for (const [position, info] of results.entries()) {
+          const index = pending[position]!;
           if (rank(info) > rank(infos[index]!)) infos[index] = info;
-        });
-        left = left.filter((at) => rank(infos[at]!) < 2);
-        if (left.length === 0) break;
+        }
+        pending = pending.filter((index) => rank(infos[index]!) < 2);
+        if (pending.length === 0) break;
       }
       return infos;
     },
@@ -41,7 +43,7 @@ export function firstKnown(
   };
 }
 
-/** How much metadata tell: nothing, that it is a socket, what it is. */
+/** Ranks metadata: 0 for nothing, 1 for a socket of unknown type, 2 for more. */
 function rank(info: DescriptorInfo): 0 | 1 | 2 {
   if (info.kind === "unknown") return 0;
   return info.kind === "socket" && info.type === undefined ? 1 : 2;

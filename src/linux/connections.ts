@@ -1,7 +1,7 @@
 /**
  * The connections that a runtime's own server has accepted. The runtimes don't
- * show them; the operating system does: they are the sockets of this process
- * that have the listener's address and a peer.
+ * report them, so they are found as the sockets of this process that have the
+ * listener's address and a peer.
  *
  * @module
  */
@@ -9,34 +9,32 @@
 import { type Address, sameAddress } from "../core/address.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
 import type { Libc } from "../ffi/libc.ts";
-import { descriptors } from "./adopt.ts";
+import { candidateFds } from "./candidate_fds.ts";
 
-/** What is known of the open connections of a listener. */
+/** The open connections of a server. */
 export interface OpenConnections {
-  /** How many there are. */
+  /** The number of connections. */
   readonly count: number;
-  /** Whether one of them has sent something that nobody has read yet. */
+  /** Whether a connection has received bytes that nobody has read. */
   readonly hasInput: boolean;
 }
 
 /**
- * Counts the connections that were accepted at addresses.
+ * Counts the connections that were accepted at the listeners' addresses.
  *
- * @param libc The C library.
- * @param listening The addresses of the listeners.
- * @returns What is known; `undefined` if it can't be told, since no descriptor
- * is free to look with, say.
+ * @returns The connections; `undefined` if they can't be counted, because no
+ * descriptor is free, for example.
  */
 export function openConnections(
   libc: Libc,
-  listening: readonly Address[],
+  listenAddresses: readonly Address[],
 ): OpenConnections | undefined {
   try {
     let count = 0;
     let hasInput = false;
-    for (const fd of accepted(libc, listening)) {
+    for (const fd of acceptedFds(libc, listenAddresses)) {
       count++;
-      hasInput ||= libc.hasInput(fd);
+      hasInput ||= libc.hasUnreadBytes(fd);
     }
     return { count, hasInput };
   } catch {
@@ -45,36 +43,35 @@ export function openConnections(
 }
 
 /**
- * Ends the connections that were accepted at addresses, in both directions. The
- * runtime notices, and closes them.
- *
- * @param libc The C library.
- * @param listening The addresses of the listeners.
+ * Shuts down the connections that were accepted at the listeners' addresses, so
+ * that the runtime closes them.
  */
-export function closeConnections(
+export function endConnections(
   libc: Libc,
-  listening: readonly Address[],
+  listenAddresses: readonly Address[],
 ): void {
-  for (const fd of accepted(libc, listening)) {
+  for (const fd of acceptedFds(libc, listenAddresses)) {
     try {
-      libc.endConnection(fd);
+      libc.shutdownConnection(fd);
     } catch {
-      // The peer was faster.
+      // The peer has closed the connection already.
     }
   }
 }
 
-function* accepted(
+function* acceptedFds(
   libc: Libc,
-  listening: readonly Address[],
+  listenAddresses: readonly Address[],
 ): Generator<number> {
-  for (const fd of descriptors(libc)) {
+  for (const fd of candidateFds(libc)) {
     try {
-      const address = decodeSockaddr(libc.socketName(fd));
+      const address = decodeSockaddr(libc.localAddress(fd));
       if (address === undefined) continue;
-      if (!listening.some((each) => isAcceptedAt(address, each))) continue;
-      // Fails for the listener itself, which has no peer.
-      libc.peerName(fd);
+      if (!listenAddresses.some((listen) => isAcceptedAt(address, listen))) {
+        continue;
+      }
+      // Fails for the listener itself, because it has no peer.
+      libc.peerAddress(fd);
     } catch {
       continue;
     }
@@ -82,13 +79,13 @@ function* accepted(
   }
 }
 
-/** Whether a socket of an address can come from a listener. */
-function isAcceptedAt(address: Address, listener: Address): boolean {
-  if (!("hostname" in listener)) return sameAddress(address, listener);
-  if (!("hostname" in address) || address.port !== listener.port) return false;
-  // A listener on all addresses accepts at each, but only of its own family: what
-  // it accepts over IPv4 at :: has an address of IPv6.
-  if (address.kind !== listener.kind) return false;
-  return listener.hostname === "0.0.0.0" || listener.hostname === "::" ||
-    sameAddress(address, listener);
+/** Checks whether a listener can have accepted a connection with an address. */
+function isAcceptedAt(address: Address, listen: Address): boolean {
+  if (!("hostname" in listen)) return sameAddress(address, listen);
+  if (!("hostname" in address) || address.port !== listen.port) return false;
+  // A listener on all addresses accepts connections of its own family only: over
+  // IPv4, a listener at :: accepts connections with IPv6 addresses.
+  if (address.kind !== listen.kind) return false;
+  return listen.hostname === "0.0.0.0" || listen.hostname === "::" ||
+    sameAddress(address, listen);
 }

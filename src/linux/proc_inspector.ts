@@ -1,5 +1,5 @@
 /**
- * What Linux says of descriptors in `/proc`.
+ * Metadata of descriptors from `/proc`.
  *
  * @module
  */
@@ -13,40 +13,37 @@ import type {
 } from "../core/info.ts";
 import { parseFdinfo, SOCKET_TABLES, SocketSearch } from "./procfs.ts";
 
-/** What {@linkcode procInspector} reads, so that it can be tested. */
+/** Reads files for {@linkcode procInspector}; injected for tests. */
 export interface ProcReader {
-  /** Reads a symbolic link; throws an error with a `code` if it can't. */
+  /** Reads a symbolic link; throws an error with a `code` if that fails. */
   readLink(path: string): string;
   /** Reads a small file. */
   text(path: string): string;
   /**
-   * The lines of a file, read no further than they are taken. Throws when the
-   * first is taken, if the file can't be read.
+   * Reads a file line by line, no further than the caller iterates. Throws at
+   * the first line if the file can't be read.
    */
   lines(path: string): Iterable<string>;
-  /** What a path leads to; throws an error with a `code` if it can't. */
+  /** Reads the metadata of a file; throws an error with a `code` on failure. */
   status(path: string): PathInfo;
 }
 
 /**
- * Makes a source of metadata of this process's descriptors. Where `/proc` can't
- * be read (not Linux, or no permission), or doesn't list a socket (it belongs to
- * another network namespace), that much stays unknown and is not guessed.
- *
- * @param reader Reads `/proc`.
- * @returns The source.
+ * Creates an inspector of this process's descriptors. Metadata are unknown where
+ * `/proc` can't be read (other systems, missing permission), and where it doesn't
+ * list a socket (other network namespaces).
  */
 export function procInspector(reader: ProcReader): Inspector {
   return {
     inspect(fds) {
-      const infos = fds.map((fd) => inspectOne(fd, reader));
+      const infos = fds.map((fd) => inspectByProc(fd, reader));
       const inodes = infos.flatMap(socketInode);
       if (inodes.length === 0) return infos;
       const sockets = findSockets(inodes, reader);
       return infos.map((info) => {
         const [inode] = socketInode(info);
-        const found = inode === undefined ? undefined : sockets.get(inode);
-        return found === undefined ? info : { ...info, ...found };
+        const socket = inode === undefined ? undefined : sockets.get(inode);
+        return socket === undefined ? info : { ...info, ...socket };
       });
     },
     inspectPath(path) {
@@ -60,8 +57,8 @@ export function procInspector(reader: ProcReader): Inspector {
   };
 }
 
-/** Reads what a descriptor is; of a socket only that it is one. */
-function inspectOne(fd: number, reader: ProcReader): DescriptorInfo {
+/** Reads the metadata of a descriptor; for a socket, only the common part. */
+function inspectByProc(fd: number, reader: ProcReader): DescriptorInfo {
   const link = linkOf(fd, reader);
   if (link === null) return { kind: "closed" };
   if (link === undefined) return { kind: "unknown" };
@@ -71,7 +68,7 @@ function inspectOne(fd: number, reader: ProcReader): DescriptorInfo {
     return { kind: "socket", ...common, inode: BigInt(inode) };
   }
   try {
-    // Through the link, which leads to the file even where it has no path.
+    // Through the link, which leads to the file even if that has no path.
     return { ...common, ...reader.status(`/proc/self/fd/${fd}`) };
   } catch {
     return { kind: "unknown", ...common };
@@ -89,7 +86,7 @@ function readFlags(
   }
 }
 
-/** The inode of a socket of which no more is known yet. */
+/** Returns the inode of a socket, which the tables may list. */
 function socketInode({ kind, inode }: DescriptorInfo): string[] {
   return kind === "socket" && inode !== undefined ? [String(inode)] : [];
 }
@@ -97,20 +94,20 @@ function socketInode({ kind, inode }: DescriptorInfo): string[] {
 function findSockets(
   inodes: readonly string[],
   reader: ProcReader,
-): Map<string, SocketInfo> {
+): ReadonlyMap<string, SocketInfo> {
   const search = new SocketSearch(inodes);
-  const tables = SOCKET_TABLES.map(({ file, look }) => ({
-    look,
+  const tables = SOCKET_TABLES.map(({ file, scan }) => ({
+    scan,
     lines: reader.lines(`/proc/self/net/${file}`)[Symbol.iterator](),
   }));
   try {
-    let left = tables;
-    for (const hurry of [true, false]) {
-      left = left.filter(({ look, lines }) => {
+    let unfinished = tables;
+    for (const stopAfterListeners of [true, false]) {
+      unfinished = unfinished.filter(({ scan, lines }) => {
         try {
-          return !search.done && look(lines, search, hurry);
+          return !search.done && scan(lines, search, stopAfterListeners);
         } catch {
-          // No such table, IPv6 switched off for example: it holds no socket.
+          // The table doesn't exist, because IPv6 is disabled for example.
           return false;
         }
       });
@@ -118,21 +115,16 @@ function findSockets(
   } finally {
     for (const { lines } of tables) lines.return?.();
   }
-  return search.found;
+  return search.results;
 }
 
 /**
- * Reads the operating system's name for what a descriptor is open on.
+ * Reads the kernel's name for the file that a descriptor is open on.
  *
- * @param fd The descriptor.
- * @param reader Reads `/proc`.
- * @returns The name; `null` if the descriptor isn't open, `undefined` if that
- * can't be told.
+ * @returns The name; `null` if the descriptor isn't open, `undefined` if `/proc`
+ * can't be read.
  */
-function linkOf(
-  fd: number,
-  reader: ProcReader,
-): string | null | undefined {
+function linkOf(fd: number, reader: ProcReader): string | null | undefined {
   try {
     return reader.readLink(`/proc/self/fd/${fd}`);
   } catch (error) {

@@ -1,23 +1,26 @@
 /**
- * The text of Linux's `/proc` files on descriptors, read into metadata
- * (`proc_pid_fdinfo(5)`, `proc_pid_net(5)`).
+ * Parses the files of `/proc` about descriptors (`proc_pid_fdinfo(5)`,
+ * `proc_pid_net(5)`).
  *
  * @module
  */
 
 import { type Address, formatIpv6 } from "../core/address.ts";
 import type { CommonInfo, SocketInfo } from "../core/info.ts";
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from "../core/sockaddr.ts";
 import { socketInfo } from "../core/socket_info.ts";
+import {
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+} from "../ffi/constants.ts";
+import type { EpollEntry } from "../ffi/libc.ts";
 
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
-
-/**
- * Reads the flags in `/proc/self/fdinfo/FD`.
- *
- * @param text The file.
- * @returns The flags; empty if the text has none.
- */
+/** Parses the flags in `/proc/self/fdinfo/FD`; empty if the text has none. */
 export function parseFdinfo(
   text: string,
 ): Pick<CommonInfo, "nonBlocking" | "closeOnExec"> {
@@ -31,19 +34,14 @@ export function parseFdinfo(
 }
 
 /**
- * Reads what an epoll instance has noted of a descriptor in
- * `/proc/self/fdinfo/FD`.
- *
- * @param text The file.
- * @param fd The descriptor.
- * @param inode The inode of what it is open on.
- * @returns The entry; `undefined` if the instance doesn't watch it.
+ * Parses the entry of a descriptor, which is open on the inode, in an epoll
+ * instance's `/proc/self/fdinfo/FD`.
  */
 export function parseEpollEntry(
   text: string,
   fd: number,
   inode: bigint,
-): { readonly events: number; readonly data: bigint } | undefined {
+): EpollEntry | undefined {
   const line = new RegExp(
     `^tfd:\\s*${fd} events:\\s*([0-9a-f]+) data:\\s*([0-9a-f]+)\\s+pos:\\S+ ` +
       `ino:${inode.toString(16)} `,
@@ -55,102 +53,98 @@ export function parseEpollEntry(
   };
 }
 
-/** Sockets that are looked for, by their inodes. */
+/** A search for sockets by their inodes, in decimal. */
 export class SocketSearch {
-  readonly #wanted: Set<string>;
-  /** What was found. */
-  readonly found: Map<string, SocketInfo> = new Map();
+  readonly #missing: Set<string>;
+  readonly #results: Map<string, SocketInfo> = new Map();
 
-  /** @param inodes The inodes, in decimal. */
   constructor(inodes: Iterable<string>) {
-    this.#wanted = new Set(inodes);
+    this.#missing = new Set(inodes);
   }
 
-  /** Whether there is nothing left to look for. */
+  /** The sockets that were found, by inode. */
+  get results(): ReadonlyMap<string, SocketInfo> {
+    return this.#results;
+  }
+
   get done(): boolean {
-    return this.#wanted.size === 0;
+    return this.#missing.size === 0;
   }
 
-  /** Whether a socket is looked for. */
-  wants(inode: string): boolean {
-    return this.#wanted.has(inode);
+  isMissing(inode: string): boolean {
+    return this.#missing.has(inode);
   }
 
-  /** Notes a socket that was looked for. */
   add(inode: string, info: SocketInfo): void {
-    this.found.set(inode, info);
-    this.#wanted.delete(inode);
+    this.#results.set(inode, info);
+    this.#missing.delete(inode);
   }
 }
 
 /** A table of sockets below `/proc/net`. */
 export interface SocketTable {
-  /** The file below `/proc/net`. */
+  /** The file's name. */
   readonly file: string;
   /**
-   * Looks for sockets, and takes no more lines than it must.
+   * Searches the lines that are left of the file, and reads no more of them than
+   * necessary. Connections take long: `stopAfterListeners` leaves them for a
+   * second call.
    *
-   * @param lines The lines of the file that have not been taken yet.
-   * @param search What is looked for.
-   * @param hurry Whether to leave what takes long for a second call.
-   * @returns Whether there is more to look through.
+   * @returns Whether lines are left for a second call.
    */
-  readonly look: (
+  readonly scan: (
     lines: Iterator<string>,
     search: SocketSearch,
-    hurry: boolean,
+    stopAfterListeners: boolean,
   ) => boolean;
 }
 
-const IPV4 = { kind: "ipv4", domain: 2 } as const;
-const IPV6 = { kind: "ipv6", domain: 10 } as const;
-/** MPTCP sockets are in the tables of TCP, too, and look the same. */
-const TCP = { type: 1, protocol: undefined } as const;
-const UDP = { type: 2, protocol: 17 } as const;
-const UDPLITE = { type: 2, protocol: 136 } as const;
+const IPV4 = { kind: "ipv4", domain: AF_INET } as const;
+const IPV6 = { kind: "ipv6", domain: AF_INET6 } as const;
+/** The tables list MPTCP sockets, too, in the same form as those of TCP. */
+const TCP = { type: SOCK_STREAM, protocol: undefined } as const;
+const UDP = { type: SOCK_DGRAM, protocol: IPPROTO_UDP } as const;
+const UDPLITE = { type: SOCK_DGRAM, protocol: IPPROTO_UDPLITE } as const;
 /** Raw sockets have their protocol in the place of the port. */
-const RAW = { type: 3, protocol: "port" } as const;
-const NETLINK_DOMAIN = 16;
+const RAW = { type: SOCK_RAW, protocol: "port" } as const;
 
 /**
- * The tables to look in, in this order. Where a socket isn't in any of them (it
- * belongs to another network namespace, is neither listening nor connected, or
- * of a rarer family), nothing more is known of it.
+ * The tables, in the order of the search. No table lists the sockets of another
+ * network namespace, those that neither listen nor are connected, and those of
+ * rarer families.
  */
 export const SOCKET_TABLES: readonly SocketTable[] = [
   inetTable("tcp", { ...IPV4, ...TCP }),
   inetTable("tcp6", { ...IPV6, ...TCP }),
   inetTable("udp", { ...IPV4, ...UDP }),
   inetTable("udp6", { ...IPV6, ...UDP }),
-  { file: "netlink", look: lookNetlink },
+  { file: "netlink", scan: scanNetlink },
   inetTable("udplite", { ...IPV4, ...UDPLITE }),
   inetTable("udplite6", { ...IPV6, ...UDPLITE }),
   inetTable("raw", { ...IPV4, ...RAW }),
   inetTable("raw6", { ...IPV6, ...RAW }),
-  // Last: what it says of a socket that is in another table could be forged.
-  { file: "unix", look: lookUnix },
+  // Last, because its records of sockets in other tables can be forged.
+  { file: "unix", scan: scanUnix },
 ];
 
-/** What a table of an internet protocol holds. */
+/** The properties that all sockets of an internet protocol's table share. */
 interface InetProtocol {
   readonly kind: "ipv4" | "ipv6";
   /** `SO_DOMAIN`. */
   readonly domain: number;
   /** `SO_TYPE`. */
   readonly type: number;
-  /** `SO_PROTOCOL`, where the table tells it. */
+  /** `SO_PROTOCOL`, if the table determines it. */
   readonly protocol: number | "port" | undefined;
 }
 
-/** States of a socket in the tables, see `include/net/tcp_states.h`. */
-const SYN_SENT = "02";
-const CLOSE = "07";
-const LISTEN = "0A";
+/** States of a socket, see `include/net/tcp_states.h`. */
+const TCP_STATE = { synSent: "02", close: "07", listen: "0A" } as const;
 
 function inetTable(file: string, protocol: InetProtocol): SocketTable {
   return {
     file,
-    look(lines, search, hurry) {
+    scan(lines, search, stopAfterListeners) {
       for (const line of rest(lines)) {
         // sl, local, remote, state, queues, timer, retransmits, uid, timeout,
         // inode
@@ -158,13 +152,14 @@ function inetTable(file: string, protocol: InetProtocol): SocketTable {
           /^\s*\d+: (\S+) (\S+) (\S+) \S+ \S+ \S+\s+\d+\s+\d+ (\d+)/
             .exec(line) ?? [];
         if (inode === undefined) continue;
-        if (search.wants(inode)) {
+        if (search.isMissing(inode)) {
           search.add(inode, inetSocket(protocol, local!, remote!, state!));
           if (search.done) return false;
         }
-        // The kernel lists those that listen first. There may be very many
-        // connections: everything else is looked through before them.
-        if (hurry && protocol.type === TCP.type && state !== LISTEN) {
+        // The kernel lists listeners first. Connections may be very many, so all
+        // other tables are searched before them.
+        const isListener = state === TCP_STATE.listen;
+        if (stopAfterListeners && protocol.type === TCP.type && !isListener) {
           return true;
         }
       }
@@ -173,7 +168,7 @@ function inetTable(file: string, protocol: InetProtocol): SocketTable {
   };
 }
 
-/** What is left of an iterator, which stays open when a loop is left early. */
+/** Iterates on, and leaves the iterator open when a loop ends early. */
 function* rest<T>(iterator: Iterator<T>): Generator<T> {
   for (let step = iterator.next(); !step.done; step = iterator.next()) {
     yield step.value;
@@ -188,12 +183,13 @@ function inetSocket(
 ): SocketInfo {
   const address = parseAddress(localText, kind);
   const remote = parseAddress(remoteText, kind);
-  const connected = remote.port !== 0 && state !== SYN_SENT && state !== CLOSE;
+  const connected = remote.port !== 0 && state !== TCP_STATE.synSent &&
+    state !== TCP_STATE.close;
   return socketInfo({
     domain,
     type,
     protocol: protocol === "port" ? address.port : protocol,
-    listening: type === TCP.type && state === LISTEN,
+    listening: type === TCP.type && state === TCP_STATE.listen,
     address,
     peer: connected ? remote : undefined,
     connected,
@@ -211,23 +207,22 @@ function parseAddress(
 }
 
 /**
- * The bytes of an address that the kernel prints as 32-bit words in its own
- * byte order; every machine that Deno, Bun and Node run on is little-endian
- * (Node on s390x aside, where it would read in the wrong order).
+ * Parses an address, which the kernel prints as 32-bit words in the machine's
+ * byte order: little-endian on all machines of Deno, Bun and Node except s390x.
  */
 function addressBytes(hex: string): number[] {
   const bytes: number[] = [];
   for (let word = 0; word < hex.length; word += 8) {
-    for (let at = word + 6; at >= word; at -= 2) {
-      bytes.push(parseInt(hex.slice(at, at + 2), 16));
+    for (let byte = word + 6; byte >= word; byte -= 2) {
+      bytes.push(parseInt(hex.slice(byte, byte + 2), 16));
     }
   }
   return bytes;
 }
 
-/** `__SO_ACCEPTCON`: a Unix socket listens. */
+/** `__SO_ACCEPTCON`: the flag of a listening Unix socket. */
 const UNIX_ACCEPTCON = 0x10000;
-/** `SS_CONNECTED`: a Unix socket has a peer. */
+/** `SS_CONNECTED`: the state of a Unix socket that has a peer. */
 const UNIX_CONNECTED = 3;
 
 /**
@@ -237,16 +232,15 @@ const UNIX_RECORD =
   /^[0-9a-f]+: [0-9A-F]+ ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) +(\d+)(?: (.*))?$/s;
 
 /**
- * The kernel doesn't escape paths, and whoever may bind a socket can put a line
- * break into one, with anything behind it. So whatever is no record belongs to
- * the path before it, and an inode that two records claim is not believed, for
- * which all of them are read. What remains is a forged record of a socket that is
- * in no table, or in one that is not read so far: where that matters, the C
- * library is to be asked.
+ * The kernel doesn't escape paths. Whoever may bind a socket can put a line break
+ * into its path, and a forged record after that. So a line that is no record
+ * belongs to the path before it, and an inode with two records is not trusted,
+ * which takes reading all of them. A forged record of a socket that is in no
+ * table remains possible: where that matters, use the C library.
  */
-function lookUnix(lines: Iterator<string>, search: SocketSearch): boolean {
+function scanUnix(lines: Iterator<string>, search: SocketSearch): boolean {
   const records = new Map<string, RegExpExecArray>();
-  const claimedTwice = new Set<string>();
+  const ambiguous = new Set<string>();
   const paths = new Map<string, string>();
   let last: string | undefined;
   for (const line of rest(lines)) {
@@ -257,14 +251,14 @@ function lookUnix(lines: Iterator<string>, search: SocketSearch): boolean {
     }
     const inode = record[5]!;
     last = undefined;
-    if (!search.wants(inode)) continue;
-    if (records.has(inode)) claimedTwice.add(inode);
+    if (!search.isMissing(inode)) continue;
+    if (records.has(inode)) ambiguous.add(inode);
     records.set(inode, record);
     paths.set(inode, record[6] ?? "");
     last = inode;
   }
   for (const [inode, record] of records) {
-    if (claimedTwice.has(inode)) search.add(inode, { kind: "socket" });
+    if (ambiguous.has(inode)) search.add(inode, { kind: "socket" });
     else search.add(inode, unixSocket(record, paths.get(inode)!));
   }
   return false;
@@ -275,7 +269,7 @@ function unixSocket(record: RegExpExecArray, path: string): SocketInfo {
     parseInt(hex, 16)
   ) as [number, number, number, number];
   return socketInfo({
-    domain: 1,
+    domain: AF_UNIX,
     type,
     protocol,
     listening: (flags & UNIX_ACCEPTCON) !== 0,
@@ -287,25 +281,25 @@ function unixSocket(record: RegExpExecArray, path: string): SocketInfo {
 
 function unixAddress(path: string): Address | undefined {
   if (path === "") return { kind: "unix-unnamed" };
-  // Bytes that are no UTF-8 can't be told from each other.
+  // Every byte that isn't valid UTF-8 became the same character.
   if (path.includes("\ufffd")) return undefined;
   if (!path.startsWith("@")) return { kind: "unix", path };
-  // The kernel writes "@" for every NUL byte: one begins an abstract name (or,
-  // never with systemd, a relative path), any other could be either.
+  // The kernel prints NUL bytes as "@". The first one begins an abstract name (a
+  // relative path, too, but systemd has none); any other could be either.
   const name = path.slice(1);
   return name.includes("@") ? undefined : { kind: "unix-abstract", name };
 }
 
-function lookNetlink(lines: Iterator<string>, search: SocketSearch): boolean {
+function scanNetlink(lines: Iterator<string>, search: SocketSearch): boolean {
   for (const line of rest(lines)) {
     // sk, Eth (the protocol), Pid, Groups, Rmem, Wmem, Dump, Locks, Drops, Inode
     const fields = line.trim().split(/\s+/);
     const inode = fields[9];
-    if (inode === undefined || !search.wants(inode)) continue;
+    if (inode === undefined || !search.isMissing(inode)) continue;
     search.add(
       inode,
       socketInfo({
-        domain: NETLINK_DOMAIN,
+        domain: AF_NETLINK,
         protocol: Number(fields[1]),
         listening: false,
         address: {

@@ -1,17 +1,17 @@
 /**
- * The C library on whichever runtime this is, where that lets programs call it.
+ * The C library on the runtimes that let programs call it.
  *
  * @module
  */
 
-import { type BunFfi, openBunLibc } from "../ffi/bun.ts";
-import { type DenoFfi, openDenoLibc } from "../ffi/deno.ts";
-import { Libc, type RawLibc } from "../ffi/libc.ts";
-import { type NodeFfi, openNodeLibc } from "../ffi/node.ts";
+import { bindBunFunctions, type BunFfi } from "../ffi/bun.ts";
+import { bindDenoFunctions, type DenoFfi } from "../ffi/deno.ts";
+import { Libc, LIBC_FUNCTIONS } from "../ffi/libc.ts";
+import { bindNodeFunctions, type NodeFfi } from "../ffi/node.ts";
 import { optionalBuiltin, processGlobal } from "./builtin.ts";
 import type { MissingLibc } from "./platform.ts";
 
-/** What is said where there is no C library. */
+/** The reason and the remedy where the C library can't be called. */
 export const NO_LIBC: MissingLibc = {
   reason: "the C library can't be called here: that takes Linux on x86_64 or " +
     "arm64, and a unit without MemoryDenyWriteExecute=yes: use the portable path",
@@ -20,50 +20,65 @@ export const NO_LIBC: MissingLibc = {
 
 /** Opens the C library through `Deno.dlopen`. */
 export function denoLibc(deno: DenoFfi): Libc | undefined {
-  return open(() => openDenoLibc(deno));
+  return openCalls((isX64) =>
+    new Libc(bindDenoFunctions(deno, LIBC_FUNCTIONS), isX64)
+  );
 }
 
 /** Opens the C library through `bun:ffi`. */
 export function bunLibc(): Libc | undefined {
-  return open(() => openBunLibc(optionalBuiltin("bun:ffi") as BunFfi));
+  return openCalls((isX64) =>
+    new Libc(bindBunFunctions(bunFfi()!, LIBC_FUNCTIONS), isX64)
+  );
 }
 
 /** Opens the C library through `node:ffi`, which Node has from 26 on. */
 export function nodeLibc(): Libc | undefined {
-  return open(() =>
-    openNodeLibc(quietly(() => optionalBuiltin("node:ffi")) as NodeFfi)
+  return openCalls((isX64) =>
+    new Libc(bindNodeFunctions(nodeFfi()!, LIBC_FUNCTIONS), isX64)
   );
 }
 
 /**
- * Loads a module without the warning that it is experimental, which Node gives
- * once: nobody who reads it chose to use that module, and what it is used for
- * here is tested with each version of Node.
+ * Opens calls of the C library.
+ *
+ * @returns The calls; `undefined` on other machines than those whose constants
+ * are in `ffi/constants.ts`, without permission, and where the runtime or the C
+ * library is too old.
  */
-export function quietly<T>(load: () => T): T {
-  const global = processGlobal()!;
-  const { emitWarning } = global;
-  global.emitWarning = (warning, ...options) => {
-    if (options[0] === "ExperimentalWarning") return;
-    emitWarning.call(global, warning, ...options);
-  };
-  try {
-    return load();
-  } finally {
-    global.emitWarning = emitWarning;
-  }
-}
-
-function open(openRaw: () => RawLibc): Libc | undefined {
+export function openCalls<Calls>(
+  open: (isX64: boolean) => Calls,
+): Calls | undefined {
   const { platform, arch } = processGlobal()!;
-  // The numbers in libc.ts are those of Linux on these machines.
   if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) {
     return undefined;
   }
   try {
-    return new Libc(openRaw(), arch === "x64");
+    return open(arch === "x64");
   } catch {
-    // None that can be opened: too old a C library or runtime, or no permission.
     return undefined;
+  }
+}
+
+/** Loads `bun:ffi`, which only Bun has. */
+export function bunFfi(): BunFfi | undefined {
+  return optionalBuiltin("bun:ffi") as BunFfi | undefined;
+}
+
+/**
+ * Loads `node:ffi` without Node's warning that it is experimental, because the
+ * user didn't choose it, and the tests cover it with each version of Node.
+ */
+export function nodeFfi(): NodeFfi | undefined {
+  const process = processGlobal()!;
+  const { emitWarning } = process;
+  process.emitWarning = (warning, ...options) => {
+    if (options[0] === "ExperimentalWarning") return;
+    emitWarning.call(process, warning, ...options);
+  };
+  try {
+    return optionalBuiltin("node:ffi") as NodeFfi | undefined;
+  } finally {
+    process.emitWarning = emitWarning;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Reading `/proc` through `node:fs`, which all three runtimes have.
+ * Reads `/proc` through `node:fs`, which all three runtimes have.
  *
  * @module
  */
 
-import type { BigIntStats } from "node:fs";
-import type { FileKind } from "../core/info.ts";
+import { MQUEUE_MAGIC } from "../ffi/constants.ts";
+import { fileKind } from "../linux/file_kind.ts";
 import type { ProcReader } from "../linux/proc_inspector.ts";
 import { builtin } from "./builtin.ts";
 
@@ -17,9 +17,13 @@ export const procReader: ProcReader = {
   text: (path) => builtin("node:fs").readFileSync(path, "utf8"),
   lines: readLines,
   status(path) {
-    const stat = builtin("node:fs").statSync(path, { bigint: true });
+    const fs = builtin("node:fs");
+    const stat = fs.statSync(path, { bigint: true });
+    const kind = fileKind(Number(stat.mode));
+    const isQueue = kind === "file" &&
+      fs.statfsSync(path, { bigint: true }).type === MQUEUE_MAGIC;
     return {
-      kind: fileKind(path, stat),
+      kind: isQueue ? "message-queue" : kind,
       device: stat.dev,
       inode: stat.ino,
       specialDevice: stat.rdev,
@@ -27,43 +31,28 @@ export const procReader: ProcReader = {
   },
 };
 
-function fileKind(path: string, stat: BigIntStats): FileKind {
-  if (stat.isFIFO()) return "fifo";
-  if (stat.isCharacterDevice()) return "character-device";
-  if (!stat.isFile()) return "other";
-  return isMessageQueue(path) ? "message-queue" : "file";
-}
-
-/** The type of the file system of POSIX message queues, see `statfs(2)`. */
-const MQUEUE_MAGIC = 0x19800202n;
-
-function isMessageQueue(path: string): boolean {
-  const { type } = builtin("node:fs").statfsSync(path, { bigint: true });
-  return type === MQUEUE_MAGIC;
-}
-
 function* readLines(path: string): Generator<string> {
   const fs = builtin("node:fs");
   const fd = fs.openSync(path, "r");
   try {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const chunk = new Uint8Array(CHUNK_BYTES);
-    let rest = "";
+    let partialLine = "";
     for (;;) {
-      const bytes = fs.readSync(fd, chunk, 0, chunk.length, null);
-      if (bytes === 0) break;
-      const lines = (rest +
-        decoder.decode(chunk.subarray(0, bytes), { stream: true })).split("\n");
-      rest = lines.pop()!;
+      const length = fs.readSync(fd, chunk, 0, chunk.length, null);
+      if (length === 0) break;
+      const text = decoder.decode(chunk.subarray(0, length), { stream: true });
+      const lines = (partialLine + text).split("\n");
+      partialLine = lines.pop()!;
       yield* lines;
     }
-    if (rest !== "") yield rest;
+    if (partialLine !== "") yield partialLine;
   } finally {
     fs.closeSync(fd);
   }
 }
 
-/** The command line of a process, where `/proc` shows it. */
+/** Reads the command line of a process; `undefined` if `/proc` hides it. */
 export function readCommandLine(pid: number): string[] | undefined {
   try {
     return builtin("node:fs").readFileSync(`/proc/${pid}/cmdline`, "utf8")

@@ -1,5 +1,5 @@
 /**
- * What `fstat(2)` says of descriptors, through `node:fs`: little, but on every
+ * Metadata of descriptors from `fstat(2)` through `node:fs`: few, but on every
  * system.
  *
  * @module
@@ -7,18 +7,19 @@
 
 import type { BigIntStats } from "node:fs";
 import type { DescriptorInfo, Inspector } from "../core/info.ts";
+import { fileKind } from "../linux/file_kind.ts";
 import { builtin } from "./builtin.ts";
 
 /**
- * A source for systems that have neither `/proc` nor a C library that is known
- * here. Not for Deno, whose `node:fs` knows only descriptors that Deno opened.
+ * The inspector for systems without `/proc` and a known C library. It doesn't
+ * suit Deno, whose `node:fs` accepts only descriptors that Deno opened.
  */
 export const statInspector: Inspector = {
-  inspect: (fds) => fds.map(inspectOne),
+  inspect: (fds) => fds.map(inspectByStat),
   inspectPath: () => undefined,
 };
 
-function inspectOne(fd: number): DescriptorInfo {
+function inspectByStat(fd: number): DescriptorInfo {
   let stat: BigIntStats;
   try {
     stat = builtin("node:fs").fstatSync(fd, { bigint: true });
@@ -28,8 +29,5 @@ function inspectOne(fd: number): DescriptorInfo {
   }
   const { ino: inode, dev: device, rdev: specialDevice } = stat;
   if (stat.isSocket()) return { kind: "socket", inode };
-  const common = { inode, device, specialDevice };
-  if (stat.isFIFO()) return { kind: "fifo", ...common };
-  if (stat.isCharacterDevice()) return { kind: "character-device", ...common };
-  return { kind: stat.isFile() ? "file" : "other", ...common };
+  return { kind: fileKind(Number(stat.mode)), inode, device, specialDevice };
 }

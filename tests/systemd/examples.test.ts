@@ -19,7 +19,7 @@ function read(name: string): string {
 }
 
 /** A service unit with the command line for a runtime that it has. */
-function serviceOn(name: string, runtime: Platform): string {
+function serviceOn(name: string, runtime: Runtime): string {
   const text = read(`listenfds-${name}.service`);
   const lines = text.match(/^#?ExecStart=.*$/gm)!;
   assert.equal(lines.length, RUNTIMES.length);
@@ -32,7 +32,7 @@ function serviceOn(name: string, runtime: Platform): string {
 /** Asks all that a name listens on, which takes one service. */
 async function askAll(
   name: typeof NAMES[number],
-  runtime: Platform,
+  runtime: Runtime,
 ): Promise<void> {
   const expected = `hello from ${runtime} on ${name}\n`;
   if (name === "echo") {

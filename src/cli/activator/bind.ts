@@ -11,7 +11,7 @@ import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { quote } from "../../core/errors.ts";
-import type { Sockets } from "../../ffi/sockets.ts";
+import type { SocketCalls } from "../../ffi/sockets.ts";
 import { currentPlatform } from "../../runtime/current.ts";
 import { openSocketCalls } from "../../runtime/open_sockets.ts";
 import { type Binder, BindFailure, type Bound } from "./binder.ts";
@@ -55,7 +55,7 @@ const PATH_BYTES = process.platform === "linux" ? 107 : 103;
  * @throws {UsageError} On Deno without them: it tells no descriptors.
  */
 export function bestBinder(
-  calls: Sockets | undefined = openSocketCalls(),
+  calls: SocketCalls | undefined = openSocketCalls(),
 ): Binder {
   if (calls !== undefined) return libcBinder(calls);
   if (currentPlatform().name !== "deno") return parkedBinder();

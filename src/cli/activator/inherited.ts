@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import { parseFdinfo } from "../../linux/procfs.ts";
-import type { Sockets } from "../../ffi/sockets.ts";
+import type { SocketCalls } from "../../ffi/sockets.ts";
 
 /**
  * Hides every descriptor from 3 on that programs would inherit. Runtimes make
@@ -17,7 +17,7 @@ import type { Sockets } from "../../ffi/sockets.ts";
  * @param calls The calls of the C library. Without them the descriptors are
  * closed: nothing in this process knows of them.
  */
-export function hideInherited(calls: Sockets | undefined): void {
+export function hideInherited(calls: SocketCalls | undefined): void {
   for (const fd of openDescriptors()) {
     if (fd < 3) continue;
     try {

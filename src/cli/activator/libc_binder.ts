@@ -9,17 +9,22 @@ import fs from "node:fs";
 import os from "node:os";
 import { getSystemErrorName } from "node:util";
 import type { Address } from "../../core/address.ts";
-import { decodeSockaddr } from "../../core/sockaddr.ts";
-import { LibcError } from "../../ffi/libc.ts";
 import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  decodeSockaddr,
   encodeIpv4,
   encodeIpv6,
   encodeUnix,
-  FAMILIES,
-  type Option,
-  type Sockets,
-  TYPES,
-} from "../../ffi/sockets.ts";
+} from "../../core/sockaddr.ts";
+import {
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "../../ffi/constants.ts";
+import { LibcError } from "../../ffi/descriptor_calls.ts";
+import type { SocketCalls, SocketOption } from "../../ffi/sockets.ts";
 import {
   type AcceptedConnection,
   type Binder,
@@ -38,15 +43,15 @@ const LOWEST = 128;
 const ACCEPT_MILLISECONDS = 10;
 
 const TYPE_OF = {
-  tcp: TYPES.stream,
-  udp: TYPES.datagram,
-  unix: TYPES.stream,
-  unixgram: TYPES.datagram,
-  seqpacket: TYPES.seqpacket,
+  tcp: SOCK_STREAM,
+  udp: SOCK_DGRAM,
+  unix: SOCK_STREAM,
+  unixgram: SOCK_DGRAM,
+  seqpacket: SOCK_SEQPACKET,
 } as const;
 
 /** Makes the binder. */
-export function libcBinder(calls: Sockets): Binder {
+export function libcBinder(calls: SocketCalls): Binder {
   return {
     canBind: () => true,
     seesWaiting: true,
@@ -76,7 +81,7 @@ interface Made {
   path: string | undefined;
 }
 
-function undo(calls: Sockets, { fd, path }: Made): void {
+function undo(calls: SocketCalls, { fd, path }: Made): void {
   if (fd >= 0) calls.close(fd);
   if (path !== undefined) fs.rmSync(path, { force: true });
 }
@@ -91,14 +96,14 @@ function asFailure(index: number, cause: unknown): unknown {
 }
 
 function make(
-  calls: Sockets,
+  calls: SocketCalls,
   { address, options = {} }: SocketSpec,
   from: number,
   made: Made,
 ): void {
   if (address.kind === "fifo") {
     try {
-      calls.makeFifo(address.path, options.mode ?? 0o666);
+      calls.createFifo(address.path, options.mode ?? 0o666);
       made.path = address.path;
       if (options.mode !== undefined) fs.chmodSync(address.path, options.mode);
     } catch (error) {
@@ -112,20 +117,16 @@ function make(
     return;
   }
   const isIpv6 = "hostname" in address && address.hostname.includes(":");
-  const family = "path" in address
-    ? FAMILIES.unix
-    : isIpv6
-    ? FAMILIES.ipv6
-    : FAMILIES.ipv4;
-  made.fd = calls.open(family, TYPE_OF[address.kind], from);
-  const numbers: Partial<Record<Option, number>> = {
+  const family = "path" in address ? AF_UNIX : isIpv6 ? AF_INET6 : AF_INET;
+  made.fd = calls.createSocket(family, TYPE_OF[address.kind], from);
+  const numbers: Partial<Record<SocketOption, number>> = {
     // Not for packets: two programs could have one address, and one starves.
     ...(address.kind === "tcp" && { reuseAddress: 1 }),
     ...(isIpv6 && { ipv6Only: options.ipv6Only === false ? 0 : 1 }),
     ...options.numbers,
   };
   for (const [option, value] of Object.entries(numbers)) {
-    calls.setOption(made.fd, option as Option, value);
+    calls.setOption(made.fd, option as SocketOption, value);
   }
   if ("path" in address) {
     calls.bind(made.fd, encodeUnix(address.path));
@@ -139,7 +140,7 @@ function make(
   } else {
     calls.bind(made.fd, encodeInet(address.hostname, address.port));
   }
-  if (TYPE_OF[address.kind] !== TYPES.datagram) {
+  if (TYPE_OF[address.kind] !== SOCK_DGRAM) {
     calls.listen(made.fd, options.backlog ?? DEFAULT_BACKLOG);
   }
 }
@@ -170,7 +171,7 @@ function scopeId(scope: string): number {
 }
 
 function bound(
-  calls: Sockets,
+  calls: SocketCalls,
   fds: readonly number[],
   specs: readonly SocketSpec[],
 ): Bound {
@@ -178,13 +179,13 @@ function bound(
     fds,
     ports: fds.map((fd, at) => {
       if ("path" in specs[at]!.address) return undefined;
-      const name = decodeSockaddr(calls.name(fd));
+      const name = decodeSockaddr(calls.localAddress(fd));
       return name !== undefined && "port" in name ? name.port : undefined;
     }),
     makeBlocking() {
       for (const fd of fds) calls.setNonBlocking(fd, false);
     },
-    isWaiting: () => calls.areReady(fds).includes(true),
+    isWaiting: () => calls.areReadable(fds).includes(true),
     accept: (onConnection) => acceptAll(calls, fds, onConnection),
     close() {
       for (const fd of fds) calls.close(fd);
@@ -194,7 +195,7 @@ function bound(
 }
 
 function acceptAll(
-  calls: Sockets,
+  calls: SocketCalls,
   fds: readonly number[],
   onConnection: (connection: AcceptedConnection) => void,
 ): () => void {
@@ -202,7 +203,7 @@ function acceptAll(
   for (const fd of fds) calls.setNonBlocking(fd, true);
   let isStopped = false;
   const timer = setInterval(() => {
-    for (const [index, isReady] of calls.areReady(fds).entries()) {
+    for (const [index, isReady] of calls.areReadable(fds).entries()) {
       while (isReady && !isStopped) {
         const accepted = calls.accept(fds[index]!, LOWEST);
         if (accepted === undefined) break;

@@ -14,7 +14,7 @@ import {
   parseListenEnvironment,
   parseListenNumber,
 } from "../../core/environment.ts";
-import type { AcceptQueue } from "../../ffi/libc.ts";
+import type { TcpAcceptQueue } from "../../ffi/libc.ts";
 import { isClosable } from "../../runtime/descriptors.ts";
 import type { MissingLibc } from "../../runtime/platform.ts";
 import type { RuntimeName } from "../../runtime/versions.ts";
@@ -40,7 +40,7 @@ export interface Subject {
   /** Where the inspector reads. */
   readonly source: Source;
   /** The queue of a listening TCP socket, where it can be read. */
-  acceptQueue(fd: number): AcceptQueue | undefined;
+  acceptQueue(fd: number): TcpAcceptQueue | undefined;
   /** Why the runtime's own servers can't use descriptors, if they can't. */
   readonly noAdopter: MissingLibc | undefined;
   /** See the runtimes' shims. */
@@ -58,7 +58,7 @@ export interface Examined {
   /** Whether `LISTEN_FDS` counts it. */
   readonly isCounted: boolean;
   readonly info: DescriptorInfo;
-  readonly queue: AcceptQueue | undefined;
+  readonly queue: TcpAcceptQueue | undefined;
   /** What each runtime can do with it. */
   readonly use: Readonly<Record<RuntimeName, Use>>;
 }

@@ -8,7 +8,7 @@
 import { canonicalIpv6 } from "../../core/address.ts";
 import { quote } from "../../core/errors.ts";
 import { parseBindAddress } from "../../core/listen_address.ts";
-import type { Option } from "../../ffi/sockets.ts";
+import type { SocketOption } from "../../ffi/sockets.ts";
 import { UsageError } from "./verb.ts";
 
 /** Where a socket is bound. */
@@ -45,7 +45,7 @@ export interface SocketOptions {
   /** The size of a FIFO's buffer. */
   readonly pipeSize?: number;
   /** Options that are a number, see `socket(7)`. */
-  readonly numbers?: Readonly<Partial<Record<Option, number>>>;
+  readonly numbers?: Readonly<Partial<Record<SocketOption, number>>>;
 }
 
 /** A socket to bind, and the name to hand it over under. */

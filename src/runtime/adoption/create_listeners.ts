@@ -82,7 +82,7 @@ export function createListeners<T>(
       const info = infos[index]!;
       const reserved = reserve(platform, descriptor, info, action);
       try {
-        const firstFd = libc.lowestFree(descriptor.fd);
+        const firstFd = libc.findLowestFreeFd(descriptor.fd);
         const inherited = info.address;
         const listener = factory.create(reserved.prepare(), inherited);
         placed.push({ descriptor, inherited, reserved, firstFd, listener });
@@ -131,7 +131,7 @@ export async function createListenerAsync<T>(
   let firstFd: number;
   let listener: T;
   try {
-    firstFd = libc.lowestFree(descriptor.fd);
+    firstFd = libc.findLowestFreeFd(descriptor.fd);
     listener = await factory.create(reserved.prepare(), inherited);
   } catch (error) {
     throw placeholderError(error, descriptor, action);

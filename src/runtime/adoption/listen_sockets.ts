@@ -9,7 +9,7 @@ import type { Address } from "../../core/address.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import type { AdoptedSocket } from "../../linux/adopt.ts";
 import {
-  closeConnections,
+  endConnections,
   type OpenConnections,
   openConnections,
 } from "../../linux/connections.ts";
@@ -64,10 +64,10 @@ export class ListenSockets {
   }
 
   /** Shuts the accepted connections down, where they are known. */
-  closeConnections(): void {
+  endConnections(): void {
     if (this.#libc === undefined) return;
     try {
-      closeConnections(this.#libc, this.#knownAddresses);
+      endConnections(this.#libc, this.#knownAddresses);
     } catch {
       // They can't be found, and end with the process.
     }

@@ -114,7 +114,7 @@ export class BunServers extends NativeServer {
   closeAllConnections(): void {
     // Bun still sends what has been written. On 1.2 the promise may never settle.
     for (const own of this.#own) ignoreError(own.stop(true));
-    this.sockets.closeConnections();
+    this.sockets.endConnections();
     for (const own of this.#own) own.unref();
   }
 

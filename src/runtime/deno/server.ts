@@ -132,7 +132,7 @@ export class DenoServer extends NativeServer {
       this.#isEnding = true;
       for (const { abort } of this.#socketServers) abort();
     }
-    this.sockets.closeConnections();
+    this.sockets.endConnections();
     // A server that could not be ended must not keep the process.
     for (const server of this.servers) server.unref();
   }

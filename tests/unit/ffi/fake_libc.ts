@@ -1,8 +1,8 @@
-/** A C library on a made-up kernel, which has its own idea of the layouts. */
+/** A fake C library, with its own implementation of the kernel's layouts. */
 
 import type { RawLibc } from "../../../src/ffi/libc.ts";
 
-/** What `stat(2)` says of a file. */
+/** The metadata of a file. */
 export interface FakeStat {
   readonly mode: number;
   readonly inode?: bigint;
@@ -10,7 +10,7 @@ export interface FakeStat {
   readonly specialDevice?: readonly [number, number];
 }
 
-/** An open file; what it doesn't have is asked for in vain. */
+/** An open file; reading a property that is absent fails. */
 export interface FakeFile extends FakeStat {
   /** The flags of `open(2)`. */
   readonly flags?: number;
@@ -19,7 +19,7 @@ export interface FakeFile extends FakeStat {
   readonly options?: Readonly<Record<number, number>>;
   readonly name?: Uint8Array;
   readonly peer?: Uint8Array;
-  /** How many bytes, or connections, wait. */
+  /** The number of bytes or connections that wait. */
   readonly input?: number;
   /** Whether the connection was ended in both directions. */
   readonly isShutDown?: boolean;
@@ -54,25 +54,25 @@ const PIDFS = 0x50494446n;
 /** The number that a file is opened with. */
 const OPENED = 50;
 
-/** What a made-up machine has. */
+/** The files, paths and processes of a fake machine. */
 export interface FakeMachine {
   readonly files?: Readonly<Record<number, FakeFile>>;
-  /** Which of them are closed when another program is executed. */
+  /** The descriptors that are close-on-exec. */
   readonly closeOnExec?: readonly number[];
-  /** What paths lead to, or the error of looking there. */
+  /** The file at each path, or the error number of `stat(2)`. */
   readonly paths?: Readonly<Record<string, FakeStat | number>>;
   readonly links?: Readonly<Record<string, string>>;
-  /** What files hold. */
+  /** The content of files, by path. */
   readonly texts?: Readonly<Record<string, string>>;
-  /** Processes by id: the file that a pidfd is open on. */
+  /** The file of each process's pidfd, by process id. */
   readonly processes?: Readonly<Record<number, FakeFile>>;
-  /** Whether an epoll instance forgets what it is to watch. */
+  /** Whether epoll instances ignore what is added to them. */
   readonly forgetful?: boolean;
-  /** Calls that fail, with their error. */
+  /** The error number of each call that fails. */
   readonly failing?: Readonly<Record<string, number>>;
 }
 
-/** The made-up C library, which notes the calls that were made. */
+/** The fake C library, which records the calls. */
 export class FakeLibc implements RawLibc {
   readonly files: Map<number, FakeFile>;
   readonly closeOnExec: Set<number>;
@@ -100,10 +100,10 @@ export class FakeLibc implements RawLibc {
   ): number {
     return this.#call("getsockopt", fd, (file) => {
       if (!isSocket(file)) return ENOTSOCK;
-      const found = file.options?.[option];
-      if (level !== 1 || found === undefined) return ENOPROTOOPT;
+      const number = file.options?.[option];
+      if (level !== 1 || number === undefined) return ENOPROTOOPT;
       if (view(length).getUint32(0, true) < 4) return EINVAL;
-      view(value).setInt32(0, found, true);
+      view(value).setInt32(0, number, true);
       view(length).setUint32(0, 4, true);
       return 0n;
     });
@@ -174,10 +174,10 @@ export class FakeLibc implements RawLibc {
     };
     if (emptyPath) return this.#call("statx", fd, give);
     return this.#finish("statx", text, () => {
-      const found = this.#machine.paths?.[text];
-      // AT_FDCWD: everything else would be a folder's descriptor.
+      const stat = this.#machine.paths?.[text];
+      // AT_FDCWD: any other number would be a directory's descriptor.
       if (fd !== -100) return EBADF;
-      return typeof found === "number" ? found : give(found);
+      return typeof stat === "number" ? stat : give(stat);
     });
   }
 
@@ -262,20 +262,20 @@ export class FakeLibc implements RawLibc {
       if (count !== 1 || milliseconds !== 0) return EINVAL;
       const file = this.files.get(fd);
       // POLLNVAL where it isn't open.
-      const found = file === undefined
+      const revents = file === undefined
         ? 0x20
         : (file.input ?? 0) > 0
         ? fields.getInt16(4, true) & 1
         : 0;
-      fields.setInt16(6, found, true);
-      return found === 0 ? 0n : 1n;
+      fields.setInt16(6, revents, true);
+      return revents === 0 ? 0n : 1n;
     });
   }
 
   recv(fd: number, _: Uint8Array, length: number, flags: number): number {
     return this.#call("recv", fd, (file) => {
       if (!isSocket(file)) return ENOTSOCK;
-      // MSG_PEEK and MSG_DONTWAIT: what waits stays, and nobody waits for it.
+      // MSG_PEEK and MSG_DONTWAIT: the bytes stay, and the call doesn't wait.
       if (flags !== 0x42) return EINVAL;
       const { input = 0 } = file;
       return input > 0 ? BigInt(Math.min(input, length)) : EAGAIN;
@@ -334,17 +334,17 @@ function isSocket({ mode }: FakeFile): boolean {
 
 function giveAddress(
   file: FakeFile,
-  found: Uint8Array | undefined,
+  sockaddr: Uint8Array | undefined,
   address: Uint8Array,
   length: Uint8Array,
 ): bigint | number {
   if (!isSocket(file)) return ENOTSOCK;
-  if (found === undefined) return ENOTCONN;
+  if (sockaddr === undefined) return ENOTCONN;
   const room = view(length).getUint32(0, true);
   // sizeof(struct sockaddr_un), the longest that there is.
   if (room < 110 || address.length < room) return EINVAL;
-  address.fill(0xee).set(found);
-  view(length).setUint32(0, found.length, true);
+  address.fill(0xee).set(sockaddr);
+  view(length).setUint32(0, sockaddr.length, true);
   return 0n;
 }
 
@@ -365,14 +365,14 @@ function statxBytes(
     ...[timestamp, timestamp, timestamp, timestamp].flat(),
     ...[...specialDevice, ...device].map((part) => [4, part] as [4, number]),
   ];
-  // The rest of the 256 bytes is of no use to anybody here.
+  // No caller reads the rest of the 256 bytes.
   const bytes = new Uint8Array(256).fill(0xee);
-  let at = 0;
+  let offset = 0;
   for (const [size, value] of fields) {
     const little = new DataView(new ArrayBuffer(8));
     little.setBigUint64(0, BigInt(value), true);
-    bytes.set(new Uint8Array(little.buffer, 0, size), at);
-    at += size;
+    bytes.set(new Uint8Array(little.buffer, 0, size), offset);
+    offset += size;
   }
   return bytes;
 }

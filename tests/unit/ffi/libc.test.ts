@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Libc, LibcError } from "../../../src/ffi/libc.ts";
+import { LibcError } from "../../../src/ffi/descriptor_calls.ts";
+import { Libc } from "../../../src/ffi/libc.ts";
 import {
   CHARACTER_DEVICE,
   EACCES,
@@ -20,7 +21,7 @@ import {
   SOCKET,
 } from "./fake_libc.ts";
 
-/** The calls on a made-up machine. */
+/** Creates the calls for a fake machine. */
 function libc(machine: FakeMachine): Libc {
   return new Libc(new FakeLibc(machine));
 }
@@ -54,7 +55,9 @@ test("Libc.acceptQueue() reads the queue of a socket that listens", () => {
       assert.ok(new DataView(length.buffer).getUint32(0, true) >= 32);
       value[0] = state;
       const view = new DataView(value.buffer, value.byteOffset);
-      fields.forEach((each, at) => view.setUint32(8 + 4 * at, each, true));
+      fields.forEach((field, index) =>
+        view.setUint32(8 + 4 * index, field, true)
+      );
       return 0;
     };
     return new Libc(raw).acceptQueue(3);
@@ -70,31 +73,31 @@ test("Libc throws the kernel's error, with the call", () => {
   const opened = libc({ files: { 3: { mode: FIFO }, 4: { mode: SOCKET } } });
   assertFails(() => opened.socketOption(3, "type"), "getsockopt", ENOTSOCK);
   assertFails(() => opened.socketOption(5, "type"), "getsockopt", EBADF);
-  assertFails(() => opened.socketName(3), "getsockname", ENOTSOCK);
-  assertFails(() => opened.peerName(4), "getpeername", ENOTCONN);
+  assertFails(() => opened.localAddress(3), "getsockname", ENOTSOCK);
+  assertFails(() => opened.peerAddress(4), "getpeername", ENOTCONN);
   assertFails(() => opened.isNonBlocking(5), "fcntl", EBADF);
   assertFails(() => opened.isCloseOnExec(5), "fcntl", EBADF);
-  assertFails(() => opened.status(5), "statx", EBADF);
-  assertFails(() => opened.statusOfPath("/gone"), "statx", ENOENT);
-  assertFails(() => opened.fileSystem(5), "fstatfs", EBADF);
+  assertFails(() => opened.statDescriptor(5), "statx", EBADF);
+  assertFails(() => opened.statPath("/gone"), "statx", ENOENT);
+  assertFails(() => opened.fileSystemType(5), "fstatfs", EBADF);
   assertFails(() => opened.readLink("/gone"), "readlink", ENOENT);
   assertFails(() => opened.close(5), "close", EBADF);
 });
 
-test("Libc.socketName() and Libc.peerName() give as many bytes as the kernel", () => {
+test("Libc.localAddress() and Libc.peerAddress() give as many bytes as the kernel", () => {
   const name = Uint8Array.of(1, 0);
   // A path of 108 bytes, and its NUL byte: the longest address.
   const peer = Uint8Array.of(1, 0, ...Array<number>(107).fill(97), 0);
   const opened = libc({ files: { 3: { mode: SOCKET, name, peer } } });
-  assert.deepEqual([...opened.socketName(3)], [...name]);
-  assert.deepEqual([...opened.peerName(3)], [...peer]);
+  assert.deepEqual([...opened.localAddress(3)], [...name]);
+  assert.deepEqual([...opened.peerAddress(3)], [...peer]);
 });
 
 test("Libc.isNonBlocking() and Libc.isCloseOnExec() read one flag each", () => {
   const opened = libc({
     files: {
       3: { mode: FIFO, flags: READ_WRITE | NON_BLOCKING },
-      // All flags but that one.
+      // All other flags.
       4: { mode: FIFO, flags: 0x7fffffff & ~NON_BLOCKING },
     },
     closeOnExec: [4],
@@ -117,7 +120,7 @@ test("Libc.setCloseOnExec() sets the flag where it isn't set", () => {
   assert.deepEqual(raw.calls, ["fcntl 3", "fcntl 3", "fcntl 4"]);
 });
 
-test("Libc.setCloseOnExec() tells that a descriptor isn't open", () => {
+test("Libc.setCloseOnExec() reports that a descriptor isn't open", () => {
   const raw = new FakeLibc({});
   assert.equal(new Libc(raw).setCloseOnExec(3), false);
   assert.deepEqual([...raw.closeOnExec], []);
@@ -132,27 +135,27 @@ test("Libc.setCloseOnExec() leaves the flag where it may not be set", () => {
   assert.equal(new Libc(raw).setCloseOnExec(3), true);
 });
 
-test("Libc.status() reads type, inode and devices", () => {
+test("Libc.statDescriptor() reads type, inode and devices", () => {
   const null_ = {
     mode: CHARACTER_DEVICE,
     inode: 2n ** 63n + 4n,
     device: [0, 0xfffffffe],
     specialDevice: [1, 3],
   } as const;
-  assert.deepEqual(libc({ files: { 3: null_ } }).status(3), null_);
+  assert.deepEqual(libc({ files: { 3: null_ } }).statDescriptor(3), null_);
 });
 
-test("Libc.statusOfPath() reads what a path leads to", () => {
-  const found = {
+test("Libc.statPath() reads the file at a path", () => {
+  const stat = {
     mode: REGULAR,
     inode: 4711n,
     device: [259, 2],
     specialDevice: [0, 0],
   } as const;
-  const raw = new FakeLibc({ paths: { "/srv/é": found } });
-  assert.deepEqual(new Libc(raw).statusOfPath("/srv/é"), found);
-  // An empty path must not mean the folder that the process is in.
-  assertFails(() => new Libc(raw).statusOfPath(""), "statx", ENOENT);
+  const raw = new FakeLibc({ paths: { "/srv/é": stat } });
+  assert.deepEqual(new Libc(raw).statPath("/srv/é"), stat);
+  // An empty path must not mean the current directory.
+  assertFails(() => new Libc(raw).statPath(""), "statx", ENOENT);
 });
 
 test("Libc.readLink() reads a link of any length", () => {
@@ -163,15 +166,15 @@ test("Libc.readLink() reads a link of any length", () => {
   assert.equal(opened.readLink("/proc/self/fd/4"), long);
 });
 
-test("Libc.fileSystem() reads the type of the file system", () => {
+test("Libc.fileSystemType() reads the type of the file system", () => {
   const opened = libc({
     files: {
       3: { mode: REGULAR, fileSystem: 0x19800202n },
       4: { mode: REGULAR, fileSystem: 0xff534d42n },
     },
   });
-  assert.equal(opened.fileSystem(3), 0x19800202n);
-  assert.equal(opened.fileSystem(4), 0xff534d42n);
+  assert.equal(opened.fileSystemType(3), 0x19800202n);
+  assert.equal(opened.fileSystemType(4), 0xff534d42n);
 });
 
 test("Libc.close() closes the descriptor", () => {

@@ -1,9 +1,28 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import process from "node:process";
 import { test } from "node:test";
-import { openBunLibc } from "../../../src/ffi/bun.ts";
-import { openDenoLibc } from "../../../src/ffi/deno.ts";
-import { Libc, LibcError, type RawLibc } from "../../../src/ffi/libc.ts";
-import { openNodeLibc } from "../../../src/ffi/node.ts";
+import { setImmediate } from "node:timers/promises";
+import { decodeSockaddr, encodeIpv4 } from "../../../src/core/sockaddr.ts";
+import { bindBunFunctions } from "../../../src/ffi/bun.ts";
+import { bindDenoFunctions } from "../../../src/ffi/deno.ts";
+import { LibcError } from "../../../src/ffi/descriptor_calls.ts";
+import { Libc, LIBC_FUNCTIONS } from "../../../src/ffi/libc.ts";
+import { bindNodeFunctions } from "../../../src/ffi/node.ts";
+import {
+  type FunctionName,
+  type LibcFunctions,
+  SIGNATURES as TABLE,
+} from "../../../src/ffi/signatures.ts";
+import { SOCKET_FUNCTIONS } from "../../../src/ffi/sockets.ts";
+import { currentPlatform } from "../../../src/runtime/current.ts";
+import {
+  bindFunctions,
+  openSocketCalls,
+} from "../../../src/runtime/open_sockets.ts";
 import { EBADF, FakeLibc, FIFO, pidfd, SOCKET } from "./fake_libc.ts";
 
 /** A function of the C library: its arguments' types, and that of its result. */
@@ -27,8 +46,16 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   recv: [["i32", "ptr", "u64", "i32"], "i64"],
   shutdown: [["i32", "i32"], "i32"],
   syscall: [["i64", "i64", "i64"], "i64"],
+  socket: [["i32", "i32", "i32"], "i32"],
+  bind: [["i32", "ptr", "u32"], "i32"],
+  listen: [["i32", "i32"], "i32"],
+  accept4: [["i32", "ptr", "ptr", "i32"], "i32"],
+  setsockopt: [["i32", "i32", "i32", "ptr", "u32"], "i32"],
+  mkfifo: [["ptr", "u32"], "i32"],
   __errno_location: [[], "ptr"],
 };
+
+const ALL = Object.keys(TABLE) as FunctionName[];
 
 /** The names of types that the runtimes use. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -42,10 +69,10 @@ const TYPES: Readonly<Record<string, string>> = {
   pointer: "ptr",
 };
 
-/** The pointer that the made-up library returns for its errno. */
+/** The pointer that the fake library returns for its errno. */
 const ERRNO = { errno: true };
 
-/** Whether something is what a type takes; not all take bigints. */
+/** Checks whether a value is valid for a type. */
 function fits(
   type: string,
   value: unknown,
@@ -56,12 +83,18 @@ function fits(
   return isWide ? typeof value === "bigint" : typeof value === "number";
 }
 
+/** A C library in which functions are called by name. */
+interface Callee {
+  call(name: string, args: unknown[]): number;
+  errno(): number;
+}
+
 /**
- * Functions that take the made-up library's place: they take what their types
- * allow, and return numbers of 64 bits as bigints.
+ * Functions in the place of the C library's: they take arguments of their types
+ * only, and return 64-bit numbers as bigints.
  */
 function bind<T>(
-  raw: FakeLibc,
+  callee: Callee,
   library: string,
   symbols: Readonly<Record<string, T>>,
   signature: (declared: T) => Signature,
@@ -69,46 +102,50 @@ function bind<T>(
 ): Record<string, (...args: unknown[]) => unknown> {
   assert.equal(library, "libc.so.6");
   const named = (type: string) => TYPES[type] ?? type;
-  const declared = Object.entries(symbols).map(([name, one]) => {
-    const [args, result] = signature(one);
-    return [name, [args.map(named), named(result)]] as const;
-  });
-  assert.deepEqual(Object.fromEntries(declared), SIGNATURES);
-  return Object.fromEntries(
-    Object.entries(SIGNATURES).map(([name, [types, result]]) => [
-      name,
-      (...args: unknown[]) => {
-        assert.equal(args.length, types.length);
-        types.forEach((type, at) => assert.ok(fits(type, args[at], wide)));
-        if (name === "__errno_location") return ERRNO;
-        const call = raw[name as keyof RawLibc] as (
-          ...args: unknown[]
-        ) => number;
-        const plain = args.map((arg) =>
-          typeof arg === "bigint" ? Number(arg) : arg
-        );
-        const found = call.apply(raw, plain);
-        return result === "i64" ? BigInt(found) : found;
-      },
-    ]),
-  );
+  const names = Object.keys(symbols);
+  assert.ok(names.includes("__errno_location"));
+  for (const [name, declared] of Object.entries(symbols)) {
+    const [args, result] = signature(declared);
+    assert.deepEqual([args.map(named), named(result)], SIGNATURES[name], name);
+  }
+  return Object.fromEntries(names.map((name) => [
+    name,
+    (...args: unknown[]) => {
+      const [types, result] = SIGNATURES[name]!;
+      assert.equal(args.length, types.length);
+      types.forEach((type, index) =>
+        assert.ok(fits(type, args[index], wide), `${name}: ${type}`)
+      );
+      if (name === "__errno_location") return ERRNO;
+      const plain = args.map((arg) =>
+        typeof arg === "bigint" ? Number(arg) : arg
+      );
+      const value = callee.call(name, plain);
+      return result === "i64" ? BigInt(value) : value;
+    },
+  ]));
 }
 
 /** The error number, if it is read where the library has it. */
-function readErrno(raw: FakeLibc, pointer: unknown, offset = 0): number {
+function readErrno(callee: Callee, pointer: unknown, offset = 0): number {
   assert.equal(pointer, ERRNO);
   assert.equal(offset, 0);
-  return raw.errno();
+  return callee.errno();
 }
 
-/** The library as each runtime binds it. */
-const BINDINGS: Readonly<Record<string, (raw: FakeLibc) => RawLibc>> = {
-  deno: (raw) =>
-    openDenoLibc({
+type Bind = <Name extends FunctionName>(
+  callee: Callee,
+  names: readonly Name[],
+) => LibcFunctions<Name>;
+
+/** The functions as each runtime's adapter binds them. */
+const ADAPTERS: Readonly<Record<string, Bind>> = {
+  deno: (callee, names) =>
+    bindDenoFunctions({
       dlopen: (library, symbols) => ({
-        symbols: bind(raw, library, symbols, (each) => [
-          each.parameters,
-          each.result,
+        symbols: bind(callee, library, symbols, (declared) => [
+          declared.parameters,
+          declared.result,
         ]),
       }),
       UnsafePointerView: class {
@@ -117,34 +154,72 @@ const BINDINGS: Readonly<Record<string, (raw: FakeLibc) => RawLibc>> = {
           this.#pointer = pointer;
         }
         getInt32(offset?: number): number {
-          return readErrno(raw, this.#pointer, offset);
+          return readErrno(callee, this.#pointer, offset);
         }
       },
-    }),
-  bun: (raw) =>
-    openBunLibc({
+    }, names),
+  bun: (callee, names) =>
+    bindBunFunctions({
       dlopen: (library, symbols) => ({
-        symbols: bind(raw, library, symbols, (each) => [
-          each.args,
-          each.returns,
+        symbols: bind(callee, library, symbols, (declared) => [
+          declared.args,
+          declared.returns,
         ]),
       }),
-      read: { i32: (pointer, offset) => readErrno(raw, pointer, offset) },
-    }),
-  node: (raw) =>
-    openNodeLibc({
+      read: { i32: (pointer, offset) => readErrno(callee, pointer, offset) },
+    }, names),
+  node: (callee, names) =>
+    bindNodeFunctions({
       dlopen: (library, symbols) => ({
-        functions: bind(raw, library, symbols, (each) => [
-          each.arguments,
-          each.return,
+        functions: bind(callee, library, symbols, (declared) => [
+          declared.arguments,
+          declared.return,
         ], "bigint"),
       }),
-      getInt32: (pointer, offset) => readErrno(raw, pointer, offset),
-    }),
+      getInt32: (pointer, offset) => readErrno(callee, pointer, offset),
+    }, names),
 };
 
-for (const [runtime, open] of Object.entries(BINDINGS)) {
-  test(`the binding for ${runtime} makes every call of the C library`, () => {
+/** The fake C library, called by name. */
+function calleeOf(raw: FakeLibc): Callee {
+  const functions = raw as unknown as Record<
+    string,
+    (...args: unknown[]) => number
+  >;
+  return {
+    call: (name, args) => functions[name]!(...args),
+    errno: () => raw.errno(),
+  };
+}
+
+test("the table has each function that C declares, and is used as a whole", () => {
+  const declared = Object.keys(SIGNATURES).filter((name) =>
+    name !== "__errno_location"
+  );
+  assert.deepEqual([...ALL].sort(), declared.sort());
+  const used = new Set<string>([...LIBC_FUNCTIONS, ...SOCKET_FUNCTIONS]);
+  assert.deepEqual([...used].sort(), declared);
+});
+
+for (const [runtime, bindOn] of Object.entries(ADAPTERS)) {
+  test(`the adapter for ${runtime} binds the whole table`, () => {
+    const calls: unknown[][] = [];
+    const functions = bindOn({
+      call: (...call) => calls.push(call),
+      errno: () => 42,
+    }, ALL);
+    for (const [index, name] of ALL.entries()) {
+      const args = SIGNATURES[name]![0].map((type, position) =>
+        type === "ptr" ? Uint8Array.of(position) : position
+      );
+      const call = functions[name] as (...args: unknown[]) => unknown;
+      assert.equal(call(...args), index + 1, name);
+      assert.deepEqual(calls.at(-1), [name, args]);
+    }
+    assert.equal(functions.errno(), 42);
+  });
+
+  test(`the adapter for ${runtime} makes every call of Libc`, () => {
     const name = Uint8Array.of(1, 0);
     const raw = new FakeLibc({
       files: {
@@ -156,21 +231,24 @@ for (const [runtime, open] of Object.entries(BINDINGS)) {
       links: { "/proc/self/fd/3": "/run/x" },
       processes: { 42: pidfd(4711n) },
     });
-    const libc = new Libc(open(raw));
+    const libc = new Libc(bindOn(calleeOf(raw), LIBC_FUNCTIONS));
     assert.equal(libc.socketOption(4, "type"), 1);
-    assert.deepEqual([...libc.socketName(4)], [1, 0]);
-    assert.deepEqual([...libc.peerName(4)], [1, 0]);
+    assert.deepEqual([...libc.localAddress(4)], [1, 0]);
+    assert.deepEqual([...libc.peerAddress(4)], [1, 0]);
     assert.equal(libc.setCloseOnExec(3), true);
     assert.equal(libc.isCloseOnExec(3), true);
-    assert.equal(libc.status(3).inode, 5n);
-    assert.equal(libc.statusOfPath("/run/x").mode, FIFO);
-    assert.equal(libc.fileSystem(3), 7n);
+    assert.equal(libc.statDescriptor(3).inode, 5n);
+    assert.equal(libc.statPath("/run/x").mode, FIFO);
+    assert.equal(libc.fileSystemType(3), 7n);
     assert.equal(libc.readLink("/proc/self/fd/3"), "/run/x");
     assert.equal(libc.pidfdId(42), 4711n);
     assert.equal(libc.pidfdId(43), undefined);
     assert.deepEqual([libc.isReadable(4), libc.isReadable(5)], [true, false]);
-    assert.deepEqual([libc.hasInput(4), libc.hasInput(5)], [true, false]);
-    libc.endConnection(4);
+    assert.deepEqual([libc.hasUnreadBytes(4), libc.hasUnreadBytes(5)], [
+      true,
+      false,
+    ]);
+    libc.shutdownConnection(4);
     assert.equal(raw.files.get(4)?.isShutDown, true);
     libc.close(3);
     assert.throws(
@@ -179,3 +257,86 @@ for (const [runtime, open] of Object.entries(BINDINGS)) {
     );
   });
 }
+
+const libc = currentPlatform().libc();
+const calls = openSocketCalls();
+const onFfi = { skip: libc === undefined || calls === undefined };
+
+test("this runtime binds the whole table from its C library", onFfi, () => {
+  const functions = bindFunctions(ALL);
+  assert.deepEqual(Object.keys(functions).sort(), [...ALL, "errno"].sort());
+  assert.equal(functions.close(-1), -1);
+  assert.equal(functions.errno(), EBADF);
+  assert.throws(() => bindFunctions(["missing" as FunctionName]));
+});
+
+test("SocketCalls and Libc accept a real connection", onFfi, async () => {
+  const fd = calls!.createSocket(2, 1, 100);
+  assert.ok(fd >= 100);
+  calls!.setOption(fd, "reuseAddress", 1);
+  calls!.bind(fd, encodeIpv4("127.0.0.1", 0));
+  calls!.listen(fd, 5);
+  calls!.setNonBlocking(fd, true);
+  const address = decodeSockaddr(calls!.localAddress(fd));
+  assert.ok(address?.kind === "ipv4");
+  assert.equal(libc!.socketOption(fd, "acceptConn"), 1);
+  assert.deepEqual(libc!.acceptQueue(fd), { waiting: 0, limit: 5 });
+  assert.deepEqual(calls!.areReadable([fd]), [false]);
+  assert.equal(calls!.accept(fd, 100), undefined);
+
+  const client = connect(address.port, "127.0.0.1");
+  await once(client, "connect");
+  while (!libc!.isReadable(fd)) await setImmediate();
+  assert.deepEqual(libc!.acceptQueue(fd), { waiting: 1, limit: 5 });
+  const { fd: connection, peer } = calls!.accept(fd, 100)!;
+  assert.ok(connection >= 100);
+  assert.ok(calls!.isCloseOnExec(connection));
+  const expected = {
+    kind: "ipv4",
+    hostname: "127.0.0.1",
+    port: client.localPort,
+  };
+  assert.deepEqual(decodeSockaddr(peer), expected);
+  assert.deepEqual(decodeSockaddr(libc!.peerAddress(connection)), expected);
+  assert.equal(libc!.hasUnreadBytes(connection), false);
+  client.write("x");
+  while (!libc!.hasUnreadBytes(connection)) await setImmediate();
+  const closed = once(client, "close");
+  client.resume();
+  libc!.shutdownConnection(connection);
+  await closed;
+  for (const open of [fd, connection]) calls!.close(open);
+});
+
+test("SocketCalls and Libc read a real FIFO, and files of /proc", onFfi, () => {
+  const directory = mkdtempSync(`${tmpdir()}/listenfds-ffi-`);
+  try {
+    const path = `${directory}/fifo`;
+    calls!.createFifo(path, 0o600);
+    const fd = calls!.openPath(path, 100);
+    assert.ok(fd >= 100);
+    calls!.setPipeSize(fd, 65536);
+    assert.equal(libc!.isNonBlocking(fd), false);
+    assert.equal(libc!.setCloseOnExec(fd), true);
+    assert.equal(libc!.statDescriptor(fd).mode, FIFO & ~0o77);
+    assert.deepEqual(libc!.statPath(path), libc!.statDescriptor(fd));
+    assert.ok(libc!.fileSystemType(fd) > 0n);
+    assert.equal(libc!.readLink(`/proc/self/fd/${fd}`), path);
+    const copy = libc!.findLowestFreeFd(fd);
+    libc!.duplicateOnto(fd, copy);
+    assert.equal(libc!.readLink(`/proc/self/fd/${copy}`), path);
+    for (const open of [fd, copy]) libc!.close(open);
+    assert.equal(libc!.setCloseOnExec(fd), false);
+    assert.throws(
+      () => libc!.removeFromEpoll(fd, copy),
+      (error) => error instanceof LibcError && error.errno === EBADF,
+    );
+    assert.match(libc!.readFile("/proc/self/status"), /^FDSize:\s*\d+$/m);
+    assert.equal(
+      typeof (libc!.pidfdId(process.pid) ?? 0n),
+      "bigint",
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -53,7 +53,7 @@ function line(fd: number, events: string, data: string, inode: bigint): string {
     `data: ${data.padStart(16)}  pos:0 ino:${inode.toString(16)} sdev:9\n`;
 }
 
-/** The calls that change something. */
+/** Filters the calls that have an effect. */
 function changes({ calls }: FakeLibc): string[] {
   return calls.filter((call) => /^(?:dup3|epoll_ctl|close)/.test(call));
 }
@@ -117,37 +117,38 @@ test("adoptSocket() finds the placeholder below the number to begin with, too", 
   assert.equal(adoptSocket(new Libc(raw), 3, PLACEHOLDER, 20).fd, 6);
 });
 
-test("adoptSocket() can be undone", () => {
+test("AdoptedSocket.rollback() restores the socket as it was", () => {
   for (const flags of [READ_WRITE, READ_WRITE | NON_BLOCKING]) {
-    const given = machine();
+    const base = machine();
     const raw = new FakeLibc({
-      ...given,
-      files: { ...given.files, 3: { ...given.files![3]!, flags } },
+      ...base,
+      files: { ...base.files, 3: { ...base.files![3]!, flags } },
     });
-    adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).undo();
+    adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).rollback();
     assert.match(changes(raw).at(-1)!, /^epoll_ctl 2 6 /);
     assert.equal(raw.files.get(3)?.flags, flags);
   }
 });
 
-test("adoptSocket() lets go of the socket once, and takes it back", () => {
-  const given = machine();
+test("AdoptedSocket pauses and resumes once, however often it is called", () => {
+  const base = machine();
   const raw = new FakeLibc({
-    ...given,
+    ...base,
     files: {
-      ...given.files,
-      3: { ...given.files![3]!, input: 1 },
+      ...base.files,
+      3: { ...base.files![3]!, input: 1 },
     },
   });
-  const attachment = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3).commit();
+  const socket = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3);
+  socket.commit();
   const before = changes(raw).length;
-  assert.equal(attachment.isWaiting(), true);
-  attachment.attach();
-  attachment.detach();
-  // By then, the number may mean something else.
-  attachment.detach();
-  attachment.attach();
-  attachment.attach();
+  assert.equal(socket.hasPending(), true);
+  socket.resume();
+  socket.pause();
+  // By then, another file may have the number.
+  socket.pause();
+  socket.resume();
+  socket.resume();
   const [added] = changes(raw).filter((call) => /^epoll_ctl 1/.test(call));
   assert.deepEqual(changes(raw).slice(before), [
     `epoll_ctl 2 6 [${"0 ".repeat(16).trim()}] 4`,

@@ -13,7 +13,7 @@ const LISTENER: DescriptorInfo = {
   address: ipv4("127.0.0.1", 80),
 };
 
-test("firstKnown() asks the next source only for what the first can't tell", () => {
+test("firstKnown() inspects with the next source only what the first doesn't know", () => {
   const first = recording({ 3: LISTENER, 4: UNKNOWN, 5: SOCKET, 6: UNKNOWN });
   const second = recording({ 4: { kind: "fifo" }, 5: LISTENER, 6: UNKNOWN });
   const third = recording({ 6: { kind: "file" } });
@@ -42,7 +42,7 @@ test("firstKnown() keeps the order, and numbers that are asked for twice", () =>
   assert.deepEqual(second.asked, [[4, 4]]);
 });
 
-test("firstKnown() keeps what says more, and of the same the first", () => {
+test("firstKnown() keeps the metadata that say more, the first ones if equal", () => {
   const cases: readonly [DescriptorInfo, DescriptorInfo, DescriptorInfo][] = [
     [SOCKET, UNKNOWN, SOCKET],
     [SOCKET, { kind: "socket" }, SOCKET],
@@ -53,10 +53,13 @@ test("firstKnown() keeps what says more, and of the same the first", () => {
     [UNKNOWN, { kind: "closed" }, { kind: "closed" }],
     [{ kind: "closed" }, LISTENER, { kind: "closed" }],
   ];
-  for (const [one, other, expected] of cases) {
-    const [first, second] = [recording({ 3: one }), recording({ 3: other })];
-    const [found] = firstKnown(() => first, () => second).inspect([3]);
-    assert.deepEqual(found, expected);
+  for (const [earlier, later, expected] of cases) {
+    const [first, second] = [
+      recording({ 3: earlier }),
+      recording({ 3: later }),
+    ];
+    const [info] = firstKnown(() => first, () => second).inspect([3]);
+    assert.deepEqual(info, expected);
   }
 });
 

@@ -50,7 +50,7 @@ function counted(listening: readonly Address[], rest?: Partial<FakeMachine>) {
   return openConnections(new Libc(new FakeLibc(machine(rest))), listening);
 }
 
-test("openConnections() counts what was accepted at the addresses", () => {
+test("openConnections() counts the connections accepted at the addresses", () => {
   assert.deepEqual(counted([ipv4("127.0.0.1", 80)]), {
     count: 2,
     hasInput: true,
@@ -72,19 +72,19 @@ test("openConnections() counts what was accepted at the addresses", () => {
 test("openConnections() counts all addresses of a listener on all of them", () => {
   assert.equal(counted([ipv4("0.0.0.0", 80)])?.count, 3);
   assert.equal(counted([ipv4("0.0.0.0", 81)])?.count, 1);
-  // Over IPv4, too, but not what another listener accepted at 0.0.0.0.
+  // Over IPv4, too, but not the connections of another listener at 0.0.0.0.
   assert.equal(counted([ipv6("::", 80)])?.count, 1);
   assert.equal(counted([ipv6("::", 81)])?.count, 0);
 });
 
-test("openConnections() tells where nothing can be told", () => {
+test("openConnections() returns undefined where it can't count", () => {
   assert.equal(
     counted([ipv4("127.0.0.1", 80)], { failing: { open: 24 } }),
     undefined,
   );
 });
 
-test("endConnections() ends what was accepted, and nothing else", () => {
+test("endConnections() shuts down accepted connections, and nothing else", () => {
   const raw = new FakeLibc(machine());
   endConnections(new Libc(raw), [ipv4("127.0.0.1", 80)]);
   const ended = [...raw.files].filter(([, { isShutDown }]) => isShutDown);

@@ -65,17 +65,19 @@ test("the inspector and /proc agree on sockets", onLinux, async () => {
   ];
   for (const address of addresses) {
     const text = JSON.stringify(address);
-    const at = infos.findIndex((info) => JSON.stringify(info.address) === text);
-    assert.equal(infos[at]?.kind, "stream-listener", text);
-    const [info] = procInspector(procReader).inspect([fds[at]!]);
-    // Except for what only the C library can tell.
-    const told = Object.entries(info!).filter(([, value]) =>
+    const index = infos.findIndex((info) =>
+      JSON.stringify(info.address) === text
+    );
+    assert.equal(infos[index]?.kind, "stream-listener", text);
+    const [info] = procInspector(procReader).inspect([fds[index]!]);
+    // Except for metadata that only the C library has.
+    const known = Object.entries(info!).filter(([, value]) =>
       value !== undefined
     );
-    assert.ok(told.length >= 7, text);
+    assert.ok(known.length >= 7, text);
     assert.deepEqual(
-      { ...infos[at], ...Object.fromEntries(told) },
-      infos[at],
+      { ...infos[index], ...Object.fromEntries(known) },
+      infos[index],
     );
   }
   for (const server of servers) server.close();
@@ -84,20 +86,20 @@ test("the inspector and /proc agree on sockets", onLinux, async () => {
 
 test("procReader.lines() gives every line of a file of any length", () => {
   const path = `${tmpdir()}/listenfds-${process.pid}-lines`;
-  const lines = Array.from({ length: 9_000 }, (_, at) => `\ufeff${at} é`);
+  const lines = Array.from({ length: 9_000 }, (_, index) => `\ufeff${index} é`);
   // Of four bytes each, one of them across the end of every chunk.
   lines[0] = `x${"😀".repeat(60_000)}`;
   const texts = [lines.join("\n"), `${lines.join("\n")}\n`, "\n\n", ""];
   const expected = [lines, lines, ["", ""], []];
-  for (const [at, text] of texts.entries()) {
+  for (const [index, text] of texts.entries()) {
     fs.writeFileSync(path, text);
-    assert.deepEqual([...procReader.lines(path)], expected[at]);
+    assert.deepEqual([...procReader.lines(path)], expected[index]);
   }
   fs.rmSync(path);
   assert.throws(() => [...procReader.lines(path)], { code: "ENOENT" });
 });
 
-test("Runtime.pidfdId() tells the same id each time, if it can", () => {
+test("Runtime.pidfdId() returns the same id each time", () => {
   const id = pidfdId();
   assert.ok(id === undefined || (typeof id === "bigint" && id > 0n));
   assert.equal(pidfdId(), id);

@@ -28,7 +28,7 @@ function inspect(file: FakeFile, rest: FakeMachine = {}): DescriptorInfo {
   return libcInspector(new Libc(raw)).inspect([3])[0]!;
 }
 
-/** The options of a socket, by what they are. */
+/** The options of a socket, by number. */
 function options(
   domain: number,
   type: number,
@@ -122,7 +122,7 @@ test("libcInspector() has no peer for a netlink socket that is not connected", (
   assert.deepEqual(peer(0, 1), { kind: "netlink", portId: 0, groups: 1 });
 });
 
-test("libcInspector() leaves unknown what one call can't tell", () => {
+test("libcInspector() leaves metadata unknown whose call fails", () => {
   const full = {
     mode: SOCKET,
     inode: 4711n,
@@ -172,7 +172,7 @@ test("libcInspector() reads files by their type", () => {
   }
 });
 
-test("libcInspector() knows what is open without /proc, only not its name", () => {
+test("libcInspector() knows everything but the name without /proc", () => {
   for (const [mode, kind] of [[FIFO, "fifo"], [SOCKET, "socket"]] as const) {
     const info = inspect({ mode, inode: 5n });
     assert.equal(info.kind, kind);
@@ -181,12 +181,12 @@ test("libcInspector() knows what is open without /proc, only not its name", () =
   }
 });
 
-test("libcInspector() tells message queues by their file system", () => {
+test("libcInspector() recognizes message queues by their file system", () => {
   assert.equal(
     inspect({ mode: REGULAR, fileSystem: QUEUES }).kind,
     "message-queue",
   );
-  // The folder of the queues is none.
+  // The directory of the queues isn't a queue.
   assert.equal(inspect({ mode: DIRECTORY, fileSystem: QUEUES }).kind, "other");
   assert.equal(inspect({ mode: REGULAR, fileSystem: 0xef53n }).kind, "file");
   const failing = { fstatfs: EIO };
@@ -217,7 +217,7 @@ test("libcInspector() numbers devices as stat(2) does", () => {
   }
 });
 
-test("libcInspector() tells what isn't open from what can't be read", () => {
+test("libcInspector() distinguishes closed descriptors from unreadable ones", () => {
   const closed = libcInspector(new Libc(new FakeLibc({})));
   assert.deepEqual(closed.inspect([3, -1]), [
     { kind: "closed" },
@@ -237,7 +237,7 @@ test("libcInspector() reads many descriptors, in their order", () => {
   assert.deepEqual(libcInspector(new Libc(raw)).inspect([]), []);
 });
 
-test("libcInspector() lets through what is no error of the kernel", () => {
+test("libcInspector() rethrows errors that aren't the kernel's", () => {
   const raw = new FakeLibc({ files: { 3: { mode: FIFO } } });
   raw.fcntl = () => {
     throw new TypeError("a defect");
@@ -246,7 +246,7 @@ test("libcInspector() lets through what is no error of the kernel", () => {
   assert.throws(() => inspector.inspect([3]), TypeError);
 });
 
-test("libcInspector() reads what a path leads to, or that it leads nowhere", () => {
+test("libcInspector() reads the file at a path, or that there is none", () => {
   const raw = new FakeLibc({
     paths: {
       "/run/fifo": { mode: FIFO, inode: 5n, device: [0, 21] },

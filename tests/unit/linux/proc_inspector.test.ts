@@ -22,7 +22,7 @@ import {
   unixLine,
 } from "./proc_lines.ts";
 
-/** What a made-up `/proc` holds; what reading it throws is `{ code }`. */
+/** The content of a fake `/proc`; `{ code }` is an error of reading it. */
 interface Proc {
   /** Symbolic links by path. */
   readonly links?: Readonly<Record<string, string | { code: string } | null>>;
@@ -36,15 +36,15 @@ interface Proc {
 
 function reader(proc: Proc): ProcReader {
   const read = <T>(
-    given: Readonly<Record<string, T | { code: string } | null>> = {},
+    entries: Readonly<Record<string, T | { code: string } | null>> = {},
     path: string,
   ): T => {
-    const found = given[path];
-    if (found === undefined) throw fail("ENOENT");
-    if (found === null || typeof found === "object" && "code" in found) {
-      throw found;
+    const entry = entries[path];
+    if (entry === undefined) throw fail("ENOENT");
+    if (entry === null || typeof entry === "object" && "code" in entry) {
+      throw entry;
     }
-    return found;
+    return entry;
   };
   return {
     readLink: (path) => read(proc.links, path),
@@ -65,14 +65,14 @@ function inspect(
   links: readonly (string | { code: string } | null)[],
   proc: Proc = {},
 ): DescriptorInfo[] {
-  const all = links.map((link, at) => [`/proc/self/fd/${3 + at}`, link]);
+  const all = links.map((link, index) => [`/proc/self/fd/${3 + index}`, link]);
   return procInspector(reader({
     ...proc,
     links: { "/proc/self": "42", ...Object.fromEntries(all) },
-  })).inspect(links.map((_, at) => 3 + at));
+  })).inspect(links.map((_, index) => 3 + index));
 }
 
-/** What is known of one descriptor, which leads to this. */
+/** Inspects one descriptor, whose link this is. */
 function inspectOne(link: string, proc?: Proc): DescriptorInfo {
   return inspect([link], proc)[0]!;
 }
@@ -136,9 +136,9 @@ test("procInspector() finds a connection behind everything else", () => {
 
 test("procInspector() knows a socket that two descriptors are open on", () => {
   const links = ["socket:[4711]", "socket:[4711]"];
-  const [one, other] = inspect(links, { tables: { tcp: [LISTENER] } });
-  assert.equal(one?.kind, "stream-listener");
-  assert.deepEqual(one, other);
+  const [first, second] = inspect(links, { tables: { tcp: [LISTENER] } });
+  assert.equal(first?.kind, "stream-listener");
+  assert.deepEqual(first, second);
 });
 
 test("procInspector() reads a table no further than the socket's line", () => {
@@ -197,7 +197,7 @@ test("procInspector() lets go of every table that it began to read", () => {
   assert.deepEqual([unix.opened, unix.closed], [1, 1]);
 });
 
-test("procInspector() knows no more than that a socket is one, if no table lists it", () => {
+test("procInspector() reports a plain socket if no table lists it", () => {
   const tables = {
     tcp: [
       INET_HEADER,
@@ -237,16 +237,16 @@ test("procInspector() believes other tables before that of Unix sockets", () => 
     netlink: [netlinkLine("9", 0, 1, 0)],
   };
   const names = Object.keys(tables);
-  // All of them are also claimed by what follows a line break in a name.
-  const forged = names.map((_, at) => unixLine(`${at + 1}`, "/run/evil"));
+  // A name with a line break forges a record of each of them.
+  const forged = names.map((_, index) => unixLine(`${index + 1}`, "/run/evil"));
   const unix = [UNIX_HEADER, unixLine("99", "@x"), ...forged];
-  const links = names.map((_, at) => `socket:[${at + 1}]`);
+  const links = names.map((_, index) => `socket:[${index + 1}]`);
   const infos = inspect(links, { tables: { ...tables, unix } });
   assert.deepEqual(infos, inspect(links, { tables }));
   assert.ok(infos.every(({ kind }) => kind !== "socket"));
 });
 
-test("procInspector() goes on to the next table if reading one fails", () => {
+test("procInspector() continues with the next table if reading fails", () => {
   function* broken(): Generator<string> {
     yield INET_HEADER;
     throw fail("EIO");
@@ -259,7 +259,7 @@ test("procInspector() goes on to the next table if reading one fails", () => {
   assert.equal(info.kind, "datagram");
 });
 
-test("procInspector() reads whether calls wait, and what exec closes", () => {
+test("procInspector() reads the non-blocking and close-on-exec flags", () => {
   const texts = {
     "/proc/self/fdinfo/3": "pos:\t0\nflags:\t02004002\nmnt_id:\t24\n",
   };
@@ -276,7 +276,7 @@ test("procInspector() reads whether calls wait, and what exec closes", () => {
   }
 });
 
-test("procInspector() asks for the status of what is no socket, through the descriptor", () => {
+test("procInspector() reads the status of files through the descriptor", () => {
   const links = [
     "/run/x",
     "/run/socket:[4711]",
@@ -296,7 +296,7 @@ test("procInspector() asks for the status of what is no socket, through the desc
   }
 });
 
-test("procInspector() doesn't guess what it may not read", () => {
+test("procInspector() reports what it may not read as unknown", () => {
   assert.deepEqual(inspectOne("/run/x"), { kind: "unknown", link: "/run/x" });
   assert.deepEqual(inspectOne("pipe:[12]"), {
     kind: "unknown",
@@ -322,7 +322,7 @@ test("procInspector() knows nothing without /proc or permission", () => {
   }
 });
 
-test("procInspector() reads what a path leads to, or that it leads nowhere", () => {
+test("procInspector() reads the file at a path, or that there is none", () => {
   const files = {
     "/run/x": file(5n, "fifo"),
     "/x/y": { code: "ENOTDIR" },

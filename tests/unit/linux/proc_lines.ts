@@ -84,8 +84,8 @@ export function netlinkLine(
 
 /** As many connections as a busy server has, none of them wanted. */
 export function* connectionLines(count: number): Generator<string> {
-  for (let at = 0; at < count; at++) {
-    yield inetLine("0A0200C0:0050", ESTABLISHED, `${900000 + at}`);
+  for (let index = 0; index < count; index++) {
+    yield inetLine("0A0200C0:0050", ESTABLISHED, `${900000 + index}`);
   }
 }
 
@@ -115,15 +115,15 @@ export class CountedLines implements Iterable<string> {
   }
 }
 
-/** What the lines of one table say of some sockets. */
+/** Searches the lines of a table for sockets. */
 export function lookUp(
   file: string,
   lines: Iterable<string>,
   ...inodes: string[]
 ): ReadonlyMap<string, SocketInfo> {
-  const table = SOCKET_TABLES.find((each) => each.file === file);
+  const table = SOCKET_TABLES.find((entry) => entry.file === file);
   assert.ok(table !== undefined, `no table ${file}`);
   const search = new SocketSearch(inodes);
-  assert.equal(table.look(lines[Symbol.iterator](), search, false), false);
-  return search.found;
+  assert.equal(table.scan(lines[Symbol.iterator](), search, false), false);
+  return search.results;
 }

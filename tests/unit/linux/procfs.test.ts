@@ -26,7 +26,7 @@ import {
   unixLine,
 } from "./proc_lines.ts";
 
-/** What one line of a table says of a socket. */
+/** Parses the socket in one line of a table. */
 function parse(
   file: string,
   line: string,
@@ -74,22 +74,24 @@ test("parseFdinfo() never throws, whatever the text", () => {
   }));
 });
 
-test("SocketSearch is done when all that was wanted is found", () => {
+test("SocketSearch is done when all sockets were found", () => {
   const search = new SocketSearch(["1", "2", "1"]);
-  assert.ok(search.wants("1") && search.wants("2") && !search.wants("3"));
+  assert.ok(
+    search.isMissing("1") && search.isMissing("2") && !search.isMissing("3"),
+  );
   assert.ok(!search.done);
   search.add("1", { kind: "socket" });
-  assert.ok(!search.wants("1") && !search.done);
+  assert.ok(!search.isMissing("1") && !search.done);
   search.add("2", { kind: "datagram" });
   assert.ok(search.done);
-  assert.deepEqual([...search.found], [
+  assert.deepEqual([...search.results], [
     ["1", { kind: "socket" }],
     ["2", { kind: "datagram" }],
   ]);
   assert.ok(new SocketSearch([]).done);
 });
 
-test("SOCKET_TABLES has the tables of /proc/net, each once, and at last what can be forged", () => {
+test("SOCKET_TABLES has each table of /proc/net once, the one that can be forged last", () => {
   assert.equal(SOCKET_TABLES.at(-1)?.file, "unix");
   assert.deepEqual(
     SOCKET_TABLES.map(({ file }) => file).sort(),
@@ -116,7 +118,7 @@ test("SOCKET_TABLES reads a listening IPv4 socket", () => {
     kind: "stream-listener",
     family: "ipv4",
     type: "stream",
-    // Not told: it could be MPTCP.
+    // Unknown, because it could be MPTCP.
     protocol: undefined,
     listening: true,
     address: ipv4("127.0.0.1", 8080),
@@ -132,7 +134,7 @@ test("SOCKET_TABLES reads a connected IPv4 socket with both addresses", () => {
     kind: "stream-connection",
     family: "ipv4",
     type: "stream",
-    // Not told: it could be MPTCP.
+    // Unknown, because it could be MPTCP.
     protocol: undefined,
     listening: false,
     address: ipv4("192.0.2.10", 80),
@@ -140,7 +142,7 @@ test("SOCKET_TABLES reads a connected IPv4 socket with both addresses", () => {
   });
 });
 
-test("SOCKET_TABLES tells a connection by its state and peer", () => {
+test("SOCKET_TABLES recognizes a connection by its state and peer", () => {
   const remote = "076433C6:D431";
   const kinds = [
     [ESTABLISHED, remote, "stream-connection"],
@@ -237,8 +239,8 @@ test("SOCKET_TABLES reads netlink sockets", () => {
     netlinkLine("5", 16, 4294967295, 0x80000000),
     netlinkLine("6", 15, 0, 0),
   ];
-  const found = lookUp("netlink", lines, "1589927", "5");
-  assert.deepEqual([...found], [
+  const sockets = lookUp("netlink", lines, "1589927", "5");
+  assert.deepEqual([...sockets], [
     ["1589927", {
       kind: "netlink",
       family: "netlink",
@@ -294,8 +296,8 @@ test("SOCKET_TABLES finds many sockets in one pass, and stops after the last", (
   );
   for (const file of ["tcp", "udp", "raw"]) {
     const lines = new CountedLines([INET_HEADER, ...listeners]);
-    const found = lookUp(file, lines, "3", "1");
-    assert.deepEqual([...found.keys()], ["1", "3"]);
+    const sockets = lookUp(file, lines, "3", "1");
+    assert.deepEqual([...sockets.keys()], ["1", "3"]);
     assert.equal(lines.taken, 4);
   }
   const netlink = new CountedLines([
@@ -307,7 +309,7 @@ test("SOCKET_TABLES finds many sockets in one pass, and stops after the last", (
   assert.equal(netlink.taken, 2);
 });
 
-test("SOCKET_TABLES of TCP leave connections for a second look", () => {
+test("SOCKET_TABLES of TCP leave connections for a second scan", () => {
   const lines = new CountedLines([
     INET_HEADER,
     inetLine("00000000:0050", LISTEN, "1"),
@@ -316,19 +318,19 @@ test("SOCKET_TABLES of TCP leave connections for a second look", () => {
     inetLine("0A0200C0:0050", ESTABLISHED, "4", "076433C6:D432"),
     ...connectionLines(20_000),
   ]);
-  const { look } = SOCKET_TABLES.find(({ file }) => file === "tcp")!;
+  const { scan } = SOCKET_TABLES.find(({ file }) => file === "tcp")!;
   const search = new SocketSearch(["2", "3", "4", "5"]);
   const left = lines[Symbol.iterator]();
-  assert.equal(look(left, search, true), true);
+  assert.equal(scan(left, search, true), true);
   assert.equal(lines.taken, 4);
-  assert.deepEqual([...search.found.keys()], ["2", "3"]);
-  assert.equal(look(left, search, false), false);
-  assert.deepEqual([...search.found.keys()], ["2", "3", "4"]);
+  assert.deepEqual([...search.results.keys()], ["2", "3"]);
+  assert.equal(scan(left, search, false), false);
+  assert.deepEqual([...search.results.keys()], ["2", "3", "4"]);
   assert.equal(lines.taken, 5 + 20_000);
 });
 
-test("SOCKET_TABLES but those of TCP are looked through at once", () => {
-  for (const { file, look } of SOCKET_TABLES) {
+test("SOCKET_TABLES other than TCP's are scanned at once", () => {
+  for (const { file, scan } of SOCKET_TABLES) {
     if (file.startsWith("tcp")) continue;
     const local = file.endsWith("6")
       ? `${ZEROS}${ZEROS}:0035`
@@ -339,7 +341,7 @@ test("SOCKET_TABLES but those of TCP are looked through at once", () => {
     }[file] ?? inetLine(local, ESTABLISHED, "1");
     const counted = new CountedLines(Array<string>(9).fill(lines));
     const search = new SocketSearch(["2"]);
-    assert.equal(look(counted[Symbol.iterator](), search, true), false, file);
+    assert.equal(scan(counted[Symbol.iterator](), search, true), false, file);
     assert.equal(counted.taken, 9, file);
   }
 });
@@ -358,9 +360,9 @@ test("SOCKET_TABLES gives back any IPv4 addresses that the kernel prints", () =>
         inode,
         kernelAddress(...remote),
       );
-      const found = parse(file, line, inode);
-      assert.deepEqual(found?.address, ipv4(local[0].join("."), local[1]));
-      assert.deepEqual(found?.peer, ipv4(remote[0].join("."), remote[1]));
+      const socket = parse(file, line, inode);
+      assert.deepEqual(socket?.address, ipv4(local[0].join("."), local[1]));
+      assert.deepEqual(socket?.peer, ipv4(remote[0].join("."), remote[1]));
     },
   ));
 });

@@ -14,11 +14,11 @@ function address(path?: string): SocketInfo["address"] {
   return parse(unixLine("22913", path))?.address;
 }
 
-/** Other sockets, around the one that is looked for. */
+/** Other sockets, around the one of the search. */
 const BEFORE = `${UNIX_HEADER}\n${unixLine("1", "/run/before")}`;
 const AFTER = unixLine("2", "/run/after");
 
-test("the table of Unix sockets says what a socket is", () => {
+test("the table of Unix sockets has the kind of each socket", () => {
   const kinds = [
     ["00010000", "0001", "01", "stream-listener"],
     ["00000000", "0001", "03", "stream-connection"],
@@ -65,7 +65,7 @@ test("the table of Unix sockets has paths with spaces, abstract names, and none"
   }
 });
 
-test("the table of Unix sockets doesn't tell a NUL byte in a name from an @", () => {
+test("the table of Unix sockets leaves a name unknown that may have NUL bytes", () => {
   for (const path of ["@a@b", "@@", "@app@@@@", "@\n@"]) {
     const info = parse(unixLine("22913", path));
     assert.equal(info?.kind, "stream-listener");
@@ -74,7 +74,7 @@ test("the table of Unix sockets doesn't tell a NUL byte in a name from an @", ()
   }
 });
 
-test("the table of Unix sockets doesn't tell bytes that are no UTF-8 from each other", () => {
+test("the table of Unix sockets leaves a name unknown that isn't valid UTF-8", () => {
   for (const path of ["/run/\ufffd", "@\ufffd", "/run/a\nb\ufffdc"]) {
     const info = parse(unixLine("22913", path));
     assert.equal(info?.kind, "stream-listener");
@@ -89,8 +89,8 @@ test("the table of Unix sockets pads a short inode", () => {
   assert.deepEqual(info?.address, { kind: "unix-unnamed" });
   const long = "0000000000000000: 00000002 00000000 00010000 0001 01 " +
     "4294967295 /run/app.sock";
-  const found = lookUp("unix", [long], "4294967295").get("4294967295");
-  assert.equal(found?.kind, "stream-listener");
+  const socket = lookUp("unix", [long], "4294967295").get("4294967295");
+  assert.equal(socket?.kind, "stream-listener");
 });
 
 test("the table of Unix sockets has paths with line breaks, read whole", () => {
@@ -125,13 +125,13 @@ test("the table of Unix sockets gives lines of one path to no other", () => {
     unixLine("6"),
     unixLine("2", "/run/two"),
   ].join("\n").split("\n");
-  const found = lookUp("unix", lines, "5", "6");
-  assert.deepEqual(found.get("5")?.address, {
+  const sockets = lookUp("unix", lines, "5", "6");
+  assert.deepEqual(sockets.get("5")?.address, {
     kind: "unix",
     path: "/run/five",
   });
-  assert.deepEqual(found.get("6")?.address, { kind: "unix-unnamed" });
-  assert.equal(found.size, 2);
+  assert.deepEqual(sockets.get("6")?.address, { kind: "unix-unnamed" });
+  assert.equal(sockets.size, 2);
 });
 
 test("the table of Unix sockets believes no socket that is listed twice", () => {
@@ -152,10 +152,13 @@ test("the table of Unix sockets believes no socket that is listed twice", () => 
 
 test("the table of Unix sockets is read to its end for what is listed twice", () => {
   const real = unixLine("22913", "/run/app.sock");
-  const others = Array.from({ length: 500 }, (_, at) => unixLine(`${at}`));
+  const others = Array.from(
+    { length: 500 },
+    (_, index) => unixLine(`${index}`),
+  );
   const lines = new CountedLines([real, ...others, `${real}x`]);
-  const found = lookUp("unix", lines, "22913");
-  assert.deepEqual(found.get("22913"), { kind: "socket" });
+  const sockets = lookUp("unix", lines, "22913");
+  assert.deepEqual(sockets.get("22913"), { kind: "socket" });
   assert.equal(lines.taken, 502);
 });
 
@@ -196,10 +199,11 @@ test("the table of Unix sockets can't be made to lie about a socket in it", () =
     (lines, isFirst) => {
       const name = unixLine("7", `@x\n${lines.join("\n")}`);
       const text = isFirst ? [name, real] : [real, name];
-      const found = parse(text.join("\n"));
-      if (found?.kind === "socket") assert.deepEqual(found, { kind: "socket" });
-      else assert.deepEqual(found, truth);
-      known.add(found?.kind !== "socket");
+      const socket = parse(text.join("\n"));
+      if (socket?.kind === "socket") {
+        assert.deepEqual(socket, { kind: "socket" });
+      } else assert.deepEqual(socket, truth);
+      known.add(socket?.kind !== "socket");
     },
   ));
   assert.equal(known.size, 2);

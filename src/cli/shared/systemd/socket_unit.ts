@@ -8,7 +8,7 @@
 
 import net from "node:net";
 import { quote } from "../../../core/errors.ts";
-import type { Option } from "../../../ffi/sockets.ts";
+import type { SocketOption } from "../../../ffi/sockets.ts";
 import { isName, type SocketAddress, type SocketSpec } from "../socket_spec.ts";
 import { type Assignment, expandSpecifiers } from "./unit_file.ts";
 import {
@@ -57,7 +57,7 @@ const LISTEN: Readonly<Record<string, SocketAddress["kind"][] | null>> = {
 
 /** The settings that are an option of the socket, and how their values read. */
 const NUMBERS: Readonly<
-  Record<string, [Option, (value: string) => number | undefined]>
+  Record<string, [SocketOption, (value: string) => number | undefined]>
 > = {
   KeepAlive: ["keepAlive", readFlag],
   KeepAliveTimeSec: ["keepAliveTime", readWholeSeconds],
@@ -79,7 +79,7 @@ const NUMBERS: Readonly<
 
 /** Which kinds of sockets an option is for; all, if it isn't here. */
 const OPTION_KINDS: Readonly<
-  Partial<Record<Option, readonly SocketAddress["kind"][]>>
+  Partial<Record<SocketOption, readonly SocketAddress["kind"][]>>
 > = {
   keepAlive: ["tcp"],
   keepAliveTime: ["tcp"],
@@ -124,7 +124,7 @@ class SocketUnitReader {
   readonly #unit: string;
   readonly #surroundings: UnitSurroundings;
   readonly #notes: string[] = [];
-  readonly #numbers = new Map<Option, number>();
+  readonly #numbers = new Map<SocketOption, number>();
   #addresses: SocketAddress[] = [];
   #symlinks: string[] = [];
   #name: string;

@@ -5,12 +5,12 @@ import { backoff } from "../../../../src/cli/run/supervisor.ts";
 import { isAnyWaiting } from "../../../../src/cli/activator/proc_waiting.ts";
 import { canonicalIpv6 } from "../../../../src/core/address.ts";
 import { parseBindAddress } from "../../../../src/core/listen_address.ts";
-import { decodeSockaddr } from "../../../../src/core/sockaddr.ts";
 import {
+  decodeSockaddr,
   encodeIpv4,
   encodeIpv6,
   encodeUnix,
-} from "../../../../src/ffi/sockets.ts";
+} from "../../../../src/core/sockaddr.ts";
 
 test("parseBindAddress() reads every form", () => {
   const cases: readonly [string, unknown][] = [

@@ -1,0 +1,141 @@
+/**
+ * Calls of the C library for any descriptor, with JavaScript's values and
+ * errors.
+ *
+ * @module
+ */
+
+import {
+  EBADF,
+  EINTR,
+  F_GETFD,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  FD_CLOEXEC,
+  O_NONBLOCK,
+  POLLIN,
+} from "./constants.ts";
+import type { LibcFunctions } from "./signatures.ts";
+
+/** The functions that {@linkcode DescriptorCalls} calls. */
+type DescriptorFunctions = LibcFunctions<
+  "close" | "fcntl" | "getsockname" | "poll"
+>;
+
+/** `sizeof(struct sockaddr_storage)`. */
+const ADDRESS_BYTES = 128;
+/** `sizeof(struct pollfd)`. */
+const POLLFD_BYTES = 8;
+
+/** A call that failed. */
+export class LibcError extends Error {
+  /** The error number, such as 9 for `EBADF`. */
+  readonly errno: number;
+
+  constructor(call: string, errno: number) {
+    super(`${call}: error ${errno}`);
+    this.name = "LibcError";
+    this.errno = errno;
+  }
+}
+
+/** Calls for any descriptor. */
+export class DescriptorCalls {
+  readonly #functions: DescriptorFunctions;
+
+  constructor(functions: DescriptorFunctions) {
+    this.#functions = functions;
+  }
+
+  close(fd: number): void {
+    this.check("close", this.#functions.close(fd));
+  }
+
+  isNonBlocking(fd: number): boolean {
+    return (this.fcntl(fd, F_GETFL) & O_NONBLOCK) !== 0;
+  }
+
+  setNonBlocking(fd: number, nonBlocking: boolean): void {
+    const flags = this.fcntl(fd, F_GETFL);
+    const newFlags = nonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    if (newFlags !== flags) this.fcntl(fd, F_SETFL, newFlags);
+  }
+
+  isCloseOnExec(fd: number): boolean {
+    return (this.fcntl(fd, F_GETFD) & FD_CLOEXEC) !== 0;
+  }
+
+  /**
+   * Sets the close-on-exec flag, unless a sandbox forbids that.
+   *
+   * @returns Whether the descriptor is open.
+   */
+  setCloseOnExec(fd: number): boolean {
+    try {
+      const flags = this.fcntl(fd, F_GETFD);
+      if ((flags & FD_CLOEXEC) === 0) {
+        this.fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof LibcError)) throw error;
+      return error.errno !== EBADF;
+    }
+  }
+
+  /** Reads the `struct sockaddr` that a socket is bound to. */
+  localAddress(fd: number): Uint8Array {
+    const { bytes, length, read } = addressBuffer();
+    this.check("getsockname", this.#functions.getsockname(fd, bytes, length));
+    return read();
+  }
+
+  /** Checks each descriptor for something to read or to accept, without waiting. */
+  areReadable(fds: readonly number[]): boolean[] {
+    const pollfds = new DataView(new ArrayBuffer(POLLFD_BYTES * fds.length));
+    for (const [index, fd] of fds.entries()) {
+      pollfds.setInt32(index * POLLFD_BYTES, fd, true);
+      pollfds.setInt16(index * POLLFD_BYTES + 4, POLLIN, true);
+    }
+    const bytes = new Uint8Array(pollfds.buffer);
+    const count = this.#functions.poll(bytes, fds.length, 0);
+    // After a signal, the next check tells.
+    if (count < 0 && this.#functions.errno() !== EINTR) this.check("poll", -1);
+    return fds.map((_, index) =>
+      count > 0 &&
+      (pollfds.getInt16(index * POLLFD_BYTES + 6, true) & POLLIN) !== 0
+    );
+  }
+
+  protected fcntl(fd: number, command: number, argument: number = 0): number {
+    return this.check("fcntl", this.#functions.fcntl(fd, command, argument));
+  }
+
+  /** Returns the result of a call, or throws the kernel's error. */
+  protected check(call: string, result: number): number {
+    if (result < 0) throw new LibcError(call, this.#functions.errno());
+    return result;
+  }
+}
+
+/** Memory for a call that writes a `struct sockaddr` and its length. */
+export function addressBuffer(): {
+  readonly bytes: Uint8Array;
+  readonly length: Uint8Array;
+  /** Returns the bytes that the call wrote. */
+  read(): Uint8Array;
+} {
+  const bytes = new Uint8Array(ADDRESS_BYTES);
+  const length = new Uint32Array([bytes.length]);
+  return {
+    bytes,
+    length: new Uint8Array(length.buffer),
+    read: () => bytes.subarray(0, length[0]!),
+  };
+}
+
+/** Encodes text as a C string, which ends with a NUL byte. */
+export function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
+}
