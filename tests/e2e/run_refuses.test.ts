@@ -189,7 +189,7 @@ for (const host of ACTIVATORS) {
         const before = fs.readdirSync(cwd);
         await assertRefuses(
           start(t, host, cwd, ["x=unix:x.sock"]),
-          /"x.sock": there is a socket that listenfds didn't make/,
+          /"x.sock": there is a socket that listenfds didn't create/,
         );
         assert.deepEqual(fs.readdirSync(cwd), before);
       }
@@ -207,11 +207,11 @@ for (const host of ACTIVATORS) {
       [
         [web],
         ["nothing-here"],
-        /Starting "nothing-here": it is in no folder of/,
+        /Starting "nothing-here": it is in no directory of/,
       ],
       [[x, "a=192.0.2.1:0"], COMMAND, /this machine doesn't have the address/],
       [[x, "a=host.invalid:0"], COMMAND, /the host "host.invalid" isn't known/],
-      [[x, "a=unix:no/where"], COMMAND, /there is no folder/],
+      [[x, "a=unix:no/where"], COMMAND, /there is no directory/],
       [
         [x, `a=unix:${"x".repeat(108)}`],
         COMMAND,
@@ -255,7 +255,7 @@ test(
     );
     await assertRefuses(
       run("x=unix:x.sock"),
-      /"x.sock": no permission to make a socket in this folder/,
+      /"x.sock": no permission to create a socket in this directory/,
     );
     assert.deepEqual(fs.readdirSync(cwd), []);
   },

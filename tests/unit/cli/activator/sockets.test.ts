@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { backoff } from "../../../../src/cli/run/supervisor.ts";
+import { backoffMs } from "../../../../src/cli/run/supervisor.ts";
 import { isAnyWaiting } from "../../../../src/cli/activator/proc_waiting.ts";
 import { canonicalIpv6 } from "../../../../src/core/address.ts";
 import { parseBindAddress } from "../../../../src/core/listen_address.ts";
@@ -93,9 +93,9 @@ test("isAnyWaiting() finds what waits in the kernel's tables", () => {
   assert.equal(waits({ unix: unix("02", 0, "/run/a") }), false);
 });
 
-test("backoff() doubles up to five seconds", () => {
+test("backoffMs() doubles up to five seconds", () => {
   assert.deepEqual(
-    [0, 1, 2, 3, 6, 7, 100].map(backoff),
+    [0, 1, 2, 3, 6, 7, 100].map(backoffMs),
     [0, 100, 200, 400, 3200, 5000, 5000],
   );
 });
