@@ -1,5 +1,6 @@
 /**
- * The command `listenfds` as a function: selects the verb and reports its errors.
+ * The command `listenfds` as a function: selects the verb and reports its
+ * errors.
  *
  * @module
  */

@@ -100,13 +100,13 @@ for (const host of ACTIVATORS) {
   test(`run refuses a path that is no socket, on ${host.label}`, async (t) => {
     const cwd = temporaryFolder(t);
     fs.writeFileSync(path.join(cwd, "file"), "precious");
-    fs.mkdirSync(path.join(cwd, "folder"));
+    fs.mkdirSync(path.join(cwd, "directory"));
     fs.symlinkSync("nowhere", path.join(cwd, "link"));
     const before = fs.readdirSync(cwd);
     for (
       const [name, what] of [
         ["file", "a file"],
-        ["folder", "a folder"],
+        ["directory", "a directory"],
         ["link", "a symbolic link"],
       ] as const
     ) {
@@ -237,7 +237,7 @@ const node = ACTIVATORS.find(({ label }) => label === "node 24")!;
 const lowest = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
 test(
-  "run refuses a port that it has no permission for, and a folder",
+  "run refuses a port that it has no permission for, and a directory",
   {
     skip: process.getuid?.() !== 0
       ? "not root, who may become somebody else"
@@ -251,7 +251,7 @@ test(
       startRun(t, node, [`--socket=${socket}`], COMMAND, { cwd, uid: NOBODY });
     await assertRefuses(
       run("web=127.0.0.1:1"),
-      /"127.0.0.1:1": no permission for port 1: use one from 1024 on/,
+      /"127.0.0.1:1": no permission for port 1: use a port from 1024 on/,
     );
     await assertRefuses(
       run("x=unix:x.sock"),

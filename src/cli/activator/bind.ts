@@ -1,6 +1,6 @@
 /**
- * Binds sockets, all or none: resolves host names, checks that paths are free, and
- * explains failures in one line.
+ * Binds sockets, all or none: resolves host names, checks that paths are free,
+ * and explains failures in one line.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface HeldSockets extends Omit<BoundSockets, "close"> {
   readonly specs: readonly SocketSpec[];
   /** Closes the descriptors and removes the paths. */
   close(): Promise<void>;
-  /** Closes the descriptors and leaves the paths to the programs that have them. */
+  /** Closes the descriptors and leaves the paths to other programs. */
   release(): Promise<void>;
 }
 
@@ -45,14 +45,14 @@ export interface BindOptions {
   readonly binder?: Binder;
 }
 
-/** Longest path or name of a Unix socket, in bytes: `sun_path` without its NUL. */
+/** Longest path of a Unix socket in bytes: `sun_path` without its NUL. */
 const MAX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
 
 /**
  * Returns the most capable binder on this runtime.
  *
- * @throws {UsageError} On Deno without the C library, because Deno doesn't reveal
- * the descriptors of its sockets.
+ * @throws {UsageError} On Deno without the C library, because Deno doesn't
+ * reveal the descriptors of its sockets.
  */
 export function bestBinder(
   calls: Sockets | undefined = openSocketCalls(),
@@ -181,7 +181,7 @@ async function preparePath(spec: SocketSpec): Promise<string[]> {
     : [];
 }
 
-/** Removes a symbolic link that already leads to the path; refuses anything else. */
+/** Removes a symbolic link to the path; refuses anything else. */
 function freeLink(link: string, file: string, action: string): void {
   let target: string;
   try {

@@ -34,7 +34,7 @@ export interface ConnectionService {
   report(text: string): void;
 }
 
-/** Starts a command for each connection until SIGINT or SIGTERM; returns the exit status. */
+/** Starts a command for each connection; returns the status after a signal. */
 export async function serveConnections(
   service: ConnectionService,
 ): Promise<number> {
@@ -88,7 +88,7 @@ function peerHost({ hostname }: AcceptedConnection): string | undefined {
   return hostname?.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
-/** Returns the variables that systemd sets for a connection (`systemd.exec(5)`). */
+/** Returns the variables for a connection (`systemd.exec(5)`). */
 function peerVariables(
   connection: AcceptedConnection,
 ): Record<string, string | undefined> {

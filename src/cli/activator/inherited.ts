@@ -15,8 +15,8 @@ import type { Sockets } from "../../ffi/sockets.ts";
  * terminal or editor that started this process. On Linux only: elsewhere the
  * runtimes' spawn functions close all other descriptors.
  *
- * @param calls Without the C library the descriptors are closed, because nothing
- * in this process uses them.
+ * @param calls Without the C library the descriptors are closed, because
+ * nothing in this process uses them.
  */
 export function hideInherited(calls: Sockets | undefined): void {
   for (const fd of openDescriptors()) {

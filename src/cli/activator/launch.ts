@@ -33,9 +33,10 @@ export interface SpawnOptions {
 }
 
 /**
- * LISTEN_PID is the program's own process id, which isn't known before the program
- * starts. So a shell sets the variable and then becomes the program. It also
- * unsets the variable by which a Deno child would take over the descriptors.
+ * LISTEN_PID is the program's own process id, which isn't known before the
+ * program starts. So a shell sets the variable and then becomes the program. It
+ * also unsets the variable by which a Deno child would take over the
+ * descriptors.
  */
 const SCRIPT = "unset DENO_EXTRA_STDIO_FDS; " +
   'LISTEN_PID=$$; export LISTEN_PID; exec "$@"';

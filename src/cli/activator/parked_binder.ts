@@ -3,8 +3,9 @@
  * systems other than Linux.
  *
  * These modules accept connections and read datagrams as soon as the event loop
- * turns. So the sockets are opened in a thread that blocks in the same turn. The
- * descriptors belong to the process: the main thread can pass them to programs.
+ * turns. So the sockets are opened in a thread that blocks in the same turn.
+ * The descriptors belong to the process: the main thread can pass them to
+ * programs.
  *
  * @module
  */
@@ -123,8 +124,9 @@ function listenOptions(
 const STANDARD_STREAMS = 3;
 
 /**
- * Makes sockets blocking by passing them to a child as standard streams: Node makes
- * these blocking, and the flag belongs to the socket. Node has no `fcntl(2)`.
+ * Makes sockets blocking by passing them to a child as standard streams: Node
+ * makes these blocking, and the flag belongs to the socket. Node has no
+ * `fcntl(2)`.
  */
 function makeBlocking(fds: readonly number[]): void {
   for (let index = 0; index < fds.length; index += STANDARD_STREAMS) {

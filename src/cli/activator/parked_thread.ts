@@ -1,8 +1,8 @@
 /**
  * Code of the thread in which `parked_binder.ts` opens sockets.
  *
- * Only the text of {@linkcode PARKED_THREAD} gets into the thread, so the functions
- * here use nothing but each other.
+ * Only the text of {@linkcode PARKED_THREAD} gets into the thread, so the
+ * functions here use nothing but their parameters.
  *
  * @module
  */
@@ -105,8 +105,12 @@ function parkDatagram(
   });
 }
 
-/** Opens the requested sockets in order, and blocks until they are to be closed. */
-function park(process: NodeJS.Process): void {
+/** Opens the requested sockets in order, then blocks until they must close. */
+function park(
+  process: NodeJS.Process,
+  openListener: typeof parkListener,
+  openDatagram: typeof parkDatagram,
+): void {
   const { parentPort, workerData } = process.getBuiltinModule(
     "node:worker_threads",
   );
@@ -129,10 +133,10 @@ function park(process: NodeJS.Process): void {
   const openNext = () => {
     const request = requests[sockets.length];
     if (request?.kind === "stream") {
-      return parkListener(process, request, onOpen, onError);
+      return openListener(process, request, onOpen, onError);
     }
     if (request?.kind === "datagram") {
-      return parkDatagram(process, request, onOpen, onError);
+      return openDatagram(process, request, onOpen, onError);
     }
     reply({
       fds: sockets.map((socket) => socket.fd()),
@@ -145,6 +149,6 @@ function park(process: NodeJS.Process): void {
   openNext();
 }
 
-/** Source text of the thread. */
-export const PARKED_THREAD: string = [parkListener, parkDatagram, park]
-  .map(String).join("\n") + "\npark(process);";
+/** Source text of the thread. It has no names, which a bundler may change. */
+export const PARKED_THREAD: string =
+  `(${park})(process, ${parkListener}, ${parkDatagram})`;

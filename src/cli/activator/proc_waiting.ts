@@ -20,7 +20,8 @@ const INET_TABLES = ["tcp", "tcp6", "udp", "udp6"];
 /**
  * Returns true if a connection or a datagram waits in one of the sockets.
  *
- * @param read Reads a file below `/proc/self/net`; returns `""` if it is missing.
+ * @param read Reads a file below `/proc/self/net`; returns `""` if it is
+ * missing.
  */
 export function isAnyWaiting(
   sockets: readonly CheckedSocket[],
@@ -50,8 +51,8 @@ function isInetWaiting(line: string, inodes: ReadonlySet<string>): boolean {
 }
 
 /**
- * Parses a line of `/proc/net/unix`. A connection that isn't accepted yet has the
- * state 2 (connecting), the inode 0 and the listener's path.
+ * Parses a line of `/proc/net/unix`. A connection that isn't accepted yet has
+ * the state 2 (connecting), the inode 0 and the listener's path.
  */
 function isUnixWaiting(line: string, paths: ReadonlySet<string>): boolean {
   const [, state, inode, path] = /^(?:\S+ +){5}(\S+) +(\S+) (.*)$/.exec(line) ??

@@ -23,7 +23,7 @@ const GROUP_POLL_MS = 20;
 /** Commands that haven't ended. */
 const running = new Set<RunningCommand>();
 
-/** Kills all running commands: for the case that this process exits unexpectedly. */
+/** Kills all running commands, before an unexpected exit. */
 export function killRunning(): void {
   for (const command of running) command.signal("SIGKILL");
 }
@@ -75,8 +75,8 @@ export class RunningCommand {
   }
 
   /**
-   * Ends the remaining processes of an ended command in the same way, because they
-   * would accept connections that are meant for the next one.
+   * Ends the remaining processes of an ended command in the same way, because
+   * they would accept connections that are meant for the next one.
    */
   async endGroup(timeoutMs: number): Promise<void> {
     if (!this.signal("SIGTERM")) return;

@@ -48,7 +48,7 @@ export class Signals {
     return this.#terminations > 0;
   }
 
-  /** Returns true if a signal was received, which explains that it ended a command. */
+  /** Returns true if this process received a signal. */
   hasReceived(signal: NodeJS.Signals | null): boolean {
     return signal !== null && this.#received.has(signal);
   }

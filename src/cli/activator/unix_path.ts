@@ -1,14 +1,15 @@
 /**
- * Frees the paths of Unix sockets and FIFOs before binding, and removes them at the
- * end.
+ * Frees the paths of Unix sockets and FIFOs before binding, and removes them at
+ * the end.
  *
  * A socket at a path is replaced only if both are true:
  *
  * 1. An activator created it: a note beside it has its inode and creation time.
  * 2. No process has it open: connecting is refused, and Linux doesn't list it.
  *
- * Neither is enough alone. A socket that doesn't listen yet refuses connections,
- * and a note may be older than the socket. Everything else stays untouched.
+ * Neither is enough alone. A socket that doesn't listen yet refuses
+ * connections, and a note may be older than the socket. Everything else stays
+ * untouched.
  *
  * @module
  */
@@ -36,8 +37,8 @@ function notePathOf(file: string): string {
 }
 
 /**
- * Checks that a socket can be bound to an absolute path, and removes a socket that
- * a killed activator left there.
+ * Checks that a socket can be bound to an absolute path, and removes a socket
+ * that a killed activator left there.
  *
  * @param action First words of an error's message.
  * @param mayBeFifo True if an existing FIFO may be used.
@@ -107,7 +108,7 @@ export function removeNote(file: string): void {
   fs.rmSync(notePathOf(file), { force: true });
 }
 
-/** Removes the note, and the path if it is still the one that the activator created. */
+/** Removes the note, and the path if the activator created it. */
 export function removePath(file: string): void {
   const entry = identify(file);
   const note = notePathOf(file);
@@ -161,7 +162,7 @@ function identify(
   };
 }
 
-/** Connects to a socket; returns its state, or the error's code if that is unclear. */
+/** Connects to a socket; returns its state, or an unclear error's code. */
 function probe(file: string): Promise<"alive" | "refused" | string> {
   return new Promise((resolve) => {
     const socket = net.connect({ path: file });
@@ -189,7 +190,7 @@ function isListed(file: string): boolean {
     return false;
   }
   return text.split("\n").some((line) => {
-    // Seven columns, then the path as it was bound, maybe relative to another cwd.
+    // Seven columns, then the path as it was bound, which may be relative.
     const [, bound] = /^(?:\S+ +){7}(.*)$/.exec(line) ?? [];
     if (bound === undefined || bound === "") return false;
     return path.isAbsolute(bound)

@@ -1,6 +1,6 @@
 /**
- * Examines the variables and descriptors of a process. Every mismatch is reported,
- * while the library stops at the first error.
+ * Examines the variables and descriptors of a process. Every mismatch is
+ * reported, while the library stops at the first error.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 } from "./findings.ts";
 import type { ExaminedDescriptor, Finding, Report, Subject } from "./report.ts";
 
-/** Examines a process and its unmodified variables; reports problems without throwing. */
+/** Examines a process and its unmodified variables; never throws. */
 export function examine(
   variables: ListenVariables,
   subject: Subject,

@@ -1,5 +1,5 @@
 /**
- * Checks the variables and descriptors of a process, and reports problems and notes.
+ * Checks the variables and descriptors of a process for problems.
  *
  * @module
  */
@@ -92,7 +92,7 @@ function numberError(
 /** A name that systemd accepts: printable ASCII, at most 255 characters. */
 const SYSTEMD_NAME = /^[ -9;-~]{0,255}$/;
 
-/** Returns the findings about names, in their order; `count` is a valid LISTEN_FDS. */
+/** Returns the findings about names; `count` is the valid LISTEN_FDS. */
 export function nameFindings(
   { LISTEN_FDS, LISTEN_FDNAMES }: ListenVariables,
   count: number | undefined,
@@ -182,7 +182,7 @@ const DESCRIPTOR_RULES: readonly DescriptorRule[] = [
       info.kind === "unknown" ||
       (info.kind === "socket" && !("family" in info)),
     explain: ({ noAdopter }) =>
-      "its kind can't be determined here: " +
+      "unknown kind: " +
       (noAdopter?.isDenied
         ? "run with --allow-ffi"
         : "use Linux on x86_64 or arm64, and Bun or Node 26, which can call " +

@@ -1,6 +1,6 @@
 /**
- * Formats a report as JSON. The README documents the fields; an unknown value is
- * `null`.
+ * Formats a report as JSON. The README documents the fields; an unknown value
+ * is `null`.
  *
  * @module
  */

@@ -162,7 +162,7 @@ function useLines(
     if (group === undefined) groups.set(key, { cells, fds: [fd] });
     else group.fds.push(fd);
   }
-  const header = [...RUNTIMES.map((each) => TITLES[each].toUpperCase()), "FDS"];
+  const header = [...RUNTIMES.map((name) => TITLES[name].toUpperCase()), "FDS"];
   const { noAdopter, runtime } = subject;
   const usesNative = descriptors.some(({ use }) =>
     use[runtime].native !== undefined

@@ -9,7 +9,7 @@
 /** Characters that begin a pattern. */
 const MAGIC = /[*?[{]/;
 
-/** Returns the directory that contains all matches; the path itself without a pattern. */
+/** Returns the directory of all matches; without a pattern, the path itself. */
 export function globRoot(glob: string): string {
   const names = glob.split("/");
   const magic = names.findIndex((name) => MAGIC.test(name));

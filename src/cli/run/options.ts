@@ -102,7 +102,7 @@ export function readRunOptions(
   };
 }
 
-/** Returns `Accept=` of the units, which must agree because they start one command. */
+/** Returns `Accept=`, which must be equal in all units of a command. */
 function hasAccept(
   units: readonly SocketUnit[],
   hasOtherSockets: boolean,

@@ -1,6 +1,6 @@
 /**
- * Keeps a command running: starts it, forwards signals, and restarts it when its
- * files change, while the sockets stay open.
+ * Keeps a command running: starts it, forwards signals, and restarts it when
+ * its files change, while the sockets stay open.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface Supervision {
   report(text: string): void;
   /** Restarts the command on changes; without it, the command runs once. */
   readonly changes?: Changes;
-  /** Delays each start until a client waits; without it, the start is immediate. */
+  /** Delays each start until a client waits. */
   readonly isWaiting?: () => boolean;
 }
 
@@ -42,7 +42,7 @@ export interface Supervision {
 const WAITING_POLL_MS = 20;
 /** A command that ends sooner has crashed. */
 const CRASH_MS = 2000;
-/** Delay after the first crash, doubled with each further crash up to the maximum. */
+/** Delay after the first crash, doubled with each further crash. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
 
@@ -101,7 +101,7 @@ export async function supervise(supervision: Supervision): Promise<number> {
   }
 }
 
-/** Waits for a change and the delay; returns false if a signal terminates first. */
+/** Waits for a change and the delay; returns false after a termination signal. */
 async function waitForChange(
   { signals, changes, report }: Supervision,
   delayMs: number,

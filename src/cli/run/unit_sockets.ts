@@ -65,7 +65,7 @@ function dropIns(file: string): string[] {
   }
 }
 
-/** Returns specifiers of directories: root's units are system units, others' are user units. */
+/** Returns specifiers of directories, as for system units (root) or user units. */
 function directorySpecifiers(
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {

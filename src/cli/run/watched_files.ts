@@ -18,7 +18,7 @@ export interface WatchedFiles {
   matches(file: string): boolean;
 }
 
-/** Directories that are skipped, because their files aren't part of the program. */
+/** Directories whose files aren't part of the program. */
 export const SKIPPED_DIRECTORIES: readonly string[] = ["node_modules", ".git"];
 
 /**
@@ -47,7 +47,7 @@ export function watchedFiles(
   };
 }
 
-/** Parses a glob; without a pattern, it is a file or a directory with everything below. */
+/** Parses a glob; without a pattern, everything below its path is watched. */
 function toPattern(
   glob: string,
 ): { root: string; regExp: RegExp | undefined } {
@@ -63,7 +63,7 @@ function isBelow(file: string, root: string): boolean {
 function directoriesOf(command: readonly string[], cwd: string): string[] {
   const [program, ...args] = command;
   const words = args.filter((word) => word !== "" && !word.startsWith("-"));
-  // A program with an absolute path or from PATH is installed, not developed here.
+  // An absolute path or a name in PATH means an installed program.
   if (/^\.{0,2}[^/]*\//.test(program!) && !path.isAbsolute(program!)) {
     words.unshift(program!);
   }

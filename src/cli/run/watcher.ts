@@ -1,7 +1,7 @@
 /**
- * Watches files for changes. An event of the operating system on a directory leads
- * to a comparison of snapshots, because events alone are inexact: some come from
- * reading a file, and files in a new directory have none.
+ * Watches files for changes. An event of the operating system on a directory
+ * leads to a comparison of snapshots, because events alone are inexact: some
+ * come from reading a file, and files in a new directory have none.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import path from "node:path";
 import type { Changes } from "./supervisor.ts";
 import { SKIPPED_DIRECTORIES, type WatchedFiles } from "./watched_files.ts";
 
-/** Time without events before a comparison: editors and builds write several files. */
+/** Time without events before a comparison: editors write several files. */
 const QUIET_MS = 100;
 /** Interval of comparisons after watching has failed. */
 const FALLBACK_POLL_MS = 1000;
@@ -153,7 +153,7 @@ export class Watcher implements Changes {
         addDirectory(root);
         continue;
       }
-      // The file's directory, because a watch doesn't survive that a file is replaced.
+      // Watches the directory, because replacing a file ends a watch on it.
       if (isDirectoryPath(path.dirname(root))) {
         directories.add(path.dirname(root));
       }

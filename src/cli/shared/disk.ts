@@ -86,7 +86,7 @@ export const disk: Disk = {
 /** The shell's default if `PATH` is not set. */
 const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";
 
-/** Finds a program as `execvp(3)` does: its absolute path, or why it can't start. */
+/** Finds a program as `execvp(3)` does; explains why it can't start. */
 export function findProgram(
   program: string,
   { disk, cwd, searchPath = DEFAULT_SEARCH_PATH }: ShellContext,

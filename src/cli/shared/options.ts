@@ -9,9 +9,9 @@ import { quote } from "../../core/errors.ts";
 import { UsageError } from "./verb.ts";
 
 /**
- * How an option takes values: none, exactly one, at least one, or any number with
- * `=` in front of the first. The values of a list follow one another or repeat
- * the option.
+ * How an option takes values: none, exactly one, at least one, or any number
+ * with `=` in front of the first. The values of a list follow one another or
+ * repeat the option.
  */
 export type OptionKind = "flag" | "value" | "list" | "optional-list";
 
@@ -28,7 +28,7 @@ export function argumentError(problem: string): UsageError {
   return new UsageError(`Reading the arguments: ${problem}`);
 }
 
-/** Parses arguments; throws a {@linkcode UsageError} that names the verb's help. */
+/** Parses the arguments of a verb, which is named in errors. */
 export function parseOptions<Name extends string>(
   verb: string,
   kinds: Readonly<Record<Name, OptionKind>>,
@@ -75,7 +75,7 @@ export function parseOptions<Name extends string>(
   return { values: parsed, command: undefined };
 }
 
-/** Splits arguments without checks, because each runtime words its errors differently. */
+/** Splits arguments without checks, because the runtimes' errors differ. */
 function tokenize(
   kinds: Readonly<Record<string, OptionKind>>,
   args: readonly string[],

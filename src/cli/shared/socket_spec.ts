@@ -1,5 +1,6 @@
 /**
- * A socket for an activator to bind: name of the descriptor, address and settings.
+ * A socket for an activator to bind: name of the descriptor, address and
+ * settings.
  *
  * @module
  */
@@ -77,7 +78,7 @@ export function parseSocketSpec(text: string): SocketSpec {
   return { name, address: parseBindAddress(rest) };
 }
 
-/** Returns true if systemd accepts a name: `FileDescriptorName=`, `systemd.socket(5)`. */
+/** Returns true for a valid `FileDescriptorName=` (`systemd.socket(5)`). */
 export function isDescriptorName(text: string): boolean {
   // deno-lint-ignore no-control-regex
   return /^[^:\x00-\x1f\x7f]{1,255}$/.test(text);
@@ -116,7 +117,7 @@ export function requireDistinctAddresses(
   }
 }
 
-/** Returns a key that is equal for equal addresses; `undefined` if they can be shared. */
+/** Returns a key of the address; `undefined` if sockets can share it. */
 function addressKey(
   { address, settings }: SocketSpec,
   resolvePath: (path: string) => string,

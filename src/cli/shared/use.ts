@@ -1,6 +1,6 @@
 /**
- * Support for a kind of descriptor in each runtime: which functions take it, and
- * from which version on.
+ * Support for a kind of descriptor in each runtime: which functions take it,
+ * and from which version on.
  *
  * @module
  */
@@ -109,9 +109,9 @@ export function judgeUse(runtime: RuntimeName, info: DescriptorInfo): Use {
             "socket unit, which listens",
         );
       }
-      return unknown("the kind of socket can't be determined");
+      return unknown("the kind of socket is unknown");
     case "unknown":
-      return unknown("its kind can't be determined here");
+      return unknown("its kind is unknown");
     case "closed":
       return none("it is not open");
     case "message-queue":
@@ -168,8 +168,8 @@ function ways(
 }
 
 /**
- * Returns the flags that Deno's own servers need on inherited sockets: for the C
- * library, and to bind a placeholder.
+ * Returns the flags that Deno's own servers need on inherited sockets: for the
+ * C library, and to bind a placeholder.
  */
 export function nativeDenoFlags(kind: UsableKind, isUnix: boolean): string[] {
   return [
@@ -193,7 +193,7 @@ function streamListener(
     : {
       ...both,
       native: undefined,
-      reason: `its address can't be determined, and ${TITLES[runtime]}'s own ` +
+      reason: `its address is unknown, and ${TITLES[runtime]}'s own ` +
         `servers need it`,
       isUnknown: false,
     };
@@ -242,7 +242,7 @@ function datagramSocket(
 const FILES_SINCE = { bun: "1.2", node: "22.0" } as const;
 
 function fileUse(runtime: RuntimeName, info: DescriptorInfo): Use {
-  if (!isFileInfo(info)) return unknown("its kind can't be determined here");
+  if (!isFileInfo(info)) return unknown("its kind is unknown");
   if (runtime === "deno") {
     return none(
       "Deno opens files by path only: run with --allow-all and open " +

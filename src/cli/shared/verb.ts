@@ -33,8 +33,8 @@ export interface Verb {
   /** Text of `listenfds VERB --help`. */
   readonly help: string;
   /**
-   * Runs the verb and returns the exit status. Throws a {@linkcode UsageError} if
-   * the arguments are wrong; nothing was changed then.
+   * Runs the verb and returns the exit status. Throws a {@linkcode UsageError}
+   * if the arguments are wrong; nothing was changed then.
    */
   run(args: readonly string[], io: Io): number | Promise<number>;
 }

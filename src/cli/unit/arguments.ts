@@ -1,6 +1,6 @@
 /**
- * Completes the arguments of a runtime for a service: absolute paths and the flags
- * that a service needs.
+ * Completes the arguments of a runtime for a service: absolute paths and the
+ * flags that a service needs.
  *
  * @module
  */
@@ -112,10 +112,11 @@ const GRAMMARS: Readonly<Record<RuntimeName, ArgumentGrammar>> = {
 };
 
 /**
- * Completes the arguments of a runtime: paths become absolute, and the flags that a
- * service needs are added.
+ * Completes the arguments of a runtime: paths become absolute, and the flags
+ * that a service needs are added.
  *
- * @throws {UsageError} If the script is missing, or would run in another process.
+ * @throws {UsageError} If the script is missing, or would run in another
+ * process.
  */
 export function completeArguments(
   runtime: RuntimeName,

@@ -1,6 +1,6 @@
 /**
- * The command in a unit: absolute paths, the runtime as the process, and the flags
- * that it needs.
+ * The command in a unit: absolute paths, the runtime as the process, and the
+ * flags that it needs.
  *
  * @module
  */
@@ -29,8 +29,8 @@ export interface ServiceCommand {
  * Completes a typed command for a unit.
  *
  * @param denoPermissions Flags for Deno, besides those to read the variables.
- * @throws {UsageError} If the program or its script is missing, or if the program
- * starts another process.
+ * @throws {UsageError} If the program or its script is missing, or if the
+ * program starts another process.
  */
 export function serviceCommand(
   words: readonly string[],
@@ -92,8 +92,8 @@ function runtimeOf(
 }
 
 /**
- * Replaces a script that begins with `#!/usr/bin/env node` by `node script`, because
- * services have another PATH.
+ * Replaces a script that begins with `#!/usr/bin/env node` by `node script`,
+ * because services have another PATH.
  */
 function expandScript(
   program: string,

@@ -1,5 +1,6 @@
 /**
- * Refuses programs that start another one as a child, which gets no descriptors.
+ * Refuses programs that start another one as a child, which gets no
+ * descriptors.
  *
  * @module
  */
@@ -38,8 +39,8 @@ const LAUNCHERS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Throws a {@linkcode UsageError} if a program starts another process, because the
- * descriptors are meant for the process that the service manager starts.
+ * Throws a {@linkcode UsageError} if a program starts another process, because
+ * the descriptors are meant for the process that the service manager starts.
  *
  * @param typed Program as it was typed.
  * @param program Absolute path of the program.

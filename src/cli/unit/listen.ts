@@ -29,7 +29,7 @@ interface ListenLine {
  * Parses sockets written as `NAME=ADDRESS` and groups them by name, in order.
  *
  * @param accept True to start a process for each connection.
- * @throws {UsageError} If systemd can't bind a socket, or two have the same address.
+ * @throws {UsageError} If systemd can't bind a socket, or two share an address.
  */
 export function parseNamedSockets(
   specs: readonly string[],
@@ -94,7 +94,7 @@ function readSpec(text: string): SocketSpec {
   }
 }
 
-/** Throws if systemd refuses a name for `FileDescriptorName=` (`systemd.socket(5)`). */
+/** Throws for an invalid `FileDescriptorName=` (`systemd.socket(5)`). */
 function requireName(name: string, text: string): void {
   if (/^[!-9;-~](?:[ -9;-~]{0,253}[!-9;-~])?$/.test(name)) return;
   throw socketError(

@@ -55,7 +55,7 @@ export function hiddenPaths(
 const OTHERS_READ = 0o4;
 const OTHERS_ENTER = 0o1;
 
-/** Returns the first directory of a path that others may not enter, or the path. */
+/** Returns the first directory that others may not enter, or the path. */
 function firstClosed(path: string, disk: Disk): string | undefined {
   const directories: string[] = [];
   for (

@@ -112,7 +112,7 @@ export function expandSpecifiers(
   });
 }
 
-/** Returns the specifiers that come from a unit's name, such as `web@1.socket`. */
+/** Returns the specifiers for a unit's name, such as `web@1.socket`. */
 export function nameSpecifiers(unit: string): Record<string, string> {
   const bare = unit.slice(0, unit.lastIndexOf("."));
   const [prefix, instance = ""] = bare.split(/@(.*)/s) as [string, string?];
