@@ -1,36 +1,25 @@
 /**
- * The command `listenfds`, as a function: which verb is meant, and what becomes
- * of its errors.
+ * The command `listenfds` as a function: selects the verb and reports its
+ * errors.
  *
  * @module
  */
 
-import { inspect } from "./inspect/inspect.ts";
+import { inspectVerb } from "./inspect/inspect.ts";
 import { runVerb } from "./run/run.ts";
-import { unit } from "./unit/unit.ts";
+import { unitVerb } from "./unit/unit.ts";
 import { type Io, UsageError, type Verb } from "./shared/verb.ts";
 import { VERSION } from "./version.ts";
 
-/** All verbs, in the order in which `--help` lists them. */
-const VERBS: readonly Verb[] = [
-  runVerb,
-  inspect,
-  unit,
-];
-
-/** The exit statuses, for `--help`. */
-const STATUSES = `Exit status:
-  0  it worked
-  1  it failed
-  2  the arguments are wrong, or what they ask for can't be done; nothing was
-     left behind`;
+/** Verbs in the order of `--help`. */
+const VERBS: readonly Verb[] = [runVerb, inspectVerb, unitVerb];
 
 /**
  * Runs the command.
  *
- * @param args The arguments, without the program's own.
- * @param io The world around it.
- * @returns The exit status.
+ * @param args Arguments after the program's name.
+ * @param io Input and output.
+ * @returns Exit status: 0 for success, 1 for a failure, 2 for wrong arguments.
  *
  * @example
  * ```ts ignore
@@ -62,7 +51,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     );
     return 2;
   }
-  if (asksForHelp(rest)) {
+  // Words after "--" belong to the command that the verb runs.
+  const end = rest.indexOf("--");
+  const own = end < 0 ? rest : rest.slice(0, end);
+  if (own.includes("--help") || own.includes("-h")) {
     io.stdout.write(`${verb.help.trimEnd()}\n`);
     return 0;
   }
@@ -72,19 +64,12 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     const isUsage = error instanceof UsageError ||
       error instanceof SyntaxError || error instanceof RangeError;
     const message = error instanceof Error ? error.message : String(error);
-    // One line, whatever the message quotes.
+    // One line even if a quoted message has several.
     io.stderr.write(
       `listenfds ${verb.name}: ${message.replace(/\s*\n\s*/g, " ")}\n`,
     );
     return isUsage ? 2 : 1;
   }
-}
-
-/** Whether `--help` is among the arguments, and not those of a command. */
-function asksForHelp(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  const own = end < 0 ? args : args.slice(0, end);
-  return own.includes("--help") || own.includes("-h");
 }
 
 function help(): string {
@@ -96,11 +81,14 @@ function help(): string {
        listenfds VERB --help
        listenfds --version
 
-Socket activation with named descriptors: an activator for development, an
-inspector, and units written for you.
+Socket activation with named descriptors: a socket activator for development, an
+inspector of inherited descriptors, and a generator of systemd units.
 
 Verbs:
 ${verbs.join("")}
-${STATUSES}
+Exit status:
+  0  success
+  1  failure
+  2  wrong arguments, or a request that can't be fulfilled; nothing was changed
 `;
 }

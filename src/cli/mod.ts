@@ -1,11 +1,11 @@
 /**
- * The command `listenfds`: an activator for development, an inspector, and a
- * writer of units.
+ * The command `listenfds`: a socket activator for development, an inspector of
+ * inherited descriptors, and a generator of systemd units.
  *
  *     deno run -A jsr:@listenfds/listenfds/cli --help
  *
- * As a program it runs; as a module it gives {@linkcode main}, with all that the
- * command reads and writes as an argument.
+ * Run as a program, the module starts the command. Imported, it exports
+ * {@linkcode main}, which takes its input and output as an argument.
  *
  * @module
  */

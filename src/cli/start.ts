@@ -1,5 +1,5 @@
 /**
- * Runs the command in the process that this is.
+ * Runs the command in the current process.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import process from "node:process";
 import { main } from "./main.ts";
 import { processIo } from "./shared/process_io.ts";
 
-/** Runs the command with the process's arguments, and ends the process. */
+/** Runs the command with the process's arguments, then exits. */
 export function start(): void {
-  // Whatever it is that never ends well: it isn't success.
+  // An event loop that runs empty before main() returns isn't success.
   process.exitCode = 1;
   main(process.argv.slice(2), processIo()).then(
     (status) => process.exit(status),

@@ -1,8 +1,8 @@
 /**
- * The package's version, for `--version`; the same as in `deno.json`.
+ * Version of the package for `--version`; a test compares it with `deno.json`.
  *
  * @module
  */
 
-/** The version. */
+/** Version of the package. */
 export const VERSION = "0.1.0";

@@ -144,7 +144,7 @@ Symlinks=${cwd}/link
           assert.equal(await run.exited, 2, run.stderr);
           assert.match(
             run.stderr,
-            /^listenfds run: Binding "x.socket": this runtime can't make a \w+/m,
+            /^listenfds run: Binding "x.socket": this runtime can't create a \w+/m,
           );
           assert.deepEqual(fs.readdirSync(cwd), ["x.socket"]);
         }
@@ -245,12 +245,12 @@ Symlinks=${cwd}/link
     fs.writeFileSync(path.join(cwd, "bad.socket"), "[Socket]\nwhat\n");
     for (
       const [file, expected] of [
-        ["none.socket", /none\.socket": ENOENT: give a file/],
+        ["none.socket", /none\.socket": ENOENT: give a readable/],
         [
           "bad.socket",
           /Reading bad\.socket:2: expected SETTING=VALUE, found "w/,
         ],
-        ["bad", /Reading "bad": expected a file called NAME\.socket/],
+        ["bad", /Reading "bad": expected a file named NAME\.socket/],
       ] as const
     ) {
       const run = startRun(t, host, ["--from-unit", file], ["false"], { cwd });

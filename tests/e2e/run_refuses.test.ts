@@ -100,13 +100,13 @@ for (const host of ACTIVATORS) {
   test(`run refuses a path that is no socket, on ${host.label}`, async (t) => {
     const cwd = temporaryFolder(t);
     fs.writeFileSync(path.join(cwd, "file"), "precious");
-    fs.mkdirSync(path.join(cwd, "folder"));
+    fs.mkdirSync(path.join(cwd, "directory"));
     fs.symlinkSync("nowhere", path.join(cwd, "link"));
     const before = fs.readdirSync(cwd);
     for (
       const [name, what] of [
         ["file", "a file"],
-        ["folder", "a folder"],
+        ["directory", "a directory"],
         ["link", "a symbolic link"],
       ] as const
     ) {
@@ -189,7 +189,7 @@ for (const host of ACTIVATORS) {
         const before = fs.readdirSync(cwd);
         await assertRefuses(
           start(t, host, cwd, ["x=unix:x.sock"]),
-          /"x.sock": there is a socket that listenfds didn't make/,
+          /"x.sock": there is a socket that listenfds didn't create/,
         );
         assert.deepEqual(fs.readdirSync(cwd), before);
       }
@@ -207,11 +207,11 @@ for (const host of ACTIVATORS) {
       [
         [web],
         ["nothing-here"],
-        /Starting "nothing-here": it is in no folder of/,
+        /Starting "nothing-here": it is in no directory of/,
       ],
       [[x, "a=192.0.2.1:0"], COMMAND, /this machine doesn't have the address/],
       [[x, "a=host.invalid:0"], COMMAND, /the host "host.invalid" isn't known/],
-      [[x, "a=unix:no/where"], COMMAND, /there is no folder/],
+      [[x, "a=unix:no/where"], COMMAND, /there is no directory/],
       [
         [x, `a=unix:${"x".repeat(108)}`],
         COMMAND,
@@ -237,7 +237,7 @@ const node = ACTIVATORS.find(({ label }) => label === "node 24")!;
 const lowest = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
 test(
-  "run refuses a port that it has no permission for, and a folder",
+  "run refuses a port that it has no permission for, and a directory",
   {
     skip: process.getuid?.() !== 0
       ? "not root, who may become somebody else"
@@ -251,11 +251,11 @@ test(
       startRun(t, node, [`--socket=${socket}`], COMMAND, { cwd, uid: NOBODY });
     await assertRefuses(
       run("web=127.0.0.1:1"),
-      /"127.0.0.1:1": no permission for port 1: use one from 1024 on/,
+      /"127.0.0.1:1": no permission for port 1: use a port from 1024 on/,
     );
     await assertRefuses(
       run("x=unix:x.sock"),
-      /"x.sock": no permission to make a socket in this folder/,
+      /"x.sock": no permission to create a socket in this directory/,
     );
     assert.deepEqual(fs.readdirSync(cwd), []);
   },

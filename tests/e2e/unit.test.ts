@@ -147,7 +147,7 @@ for (const host of ACTIVATORS) {
     assert.equal(refused.stdout, "");
     assert.match(
       refused.stderr,
-      /^(?:Note: .*\n)*listenfds unit: Writing units: "[^"]+hello\.socket" is there already: choose another name, or replace with --force\n$/,
+      /^(?:Note: .*\n)*listenfds unit: Writing units: "[^"]+hello\.socket" exists already: choose another name, or replace with --force\n$/,
     );
     assert.deepEqual(fs.readdirSync(folder), ["hello.socket"]);
     const replaced = await write(t, host, [
@@ -174,7 +174,7 @@ test("unit leaves nothing behind where it can't write", async (t) => {
   assert.equal(failed.status, 2);
   assert.match(
     failed.stderr,
-    /hello\.socket" is a folder: choose another name/,
+    /hello\.socket" is a directory: choose another name/,
   );
   assert.deepEqual(fs.readdirSync(folder), ["hello.socket"]);
   const missing = await write(t, node, [
@@ -182,7 +182,7 @@ test("unit leaves nothing behind where it can't write", async (t) => {
     ...["--socket=web=127.0.0.1:80", "--", programOf(node), SERVICE],
   ]);
   assert.equal(missing.status, 2);
-  assert.match(missing.stderr, /nowhere" is no folder: make it\n$/);
+  assert.match(missing.stderr, /nowhere" isn't a directory: create it\n$/);
 });
 
 test("unit finds the program through PATH, and the script from where it is", async (t) => {
@@ -202,7 +202,7 @@ test("unit finds the program through PATH, and the script from where it is", asy
   );
   assert.ok(written.stdout.includes(`\nListenStream=${real}/x.sock\n`));
   // Which the service couldn't read there.
-  assert.match(written.stderr, /^Note: ".+" is in a folder for temporary/);
+  assert.match(written.stderr, /^Note: ".+" is in a directory for temporary/);
 });
 
 test("unit writes what run reads, and inspect shows", async (t) => {

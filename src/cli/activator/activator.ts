@@ -1,5 +1,5 @@
 /**
- * An activator for programs that start others: binds sockets and starts a
+ * A socket activator for programs that start others: binds sockets and starts a
  * program with them, as `systemd-socket-activate(1)` does.
  *
  * @module
@@ -16,20 +16,18 @@ export {
 } from "./launch.ts";
 export { parseSocketSpec, type SocketSpec } from "../shared/socket_spec.ts";
 
-/** A socket that was bound. */
+/** A bound socket. */
 export interface BoundSocket extends NamedDescriptor {
-  /** The port that it is bound to; `undefined` for a Unix socket. */
+  /** Port; `undefined` for a Unix socket. */
   readonly port: number | undefined;
 }
 
 /**
- * Binds sockets and lets a function start programs with them. No connection is
- * accepted here. Paths stay.
+ * Binds sockets, calls `start` to spawn programs with them, and closes its own
+ * descriptors when `start` returns. Accepts no connection and keeps the paths.
  *
- * @param specs The sockets to bind.
- * @param start Starts the programs; they are to be started when it returns.
- * @returns What `start` returned.
- * @throws {UsageError} If a socket can't be bound; then none is.
+ * @returns The value that `start` returned.
+ * @throws {UsageError} If a socket can't be bound; no socket is bound then.
  */
 export async function withSockets<T>(
   specs: readonly SocketSpec[],
@@ -39,10 +37,10 @@ export async function withSockets<T>(
   try {
     held.makeBlocking();
     return start(
-      specs.map(({ name }, at) => ({
+      specs.map(({ name }, index) => ({
         name,
-        fd: held.fds[at]!,
-        port: held.ports[at],
+        fd: held.fds[index]!,
+        port: held.ports[index],
       })),
     );
   } finally {

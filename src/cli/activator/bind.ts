@@ -1,6 +1,6 @@
 /**
- * Binds what an activator was asked for, all or none: resolves host names, makes
- * sure that paths are free, and says in one line what is wrong.
+ * Binds sockets, all or none: resolves host names, checks that paths are free,
+ * and explains failures in one line.
  *
  * @module
  */
@@ -14,45 +14,45 @@ import { quote } from "../../core/errors.ts";
 import type { SocketCalls } from "../../ffi/sockets.ts";
 import { currentPlatform } from "../../runtime/current.ts";
 import { openSocketCalls } from "../../runtime/open_sockets.ts";
-import { type Binder, BindFailure, type Bound } from "./binder.ts";
+import { type Binder, BindFailure, type BoundSockets } from "./binder.ts";
 import { libcBinder } from "./libc_binder.ts";
 import { parkedBinder } from "./parked_binder.ts";
 import {
-  formatSpecAddress,
-  requireDistinct,
+  formatSocketAddress,
+  requireDistinctAddresses,
   type SocketSpec,
 } from "../shared/socket_spec.ts";
-import { forgetPath, freePath, notePath, removePath } from "./unix_path.ts";
+import { freePath, removeNote, removePath, writeNote } from "./unix_path.ts";
 import { UsageError } from "../shared/verb.ts";
 
-/** Sockets that are bound, and held until they are closed. */
-export interface HeldSockets extends Omit<Bound, "close"> {
-  /** What was asked for, in order. */
+/** Bound sockets with their paths. */
+export interface HeldSockets extends Omit<BoundSockets, "close"> {
+  /** The requested sockets, in order. */
   readonly specs: readonly SocketSpec[];
-  /** Closes them, and removes the paths. */
+  /** Closes the descriptors and removes the paths. */
   close(): Promise<void>;
-  /** Closes them, and leaves the paths to whoever was handed them. */
+  /** Closes the descriptors and leaves the paths to other programs. */
   release(): Promise<void>;
 }
 
-/** How {@linkcode bindSockets} binds. */
+/** Options of {@linkcode bindSockets}. */
 export interface BindOptions {
-  /** The folder that relative paths are taken from. */
+  /** Base directory of relative paths. */
   readonly cwd?: string;
-  /** Whether connections will be accepted here. */
+  /** True if connections will be accepted in this process. */
   readonly willAccept?: boolean;
-  /** What binds them; the best that there is by default. */
+  /** Default: {@linkcode bestBinder}. */
   readonly binder?: Binder;
 }
 
-/** The longest path or name of a Unix socket, in bytes. */
-const PATH_BYTES = process.platform === "linux" ? 107 : 103;
+/** Longest path of a Unix socket in bytes: `sun_path` without its NUL. */
+const MAX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
 
 /**
- * The best binder that there is on this runtime.
+ * Returns the most capable binder on this runtime.
  *
- * @param calls The calls of the C library, where they can be made.
- * @throws {UsageError} On Deno without them: it tells no descriptors.
+ * @throws {UsageError} On Deno without the C library, because Deno doesn't
+ * reveal the descriptors of its sockets.
  */
 export function bestBinder(
   calls: SocketCalls | undefined = openSocketCalls(),
@@ -66,12 +66,9 @@ export function bestBinder(
 }
 
 /**
- * Binds sockets.
+ * Binds sockets without accepting from them.
  *
- * @param specs The sockets.
- * @param options How to bind them.
- * @returns The sockets, from which nothing was accepted.
- * @throws {UsageError} If one can't be bound; then none is.
+ * @throws {UsageError} If a socket can't be bound; no socket is bound then.
  */
 export async function bindSockets(
   specs: readonly SocketSpec[],
@@ -80,19 +77,19 @@ export async function bindSockets(
   const { cwd = process.cwd(), willAccept = false } = options;
   const binder = options.binder ?? bestBinder();
   const resolved: SocketSpec[] = [];
-  for (const spec of specs) resolved.push(await resolve(spec, cwd));
-  requireDistinct(resolved, path.resolve);
-  const files: string[] = [];
-  for (const spec of resolved) files.push(...await preparePath(spec));
-  let bound: Bound;
+  for (const spec of specs) resolved.push(await resolveAddress(spec, cwd));
+  requireDistinctAddresses(resolved, path.resolve);
+  const paths: string[] = [];
+  for (const spec of resolved) paths.push(...await preparePath(spec));
+  let bound: BoundSockets;
   try {
     bound = await binder.bind(resolved, willAccept);
   } catch (error) {
     if (!(error instanceof BindFailure)) throw error;
-    throw explain(resolved[error.index]!, error);
+    throw toUsageError(resolved[error.index]!, error);
   }
-  for (const file of files) notePath(file);
-  const links = resolved.flatMap(makeLinks);
+  for (const file of paths) writeNote(file);
+  const links = resolved.flatMap(createLinks);
   return {
     ...bound,
     specs,
@@ -100,35 +97,38 @@ export async function bindSockets(
       await bound.close();
       for (const link of links) fs.rmSync(link, { force: true });
       const kept = resolved.flatMap((spec) =>
-        spec.options?.keepPath === true ? fileOf(spec) ?? [] : []
+        spec.settings?.keepPath === true ? filePathOf(spec) ?? [] : []
       );
-      for (const file of files) if (!kept.includes(file)) removePath(file);
+      for (const file of paths) if (!kept.includes(file)) removePath(file);
     },
     async release() {
       await bound.close();
-      for (const file of files) forgetPath(file);
+      for (const file of paths) removeNote(file);
     },
   };
 }
 
-/** What is being done, to begin an error's message with. */
-function doing({ name, address }: SocketSpec): string {
-  return `Binding ${quote(name)} to ${quote(formatSpecAddress(address))}`;
+/** Returns the first words of an error's message. */
+function bindingAction({ name, address }: SocketSpec): string {
+  return `Binding ${quote(name)} to ${quote(formatSocketAddress(address))}`;
 }
 
-/** The path that a socket leaves in the file system. */
-function fileOf({ address }: SocketSpec): string | undefined {
+/** Returns the path that a socket occupies in the file system. */
+function filePathOf({ address }: SocketSpec): string | undefined {
   return "path" in address &&
       (address.kind === "fifo" || !address.path.startsWith("@"))
     ? path.resolve(address.path)
     : undefined;
 }
 
-async function resolve(spec: SocketSpec, cwd: string): Promise<SocketSpec> {
+async function resolveAddress(
+  spec: SocketSpec,
+  cwd: string,
+): Promise<SocketSpec> {
   const { address } = spec;
   if ("path" in address) {
     if (address.path.startsWith("@") && address.kind !== "fifo") return spec;
-    // As it was given where that means the same: it may be much shorter.
+    // A relative path stays where it means the same, because it may be shorter.
     const absolute = path.resolve(cwd, address.path);
     const same = path.resolve(address.path) === absolute;
     return same ? spec : { ...spec, address: { ...address, path: absolute } };
@@ -136,46 +136,53 @@ async function resolve(spec: SocketSpec, cwd: string): Promise<SocketSpec> {
   const [host] = address.hostname.split("%") as [string];
   if (net.isIP(host) !== 0) return spec;
   try {
-    const found = await dns.lookup(host);
-    return { ...spec, address: { ...address, hostname: found.address } };
+    const { address: hostname } = await dns.lookup(host);
+    return { ...spec, address: { ...address, hostname } };
   } catch (cause) {
     throw new UsageError(
-      `${doing(spec)}: the host ${quote(host)} isn't known: use a numeric ` +
+      `${bindingAction(spec)}: the host ${
+        quote(host)
+      } isn't known: use a numeric ` +
         `address, such as 127.0.0.1`,
       { cause },
     );
   }
 }
 
-/** Makes way for a path, and returns it if it will be made. */
+/** Checks and frees a path; returns it if binding will create it. */
 async function preparePath(spec: SocketSpec): Promise<string[]> {
-  const { address, options } = spec;
+  const { address, settings } = spec;
   if (!("path" in address)) return [];
   const bytes = new TextEncoder().encode(address.path).length;
-  if (address.kind !== "fifo" && bytes > PATH_BYTES) {
+  if (address.kind !== "fifo" && bytes > MAX_PATH_BYTES) {
     throw new UsageError(
-      `${doing(spec)}: expected a path of at most ${PATH_BYTES} bytes, found ` +
-        `${bytes}: use a shorter one, or a relative one`,
+      `${
+        bindingAction(spec)
+      }: expected a path of at most ${MAX_PATH_BYTES} bytes, found ` +
+        `${bytes}: use a shorter path, or a relative one`,
     );
   }
-  const file = fileOf(spec);
+  const file = filePathOf(spec);
   if (file === undefined) return [];
-  const folder = path.dirname(file);
-  if (options?.directoryMode !== undefined) {
-    fs.mkdirSync(folder, { recursive: true, mode: options.directoryMode });
-  } else if (!fs.existsSync(folder)) {
+  const directory = path.dirname(file);
+  if (settings?.directoryMode !== undefined) {
+    fs.mkdirSync(directory, { recursive: true, mode: settings.directoryMode });
+  } else if (!fs.existsSync(directory)) {
     throw new UsageError(
-      `${doing(spec)}: there is no folder ${quote(folder)}: make it first`,
+      `${bindingAction(spec)}: there is no directory ` +
+        `${quote(directory)}: create it first`,
     );
   }
-  for (const link of options?.symlinks ?? []) freeLink(link, file, doing(spec));
-  return await freePath(file, doing(spec), address.kind === "fifo")
+  for (const link of settings?.symlinks ?? []) {
+    freeLink(link, file, bindingAction(spec));
+  }
+  return await freePath(file, bindingAction(spec), address.kind === "fifo")
     ? [file]
     : [];
 }
 
-/** Makes way for a link: one that leads to the path already is made again. */
-function freeLink(link: string, file: string, doing: string): void {
+/** Removes a symbolic link to the path; refuses anything else. */
+function freeLink(link: string, file: string, action: string): void {
   let target: string;
   try {
     target = fs.readlinkSync(link);
@@ -185,36 +192,38 @@ function freeLink(link: string, file: string, doing: string): void {
   }
   if (target !== file) {
     throw new UsageError(
-      `${doing}: there is something at ${quote(link)}, where a link is to be ` +
-        `made: it is left alone; remove it, or use another path`,
+      `${action}: ${quote(link)} exists and isn't a link to this path: ` +
+        `remove it, or use another path`,
     );
   }
   fs.rmSync(link);
 }
 
-function explain(spec: SocketSpec, cause: BindFailure): UsageError {
+function toUsageError(spec: SocketSpec, cause: BindFailure): UsageError {
   const { address } = spec;
   const isPort = "port" in address;
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: "the address is in use: end the program that has it, or use " +
-      "another one",
+    EADDRINUSE: "the address is in use: end the program that uses it, or " +
+      "use another address",
     EACCES: isPort
-      ? `no permission for port ${address.port}: use one from 1024 on, or ` +
-        `start it as root`
-      : "no permission to make a socket in this folder: use another path",
-    EADDRNOTAVAIL: "this machine doesn't have the address: use one of its own",
-    EAFNOSUPPORT: "this machine doesn't know this kind of address: use another",
+      ? `no permission for port ${address.port}: use a port from 1024 on, or ` +
+        `run as root`
+      : "no permission to create a socket in this directory: use another path",
+    EADDRNOTAVAIL: "this machine doesn't have the address: use one of its " +
+      "addresses",
+    EAFNOSUPPORT: "this machine doesn't support this family: use another " +
+      "address",
     ENODEV: "there is no such network interface: see `ip link`",
-    EINVAL: "the system refused the address (EINVAL): use another one",
+    EINVAL: "the system refused the address (EINVAL): use another address",
   };
   const reason = reasons[cause.code === "EPERM" ? "EACCES" : cause.code] ??
     `the system refused it (${cause.code}): use another address`;
-  return new UsageError(`${doing(spec)}: ${reason}`, { cause });
+  return new UsageError(`${bindingAction(spec)}: ${reason}`, { cause });
 }
 
-/** Makes the links that lead to a path. */
-function makeLinks(spec: SocketSpec): readonly string[] {
-  const links = spec.options?.symlinks ?? [];
-  for (const link of links) fs.symlinkSync(fileOf(spec)!, link);
+/** Creates the symbolic links to a path. */
+function createLinks(spec: SocketSpec): readonly string[] {
+  const links = spec.settings?.symlinks ?? [];
+  for (const link of links) fs.symlinkSync(filePathOf(spec)!, link);
   return links;
 }

@@ -1,81 +1,78 @@
 /**
- * What binds sockets and holds them, without accepting from them. There are two
- * ways, with the same outcome: `libc_binder.ts` where the runtime can call the C
- * library, `parked_binder.ts` elsewhere.
+ * Interface of what binds sockets without accepting from them. Two binders have
+ * the same outcome: `libc_binder.ts` where the runtime can call the C library,
+ * `parked_binder.ts` elsewhere.
  *
  * @module
  */
 
 import type {
   SocketAddress,
-  SocketOptions,
+  SocketSettings,
   SocketSpec,
 } from "../shared/socket_spec.ts";
 
-/** Sockets that are bound. */
-export interface Bound {
-  /** The descriptors in this process, in order, which nothing else uses. */
+/** SocketCalls bound by a {@linkcode Binder}. */
+export interface BoundSockets {
+  /** Descriptors in this process, in order; nothing else uses them. */
   readonly fds: readonly number[];
-  /** The ports that they are bound to; `undefined` where there are none. */
+  /** Bound ports; `undefined` for Unix sockets. */
   readonly ports: readonly (number | undefined)[];
   /**
    * Makes the descriptors blocking, as a service manager hands them over. The
-   * flag belongs to the socket, so a program leaves its own wish in it.
+   * flag belongs to the socket, so each program may have changed it.
    */
   makeBlocking(): void;
-  /** Whether a connection or a packet waits in any of them. */
+  /** Returns true if a connection or a datagram waits in any socket. */
   isWaiting(): boolean;
-  /**
-   * Waits for a connection to one of the listeners, and accepts it.
-   *
-   * @param onConnection Told of each connection until that is stopped.
-   * @returns What stops it.
-   */
+  /** Accepts connections until the returned function is called. */
   accept(onConnection: (connection: AcceptedConnection) => void): () => void;
   /** Closes the descriptors; paths stay. */
   close(): Promise<void>;
 }
 
-/** A connection that was accepted. */
+/** An accepted connection. */
 export interface AcceptedConnection {
-  /** The listener's index. */
+  /** Index of the listener. */
   readonly index: number;
-  /** The blocking descriptor. */
+  /** Blocking descriptor. */
   readonly fd: number;
-  /** The peer's numeric address; `undefined` for a Unix socket. */
+  /** Numeric address of the peer; `undefined` for a Unix socket. */
   readonly hostname: string | undefined;
-  /** The peer's port. */
+  /** Port of the peer. */
   readonly port: number | undefined;
-  /** Closes it in this process. */
+  /** Closes the descriptor in this process. */
   close(): void;
 }
 
 /** Binds sockets. */
 export interface Binder {
-  /** Whether it can make such sockets. */
+  /** Returns true if the binder can create sockets of a kind. */
   canBind(kind: SocketAddress["kind"]): boolean;
-  /** Whether it can tell that somebody waits. */
+  /** True if {@linkcode BoundSockets.isWaiting} works. */
   readonly seesWaiting: boolean;
-  /** The options that it can't set. */
-  ignoredOptions(options: SocketOptions): string[];
+  /** Returns the settings that the binder can't apply. */
+  ignoredSettings(settings: SocketSettings): string[];
   /**
-   * Binds sockets in order, all or none.
+   * Binds sockets with numeric addresses in order, all or none.
    *
-   * @param specs The sockets, with numeric addresses.
-   * @param willAccept Whether connections will be accepted here.
-   * @throws {BindFailure} If one can't be bound.
+   * @param willAccept True if connections will be accepted in this process.
+   * @throws {BindFailure} If a socket can't be bound.
    */
-  bind(specs: readonly SocketSpec[], willAccept: boolean): Promise<Bound>;
+  bind(
+    specs: readonly SocketSpec[],
+    willAccept: boolean,
+  ): Promise<BoundSockets>;
 }
 
-/** A socket that couldn't be bound. */
+/** Binding a socket failed. */
 export class BindFailure extends Error {
-  /** Which socket. */
+  /** Index of the socket. */
   readonly index: number;
-  /** The error's name, such as `EADDRINUSE`. */
+  /** Name of the system error, such as `EADDRINUSE`. */
   readonly code: string;
 
-  /** Makes the error. */
+  /** Creates the error. */
   constructor(index: number, code: string, options?: ErrorOptions) {
     super(code, options);
     this.name = "BindFailure";
@@ -84,5 +81,5 @@ export class BindFailure extends Error {
   }
 }
 
-/** How many connections may wait, unless the socket says otherwise. */
+/** Backlog of sockets without a setting. */
 export const DEFAULT_BACKLOG = 4096;

@@ -15,56 +15,53 @@ import {
 } from "./running_command.ts";
 import type { Signals } from "./signals.ts";
 
-/** What is started for connections, and how. */
+/** A command for connections. */
 export interface ConnectionService {
-  /** The listeners. */
+  /** Listening sockets. */
   readonly held: HeldSockets;
-  /** Starts the command with a connection. */
+  /** Starts the command with a connection as its descriptor. */
   start(
     fd: number,
     env: Readonly<Record<string, string | undefined>>,
   ): RunningCommand;
-  /** The signals that come in. */
+  /** Signals that this process receives. */
   readonly signals: Signals;
-  /** How long the commands may take to end, in milliseconds. */
-  readonly stopTimeout: number;
-  /** How many may run at once. */
+  /** Time until a command's remaining processes are killed. */
+  readonly stopTimeoutMs: number;
+  /** Limit of concurrent commands. */
   readonly maxConnections: number;
-  /** Tells a person something. */
+  /** Prints a line for people. */
   report(text: string): void;
 }
 
-/**
- * Starts a command for each connection until a signal asks for an end.
- *
- * @param service What, and how.
- * @returns The exit status.
- */
+/** Starts a command for each connection; returns the status after a signal. */
 export async function serveConnections(
   service: ConnectionService,
 ): Promise<number> {
-  const { held, signals, stopTimeout, maxConnections, report } = service;
+  const { held, signals, stopTimeoutMs, maxConnections, report } = service;
   const running = new Set<Promise<void>>();
   const stopAccepting = held.accept((connection) => {
     try {
       if (running.size >= maxConnections) {
         report(
-          `${describe(connection)} is closed: there are ${running.size} ` +
+          `${
+            describeConnection(connection)
+          } is closed: there are ${running.size} ` +
             `connections already`,
         );
         return;
       }
-      const command = service.start(connection.fd, variables(connection));
-      signals.add(command);
+      const command = service.start(connection.fd, peerVariables(connection));
+      signals.addReceiver(command);
       const ended = command.exited.then(async (ending) => {
-        if (ending.code !== 0 && !signals.isEnding) {
+        if (ending.code !== 0 && !signals.isTerminating) {
           report(
-            `${describe(connection)}: the command ended ` +
+            `${describeConnection(connection)}: the command ended ` +
               describeEnding(ending),
           );
         }
-        await command.settle(stopTimeout);
-        signals.remove(command);
+        await command.endGroup(stopTimeoutMs);
+        signals.removeReceiver(command);
       }, (error) => report(String(error)))
         .finally(() => running.delete(ended));
       running.add(ended);
@@ -72,32 +69,32 @@ export async function serveConnections(
       connection.close();
     }
   });
-  const signal = await signals.end;
+  const signal = await signals.termination;
   stopAccepting();
   await Promise.all(running);
   return statusOfSignal(signal);
 }
 
-function describe(connection: AcceptedConnection): string {
+function describeConnection(connection: AcceptedConnection): string {
   const { port } = connection;
-  const hostname = peerOf(connection);
+  const hostname = peerHost(connection);
   if (hostname === undefined || port === undefined) return "a connection";
   const kind = hostname.includes(":") ? "ipv6" : "ipv4";
   return `the connection from ${formatAddress({ kind, hostname, port })}`;
 }
 
-/** The peer's address: an IPv4 peer of an IPv6 socket is an IPv4 peer. */
-function peerOf({ hostname }: AcceptedConnection): string | undefined {
+/** Returns the peer's address; maps `::ffff:127.0.0.1` to IPv4. */
+function peerHost({ hostname }: AcceptedConnection): string | undefined {
   return hostname?.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
-/** What systemd tells of the peer (`systemd.exec(5)`). */
-function variables(
+/** Returns the variables for a connection (`systemd.exec(5)`). */
+function peerVariables(
   connection: AcceptedConnection,
 ): Record<string, string | undefined> {
   const { port } = connection;
   return {
-    REMOTE_ADDR: peerOf(connection),
+    REMOTE_ADDR: peerHost(connection),
     REMOTE_PORT: port === undefined ? undefined : String(port),
   };
 }

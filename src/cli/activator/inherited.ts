@@ -1,5 +1,5 @@
 /**
- * Keeps what this process inherited away from the programs that it starts.
+ * Hides descriptors that this process inherited from the programs it starts.
  *
  * @module
  */
@@ -9,13 +9,14 @@ import { parseFdinfo } from "../../linux/procfs.ts";
 import type { SocketCalls } from "../../ffi/sockets.ts";
 
 /**
- * Hides every descriptor from 3 on that programs would inherit. Runtimes make
- * their own close-on-exec, so these are what the process was started with: by a
- * shell, a terminal or an editor. On Linux only; elsewhere runtimes start
- * programs with nothing but what they are told to.
+ * Sets close-on-exec on every descriptor from 3 on that programs would inherit.
  *
- * @param calls The calls of the C library. Without them the descriptors are
- * closed: nothing in this process knows of them.
+ * Runtimes set it on their own descriptors, so the others come from the shell,
+ * terminal or editor that started this process. On Linux only: elsewhere the
+ * runtimes' spawn functions close all other descriptors.
+ *
+ * @param calls Without the C library the descriptors are closed, because
+ * nothing in this process uses them.
  */
 export function hideInherited(calls: SocketCalls | undefined): void {
   for (const fd of openDescriptors()) {
@@ -26,7 +27,7 @@ export function hideInherited(calls: SocketCalls | undefined): void {
       if (calls !== undefined) calls.setCloseOnExec(fd);
       else fs.closeSync(fd);
     } catch {
-      // That of the listing, which is closed by now.
+      // The listing's own descriptor, which is closed by now.
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Starts a program with descriptors from 3 on, and the variables that name them.
+ * Starts a program with descriptors from 3 on and the variables that name them.
  *
  * @module
  */
@@ -9,44 +9,42 @@ import {
   spawn,
   type StdioOptions,
 } from "node:child_process";
-import fs from "node:fs";
-import path from "node:path";
 import process from "node:process";
 
-/** A descriptor to hand over. */
+/** A descriptor to pass to a program. */
 export interface NamedDescriptor {
-  /** The name. */
   readonly name: string;
-  /** The descriptor's number in this process. */
+  /** Number in this process. */
   readonly fd: number;
 }
 
-/** How {@linkcode spawnActivated} starts a program. */
+/** Options of {@linkcode spawnActivated}. */
 export interface SpawnOptions {
-  /** Standard input, output and error; inherited by default. */
+  /** Standard input, output and error. Default: inherited. */
   readonly stdio?: readonly ["pipe" | "inherit" | "ignore", ...unknown[]];
-  /** Changes to the environment; `undefined` removes a variable. */
+  /** Variables to set; `undefined` removes one. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whether to begin with this process's environment; that is the default. */
+  /** True to start with this process's environment. Default: true. */
   readonly inheritsEnvironment?: boolean;
-  /** The folder that it is started in. */
+  /** Working directory of the program. */
   readonly cwd?: string;
-  /** Whether it leads a process group (and a session) of its own. */
+  /** True to start the program as leader of its own process group and session. */
   readonly detached?: boolean;
 }
 
-/** The shell that becomes the program. */
-const SHELL = "/bin/sh";
-/** What Deno tells programs of the descriptors: a Deno would take them. */
-const FORGET = "unset DENO_EXTRA_STDIO_FDS; ";
+/**
+ * LISTEN_PID is the program's own process id, which isn't known before the
+ * program starts. So a shell sets the variable and then becomes the program. It
+ * also unsets the variable by which a Deno child would take over the
+ * descriptors.
+ */
+const SCRIPT = "unset DENO_EXTRA_STDIO_FDS; " +
+  'LISTEN_PID=$$; export LISTEN_PID; exec "$@"';
 
 /**
- * Starts a program with descriptors from 3 on, and the variables that name
- * them.
+ * Starts a program with descriptors from 3 on, in order, and the variables that
+ * name them.
  *
- * @param command The program and its arguments.
- * @param descriptors What to hand over, in order.
- * @param options How to start it.
  * @returns The process; its id is the program's own.
  */
 export function spawnActivated(
@@ -54,11 +52,8 @@ export function spawnActivated(
   descriptors: readonly NamedDescriptor[],
   options: SpawnOptions = {},
 ): ChildProcess {
-  // LISTEN_PID must be the program's own id, which only the process itself
-  // knows before the program starts: a shell sets it and becomes the program.
-  const script = `${FORGET}LISTEN_PID=$$; export LISTEN_PID; exec "$@"`;
   const { stdio = ["inherit", "inherit", "inherit"], cwd, detached } = options;
-  return spawn(SHELL, ["-c", script, "sh", ...command], {
+  return spawn("/bin/sh", ["-c", SCRIPT, "sh", ...command], {
     stdio: [...stdio, ...descriptors.map(({ fd }) => fd)] as StdioOptions,
     ...(cwd !== undefined && { cwd }),
     ...(detached !== undefined && { detached }),
@@ -72,7 +67,7 @@ export function spawnActivated(
   });
 }
 
-/** Not every runtime leaves out what is undefined. */
+/** Removes undefined variables, because not every runtime does. */
 function withoutUndefined(
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
@@ -81,46 +76,4 @@ function withoutUndefined(
       value === undefined ? [] : [[name, value]]
     ),
   );
-}
-
-/**
- * Finds the program of a command, as `exec` does.
- *
- * @param program Its name, or a path with a slash.
- * @param searchPath The `PATH` that it is looked for in.
- * @param cwd The folder that relative paths are taken from.
- * @returns What is wrong with it; `undefined` if it can be started.
- */
-export function whyNotExecutable(
-  program: string,
-  searchPath: string | undefined,
-  cwd: string,
-): string | undefined {
-  const candidates = program.includes("/")
-    ? [path.resolve(cwd, program)]
-    : (searchPath ?? "/usr/local/bin:/usr/bin:/bin").split(":")
-      .map((folder) => path.resolve(cwd, folder, program));
-  let reason = program.includes("/")
-    ? "there is no such file"
-    : "it is in no folder of PATH";
-  if (program === "") return reason;
-  for (const candidate of candidates) {
-    let stat: fs.Stats;
-    try {
-      stat = fs.statSync(candidate);
-    } catch {
-      continue;
-    }
-    if (stat.isDirectory()) {
-      reason = "it is a folder";
-      continue;
-    }
-    try {
-      fs.accessSync(candidate, fs.constants.X_OK);
-      return undefined;
-    } catch {
-      reason = "it is not executable";
-    }
-  }
-  return reason;
 }

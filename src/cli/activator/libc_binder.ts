@@ -1,6 +1,6 @@
 /**
- * Binds sockets by the C library: every kind, each set up as systemd does. For
- * Deno, Bun and Node from 26 on, on Linux.
+ * Binds sockets of every kind through the C library, with the same settings as
+ * systemd: on Deno, Bun and Node 26 or later, on Linux.
  *
  * @module
  */
@@ -29,20 +29,20 @@ import {
   type AcceptedConnection,
   type Binder,
   BindFailure,
-  type Bound,
+  type BoundSockets,
   DEFAULT_BACKLOG,
 } from "./binder.ts";
-import type { SocketSpec } from "../shared/socket_spec.ts";
+import type { SocketAddress, SocketSpec } from "../shared/socket_spec.ts";
 
 /**
- * The lowest number of a descriptor. The programs get theirs from 3 on, and
- * Deno moves them there one after another: none may be in another's place.
+ * Lowest descriptor. Deno moves a child's descriptors to 3, 4 … one by one, so
+ * that a lower number could be overwritten before it is moved.
  */
-const LOWEST = 128;
-/** How often it is looked whether a connection waits: costs 0.1% of a core. */
-const ACCEPT_MILLISECONDS = 10;
+const LOWEST_FD = 128;
+/** Interval of polling for connections; costs 0.1% of a core. */
+const ACCEPT_POLL_MS = 10;
 
-const TYPE_OF = {
+const SOCKET_TYPES = {
   tcp: SOCK_STREAM,
   udp: SOCK_DGRAM,
   unix: SOCK_STREAM,
@@ -50,102 +50,112 @@ const TYPE_OF = {
   seqpacket: SOCK_SEQPACKET,
 } as const;
 
-/** Makes the binder. */
+/** Creates the binder. */
 export function libcBinder(calls: SocketCalls): Binder {
   return {
     canBind: () => true,
     seesWaiting: true,
-    ignoredOptions: () => [],
+    ignoredSettings: () => [],
     bind(specs) {
-      const made: Made[] = [];
-      const from = Math.max(LOWEST, 3 + specs.length);
+      const sockets: PartialSocket[] = [];
+      const lowestFd = Math.max(LOWEST_FD, 3 + specs.length);
       for (const [index, spec] of specs.entries()) {
-        const one: Made = { fd: -1, path: undefined };
-        made.push(one);
+        const socket: PartialSocket = { fd: -1, path: undefined };
+        sockets.push(socket);
         try {
-          make(calls, spec, from, one);
+          if (spec.address.kind === "fifo") {
+            openFifo(calls, socket, spec, lowestFd);
+          } else {
+            openSocket(calls, socket, spec, lowestFd);
+          }
         } catch (error) {
-          for (const each of made) undo(calls, each);
-          return Promise.reject(asFailure(index, error));
+          for (const socket of sockets) discard(calls, socket);
+          return Promise.reject(toBindFailure(index, error));
         }
       }
-      return Promise.resolve(bound(calls, made.map(({ fd }) => fd), specs));
+      const fds = sockets.map(({ fd }) => fd);
+      return Promise.resolve(boundSockets(calls, fds, specs));
     },
   };
 }
 
-/** What was made so far of a socket. */
-interface Made {
+/** Progress of a socket, so that a failure can be undone. */
+interface PartialSocket {
+  /** -1 until the socket is created. */
   fd: number;
-  /** Its path, once that was made. */
+  /** Path, once it is created. */
   path: string | undefined;
 }
 
-function undo(calls: SocketCalls, { fd, path }: Made): void {
+function discard(calls: SocketCalls, { fd, path }: PartialSocket): void {
   if (fd >= 0) calls.close(fd);
   if (path !== undefined) fs.rmSync(path, { force: true });
 }
 
-function asFailure(index: number, cause: unknown): unknown {
-  if (cause instanceof LibcError) {
-    const code = getSystemErrorName(-cause.errno);
-    return new BindFailure(index, code, { cause });
-  }
-  const { code } = cause as NodeJS.ErrnoException;
+function toBindFailure(index: number, cause: unknown): unknown {
+  const code = errorNameOf(cause) ?? (cause as NodeJS.ErrnoException).code;
   return code === undefined ? cause : new BindFailure(index, code, { cause });
 }
 
-function make(
+function openFifo(
   calls: SocketCalls,
-  { address, options = {} }: SocketSpec,
-  from: number,
-  made: Made,
+  fifo: PartialSocket,
+  { address, settings = {} }: SocketSpec,
+  lowestFd: number,
 ): void {
-  if (address.kind === "fifo") {
-    try {
-      calls.createFifo(address.path, options.mode ?? 0o666);
-      made.path = address.path;
-      if (options.mode !== undefined) fs.chmodSync(address.path, options.mode);
-    } catch (error) {
-      // One that is there is used, as systemd does.
-      if (asCode(error) !== "EEXIST") throw error;
-    }
-    made.fd = calls.openPath(address.path, from);
-    if (options.pipeSize !== undefined) {
-      calls.setPipeSize(made.fd, options.pipeSize);
-    }
-    return;
+  const { path } = address as Extract<SocketAddress, { kind: "fifo" }>;
+  try {
+    calls.createFifo(path, settings.mode ?? 0o666);
+    fifo.path = path;
+    if (settings.mode !== undefined) fs.chmodSync(path, settings.mode);
+  } catch (error) {
+    // An existing FIFO is used, as systemd does.
+    if (errorNameOf(error) !== "EEXIST") throw error;
   }
-  const isIpv6 = "hostname" in address && address.hostname.includes(":");
-  const family = "path" in address ? AF_UNIX : isIpv6 ? AF_INET6 : AF_INET;
-  made.fd = calls.createSocket(family, TYPE_OF[address.kind], from);
-  const numbers: Partial<Record<SocketOption, number>> = {
-    // Not for packets: two programs could have one address, and one starves.
-    ...(address.kind === "tcp" && { reuseAddress: 1 }),
-    ...(isIpv6 && { ipv6Only: options.ipv6Only === false ? 0 : 1 }),
-    ...options.numbers,
-  };
-  for (const [option, value] of Object.entries(numbers)) {
-    calls.setOption(made.fd, option as SocketOption, value);
-  }
-  if ("path" in address) {
-    calls.bind(made.fd, encodeUnix(address.path));
-    if (!address.path.startsWith("@")) {
-      made.path = address.path;
-      // Before it listens: nobody connects who may not.
-      if (options.mode !== undefined) {
-        fs.chmodSync(address.path, options.mode);
-      }
-    }
-  } else {
-    calls.bind(made.fd, encodeInet(address.hostname, address.port));
-  }
-  if (TYPE_OF[address.kind] !== SOCK_DGRAM) {
-    calls.listen(made.fd, options.backlog ?? DEFAULT_BACKLOG);
+  fifo.fd = calls.openPath(path, lowestFd);
+  if (settings.pipeSize !== undefined) {
+    calls.setPipeSize(fifo.fd, settings.pipeSize);
   }
 }
 
-function asCode(error: unknown): string | undefined {
+function openSocket(
+  calls: SocketCalls,
+  socket: PartialSocket,
+  { address, settings = {} }: SocketSpec,
+  lowestFd: number,
+): void {
+  const type = SOCKET_TYPES[address.kind as keyof typeof SOCKET_TYPES];
+  const isIpv6 = "hostname" in address && address.hostname.includes(":");
+  const family = "path" in address ? AF_UNIX : isIpv6 ? AF_INET6 : AF_INET;
+  socket.fd = calls.createSocket(family, type, lowestFd);
+  const options: Partial<Record<SocketOption, number>> = {
+    // Not for UDP: two programs could share an address, and one would starve.
+    ...(address.kind === "tcp" && { reuseAddress: 1 }),
+    ...(isIpv6 && { ipv6Only: settings.ipv6Only === false ? 0 : 1 }),
+    ...settings.numbers,
+  };
+  for (const [option, value] of Object.entries(options)) {
+    calls.setOption(socket.fd, option as SocketOption, value);
+  }
+  if ("hostname" in address) {
+    calls.bind(socket.fd, encodeInet(address.hostname, address.port));
+  } else {
+    calls.bind(socket.fd, encodeUnix(address.path));
+    if (!address.path.startsWith("@")) {
+      socket.path = address.path;
+      // Before listen(2), so that nobody connects without permission.
+      if (settings.mode !== undefined) {
+        fs.chmodSync(address.path, settings.mode);
+      }
+    }
+  }
+  if (type !== SOCK_DGRAM) {
+    calls.listen(socket.fd, settings.backlog ?? DEFAULT_BACKLOG);
+  }
+}
+
+/** Returns the name of a C library error, such as `EEXIST`. */
+function errorNameOf(error: unknown): string | undefined {
   return error instanceof LibcError
     ? getSystemErrorName(-error.errno)
     : undefined;
@@ -157,36 +167,35 @@ function encodeInet(hostname: string, port: number): Uint8Array {
   return encodeIpv6(address, port, scope === undefined ? 0 : scopeId(scope));
 }
 
-/** The index of an interface. */
+/** Returns the index of a network interface. */
 function scopeId(scope: string): number {
   if (/^[0-9]+$/.test(scope)) return Number(scope);
-  const found = os.networkInterfaces()[scope]?.find(({ family }) =>
+  const address = os.networkInterfaces()[scope]?.find(({ family }) =>
     family === "IPv6"
   );
-  // What the kernel says of an interface that isn't there.
-  if (found === undefined) {
+  // The kernel's error for a missing interface.
+  if (address === undefined) {
     throw Object.assign(new Error(scope), { code: "ENODEV" });
   }
-  return (found as { scopeid?: number }).scopeid ?? 0;
+  return (address as { scopeid?: number }).scopeid ?? 0;
 }
 
-function bound(
+function boundSockets(
   calls: SocketCalls,
   fds: readonly number[],
   specs: readonly SocketSpec[],
-): Bound {
+): BoundSockets {
   return {
     fds,
-    ports: fds.map((fd, at) => {
-      if ("path" in specs[at]!.address) return undefined;
-      const name = decodeSockaddr(calls.localAddress(fd));
-      return name !== undefined && "port" in name ? name.port : undefined;
+    ports: fds.map((fd, index) => {
+      if ("path" in specs[index]!.address) return undefined;
+      return hostAndPort(decodeSockaddr(calls.localAddress(fd))).port;
     }),
     makeBlocking() {
       for (const fd of fds) calls.setNonBlocking(fd, false);
     },
     isWaiting: () => calls.areReadable(fds).includes(true),
-    accept: (onConnection) => acceptAll(calls, fds, onConnection),
+    accept: (onConnection) => pollForConnections(calls, fds, onConnection),
     close() {
       for (const fd of fds) calls.close(fd);
       return Promise.resolve();
@@ -194,37 +203,37 @@ function bound(
   };
 }
 
-function acceptAll(
+function pollForConnections(
   calls: SocketCalls,
   fds: readonly number[],
   onConnection: (connection: AcceptedConnection) => void,
 ): () => void {
-  // One that waits may be gone when it is to be accepted.
+  // A waiting connection may be gone before accept(2), which must not block.
   for (const fd of fds) calls.setNonBlocking(fd, true);
   let isStopped = false;
   const timer = setInterval(() => {
     for (const [index, isReady] of calls.areReadable(fds).entries()) {
       while (isReady && !isStopped) {
-        const accepted = calls.accept(fds[index]!, LOWEST);
+        const accepted = calls.accept(fds[index]!, LOWEST_FD);
         if (accepted === undefined) break;
         const { fd, peer } = accepted;
         const address = decodeSockaddr(peer);
         onConnection({
           index,
           fd,
-          ...peerOf(address),
+          ...hostAndPort(address),
           close: () => calls.close(fd),
         });
       }
     }
-  }, ACCEPT_MILLISECONDS);
+  }, ACCEPT_POLL_MS);
   return () => {
     isStopped = true;
     clearInterval(timer);
   };
 }
 
-function peerOf(
+function hostAndPort(
   address: Address | undefined,
 ): Pick<AcceptedConnection, "hostname" | "port"> {
   return address?.kind === "ipv4" || address?.kind === "ipv6"

@@ -1,30 +1,30 @@
 /**
- * Whether a connection or a packet waits in a socket, as Linux's `/proc/net`
- * tells it.
+ * Detects connections and datagrams that wait in a socket, from Linux's
+ * `/proc/net`.
  *
  * @module
  */
 
 import fs from "node:fs";
 
-/** A socket to look for. */
-interface Wanted {
-  /** Its inode, in decimal. */
+/** A socket to check. */
+interface CheckedSocket {
+  /** Inode in decimal. */
   readonly inode: string;
-  /** The path or abstract name that it was bound to, if any. */
+  /** Path or `@` and abstract name, if bound to one. */
   readonly path: string | undefined;
 }
 
 const INET_TABLES = ["tcp", "tcp6", "udp", "udp6"];
 
 /**
- * Tells whether anything waits in one of the sockets.
+ * Returns true if a connection or a datagram waits in one of the sockets.
  *
- * @param sockets The sockets.
- * @param read Reads a file below `/proc/self/net`; `""` where there is none.
+ * @param read Reads a file below `/proc/self/net`; returns `""` if it is
+ * missing.
  */
 export function isAnyWaiting(
-  sockets: readonly Wanted[],
+  sockets: readonly CheckedSocket[],
   read: (table: string) => string = readTable,
 ): boolean {
   const inodes = new Set(
@@ -40,19 +40,19 @@ export function isAnyWaiting(
 }
 
 /**
- * A line of `/proc/net/tcp` or `udp`: of a listener, the length of the queue of
- * what is to be accepted is in the place of what is to be read.
+ * Parses a line of `/proc/net/tcp` or `udp`. For a listener, the column of the
+ * receive queue holds the number of connections to accept.
  */
 function isInetWaiting(line: string, inodes: ReadonlySet<string>): boolean {
   const fields = line.trim().split(/\s+/);
-  const received = fields[4]?.split(":")[1];
-  return received !== undefined && inodes.has(fields[9] ?? "") &&
-    parseInt(received, 16) > 0;
+  const queued = fields[4]?.split(":")[1];
+  return queued !== undefined && inodes.has(fields[9] ?? "") &&
+    parseInt(queued, 16) > 0;
 }
 
 /**
- * A line of `/proc/net/unix`: what nobody has accepted yet is connecting (2),
- * has no inode, and the name of the listener.
+ * Parses a line of `/proc/net/unix`. A connection that isn't accepted yet has
+ * the state 2 (connecting), the inode 0 and the listener's path.
  */
 function isUnixWaiting(line: string, paths: ReadonlySet<string>): boolean {
   const [, state, inode, path] = /^(?:\S+ +){5}(\S+) +(\S+) (.*)$/.exec(line) ??

@@ -1,5 +1,5 @@
 /**
- * A command that is running, with all that it started.
+ * A running command, with the processes that it started.
  *
  * @module
  */
@@ -7,33 +7,34 @@
 import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** How a command ended. */
 export interface Ending {
-  /** Its exit status; `null` if a signal ended it. */
+  /** Exit status; `null` if a signal ended the command. */
   readonly code: number | null;
-  /** The signal that ended it. */
+  /** Signal that ended the command. */
   readonly signal: NodeJS.Signals | null;
 }
 
-/** How often it is looked whether a process group is empty. */
-const GROUP_MILLISECONDS = 20;
+/** Interval of checks whether a process group is empty. */
+const GROUP_POLL_MS = 20;
 
-/** Those that haven't ended. */
+/** Commands that haven't ended. */
 const running = new Set<RunningCommand>();
 
-/** Kills all that is running: for an end that nobody foresaw. */
+/** Kills all running commands, before an unexpected exit. */
 export function killRunning(): void {
   for (const command of running) command.signal("SIGKILL");
 }
 
-/** A command, which leads a process group of its own. */
+/** A command that leads its own process group. */
 export class RunningCommand {
   readonly #child: ChildProcess;
-  /** How it ended. */
+  /** Resolves when the command has ended. */
   readonly exited: Promise<Ending>;
 
-  /** Takes over a process that was started as a leader of its group. */
+  /** Wraps a process that was started as leader of its group. */
   constructor(child: ChildProcess) {
     this.#child = child;
     this.exited = new Promise((resolve, reject) => {
@@ -44,19 +45,14 @@ export class RunningCommand {
       });
     });
     running.add(this);
-    // Awaited late, or never if something else fails first.
+    // Awaited later, or never if something else fails first.
     this.exited.catch(() => {});
   }
 
-  /** Its process id. */
-  get pid(): number {
-    return this.#child.pid!;
-  }
-
   /**
-   * Sends a signal to the command, and to what it started and is in its group.
+   * Sends a signal to the process group of the command.
    *
-   * @returns Whether anybody was there.
+   * @returns True if the group has a process.
    */
   signal(signal: NodeJS.Signals | 0): boolean {
     if (this.#child.pid === undefined) return false;
@@ -68,50 +64,44 @@ export class RunningCommand {
     }
   }
 
-  /**
-   * Ends the command by SIGTERM, and by SIGKILL when the time is over.
-   *
-   * @param milliseconds The time that it has.
-   */
-  async stop(milliseconds: number): Promise<Ending> {
+  /** Ends the command with SIGTERM, and with SIGKILL after the timeout. */
+  async stop(timeoutMs: number): Promise<Ending> {
     this.signal("SIGTERM");
-    const timer = setTimeout(() => this.signal("SIGKILL"), milliseconds);
+    const timer = setTimeout(() => this.signal("SIGKILL"), timeoutMs);
     const ending = await this.exited;
     clearTimeout(timer);
-    await this.settle(milliseconds);
+    await this.endGroup(timeoutMs);
     return ending;
   }
 
   /**
-   * Ends what a command that has ended left running, in the same way: it would
-   * go on to accept connections beside the next one.
-   *
-   * @param milliseconds The time that it has.
+   * Ends the remaining processes of an ended command in the same way, because
+   * they would accept connections that are meant for the next one.
    */
-  async settle(milliseconds: number): Promise<void> {
+  async endGroup(timeoutMs: number): Promise<void> {
     if (!this.signal("SIGTERM")) return;
-    const deadline = Date.now() + milliseconds;
+    const deadline = Date.now() + timeoutMs;
     while (this.signal(0)) {
       if (Date.now() >= deadline) {
         this.signal("SIGKILL");
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, GROUP_MILLISECONDS));
+      await sleep(GROUP_POLL_MS);
     }
   }
 }
 
-/** The exit status of whoever stands for a command: as a shell's. */
+/** Returns the exit status that represents an ending, as shells do. */
 export function statusOf({ code, signal }: Ending): number {
   return code ?? statusOfSignal(signal!);
 }
 
-/** The exit status that stands for a signal. */
+/** Returns the exit status that represents a signal. */
 export function statusOfSignal(signal: NodeJS.Signals): number {
   return 128 + (constants.signals[signal] ?? 0);
 }
 
-/** How a command ended, in words. */
+/** Describes an ending, such as `with exit status 1`. */
 export function describeEnding({ code, signal }: Ending): string {
   return code === null ? `by ${signal}` : `with exit status ${code}`;
 }

@@ -1,15 +1,15 @@
 /**
- * The signals that an activator passes on.
+ * Forwards signals from an activator to its commands.
  *
  * @module
  */
 
 import process from "node:process";
 
-/** Those that ask for an end: the second one kills. */
-const ENDING: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
-/** Those that mean what the command makes of them. */
-const OTHERS: readonly NodeJS.Signals[] = [
+/** Signals that terminate a command; the second one becomes SIGKILL. */
+const TERMINATION_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
+/** Other signals, which the command interprets. */
+const FORWARDED_SIGNALS: readonly NodeJS.Signals[] = [
   "SIGHUP",
   "SIGQUIT",
   "SIGUSR1",
@@ -17,68 +17,70 @@ const OTHERS: readonly NodeJS.Signals[] = [
   "SIGWINCH",
 ];
 
-/** Who gets the signals: nobody, before a command runs, and between two. */
-export interface Receiver {
-  /** Sends one; whether anybody was there. */
+/** A receiver of signals, such as a running command. */
+export interface SignalReceiver {
+  /** Sends a signal; returns true if a process received it. */
   signal(signal: NodeJS.Signals): boolean;
 }
 
-/** Signals that come in, from when it is made until it is closed. */
+/** Handles signals from its creation until it is closed. */
 export class Signals {
-  /** The first signal that asks for an end, when it comes. */
-  readonly end: Promise<NodeJS.Signals>;
-  readonly #passedOn = new Set<NodeJS.Signals>();
-  readonly #receivers = new Set<Receiver>();
+  /** Resolves with the first signal that terminates. */
+  readonly termination: Promise<NodeJS.Signals>;
+  readonly #received = new Set<NodeJS.Signals>();
+  readonly #receivers = new Set<SignalReceiver>();
   readonly #listeners: (() => void)[] = [];
   #resolve!: (signal: NodeJS.Signals) => void;
-  #endings = 0;
+  #terminations = 0;
 
-  /** Begins to listen. */
+  /** Starts to listen. */
   constructor() {
-    this.end = new Promise((resolve) => this.#resolve = resolve);
-    for (const signal of [...ENDING, ...OTHERS]) {
+    this.termination = new Promise((resolve) => this.#resolve = resolve);
+    for (const signal of [...TERMINATION_SIGNALS, ...FORWARDED_SIGNALS]) {
       const listener = () => this.#receive(signal);
       process.on(signal, listener);
       this.#listeners.push(() => process.off(signal, listener));
     }
   }
 
-  /** Whether an end was asked for. */
-  get isEnding(): boolean {
-    return this.#endings > 0;
+  /** True after a signal that terminates. */
+  get isTerminating(): boolean {
+    return this.#terminations > 0;
   }
 
-  /** Whether a signal came in: then it is no wonder that it ended a command. */
-  wasPassedOn(signal: NodeJS.Signals | null): boolean {
-    return signal !== null && this.#passedOn.has(signal);
+  /** Returns true if this process received a signal. */
+  hasReceived(signal: NodeJS.Signals | null): boolean {
+    return signal !== null && this.#received.has(signal);
   }
 
-  /** Passes signals on to somebody. */
-  add(receiver: Receiver): void {
+  /** Adds a receiver for signals. */
+  addReceiver(receiver: SignalReceiver): void {
     this.#receivers.add(receiver);
   }
 
-  /** Ends that. */
-  remove(receiver: Receiver): void {
+  /** Removes a receiver. */
+  removeReceiver(receiver: SignalReceiver): void {
     this.#receivers.delete(receiver);
   }
 
-  /** Ends it all. */
+  /** Stops listening. */
   close(): void {
-    for (const off of this.#listeners) off();
+    for (const removeListener of this.#listeners) removeListener();
   }
 
   #receive(signal: NodeJS.Signals): void {
-    this.#passedOn.add(signal);
-    const isEnding = ENDING.includes(signal) ||
-      // A terminal that is gone, with nobody to decide what that means.
+    this.#received.add(signal);
+    const isTermination = TERMINATION_SIGNALS.includes(signal) ||
+      // Between two commands, nobody else interprets a terminal that closes.
       (this.#receivers.size === 0 && ["SIGHUP", "SIGQUIT"].includes(signal));
-    if (isEnding) {
-      this.#endings++;
+    if (isTermination) {
+      this.#terminations++;
       this.#resolve(signal);
     }
     for (const receiver of this.#receivers) {
-      receiver.signal(isEnding && this.#endings > 1 ? "SIGKILL" : signal);
+      receiver.signal(
+        isTermination && this.#terminations > 1 ? "SIGKILL" : signal,
+      );
     }
   }
 }

@@ -1,13 +1,15 @@
 /**
- * The paths of Unix sockets and FIFOs: who may have one, and what an activator
- * leaves behind that was killed.
+ * Frees the paths of Unix sockets and FIFOs before binding, and removes them at
+ * the end.
  *
- * A path is taken only where there is nothing, or a socket that (1) an activator
- * made, which a note beside it says, with the socket's inode and the time it was
- * made at, and (2) nobody has open, which connecting tells, and on Linux the
- * kernel's list. Neither is enough alone: a socket that is bound but doesn't
- * listen yet refuses connections, and a note may be older than what is there
- * now. Everything else is left alone.
+ * A socket at a path is replaced only if both are true:
+ *
+ * 1. An activator created it: a note beside it has its inode and creation time.
+ * 2. No process has it open: connecting is refused, and Linux doesn't list it.
+ *
+ * Neither is enough alone. A socket that doesn't listen yet refuses
+ * connections, and a note may be older than the socket. Everything else stays
+ * untouched.
  *
  * @module
  */
@@ -18,150 +20,149 @@ import path from "node:path";
 import process from "node:process";
 import { UsageError } from "../shared/verb.ts";
 
-/** How long a listener may take to answer before it counts as alive. */
-const PROBE_MILLISECONDS = 2000;
+/** Time after which a listener that doesn't answer counts as alive. */
+const PROBE_TIMEOUT_MS = 2000;
 
-/** What tells one file from all others, also from later ones at its path. */
+/** Identifies a file, also among later files at its path. */
 interface Identity {
   readonly dev: number;
   readonly ino: number;
-  /** In whole milliseconds: not every runtime knows more. */
+  /** Whole milliseconds, because not every runtime has a higher resolution. */
   readonly mtimeMs: number;
 }
 
-/** The note beside a socket. */
-function noteOf(file: string): string {
+/** Returns the path of the note beside a socket. */
+function notePathOf(file: string): string {
   return path.join(path.dirname(file), `.${path.basename(file)}.listenfds`);
 }
 
 /**
- * Makes sure that a socket can be bound to a path, and removes one that an
- * activator left there.
+ * Checks that a socket can be bound to an absolute path, and removes a socket
+ * that a killed activator left there.
  *
- * @param file The absolute path.
- * @param doing What is being done, to begin an error's message with.
- * @param mayBeFifo Whether a FIFO is made there: one that is there is used.
- * @returns Whether there is nothing now.
- * @throws {UsageError} If there is anything else.
+ * @param action First words of an error's message.
+ * @param mayBeFifo True if an existing FIFO may be used.
+ * @returns True if the path is free, false for an existing FIFO.
+ * @throws {UsageError} If anything else is there.
  */
 export async function freePath(
   file: string,
-  doing: string,
+  action: string,
   mayBeFifo: boolean,
 ): Promise<boolean> {
-  const found = identify(file);
-  if (found === undefined) return true;
-  if (mayBeFifo && found.isFifo) return false;
-  if (!found.isSocket) {
+  const entry = identify(file);
+  if (entry === undefined) return true;
+  if (mayBeFifo && entry.isFifo) return false;
+  if (!entry.isSocket) {
     throw new UsageError(
-      `${doing}: there is ${found.what}, not a socket: it is left alone; ` +
-        `use another path`,
+      `${action}: there is ${entry.noun}, not a socket: use another path`,
     );
   }
   const state = isListed(file) ? "alive" : await probe(file);
   if (state === "alive") {
     throw new UsageError(
-      `${doing}: another process uses it: end that, or use another path`,
+      `${action}: another process uses it: end that process, or use ` +
+        `another path`,
     );
   }
   if (state !== "refused") {
     throw new UsageError(
-      `${doing}: there is a socket, and whether it is in use can't be told ` +
+      `${action}: checking whether a process uses the socket failed ` +
         `(${state}): use another path`,
     );
   }
-  const note = noteOf(file);
-  // Whoever gets the note may replace the socket: of two activators, one.
+  const note = notePathOf(file);
+  // Renaming the note is a lock: of two activators, one replaces the socket.
   const taken = `${note}.${process.pid}`;
   try {
     fs.renameSync(note, taken);
   } catch {
-    throw notOurs(doing);
+    throw foreignSocketError(action);
   }
   const text = fs.readFileSync(taken, "utf8");
-  if (text !== describe(found.identity)) {
+  if (text !== formatNote(entry.identity)) {
     fs.renameSync(taken, note);
-    throw notOurs(doing);
+    throw foreignSocketError(action);
   }
   fs.rmSync(taken);
   fs.rmSync(file);
   return true;
 }
 
-function notOurs(doing: string): UsageError {
+function foreignSocketError(action: string): UsageError {
   return new UsageError(
-    `${doing}: there is a socket that listenfds didn't make, on which nobody ` +
+    `${action}: there is a socket that listenfds didn't create, and no process ` +
       `listens: remove it if no program needs it, or use another path`,
   );
 }
 
-/** Notes that an activator made a path. */
-export function notePath(file: string): void {
-  const found = identify(file);
-  if (found === undefined) return;
-  fs.writeFileSync(noteOf(file), describe(found.identity));
+/** Writes the note that an activator created a path. */
+export function writeNote(file: string): void {
+  const entry = identify(file);
+  if (entry === undefined) return;
+  fs.writeFileSync(notePathOf(file), formatNote(entry.identity));
 }
 
-/** Forgets that, and leaves the path. */
-export function forgetPath(file: string): void {
-  fs.rmSync(noteOf(file), { force: true });
+/** Removes the note and leaves the path. */
+export function removeNote(file: string): void {
+  fs.rmSync(notePathOf(file), { force: true });
 }
 
-/** Removes a path if it is still what an activator made, and the note. */
+/** Removes the note, and the path if the activator created it. */
 export function removePath(file: string): void {
-  const found = identify(file);
-  const note = noteOf(file);
+  const entry = identify(file);
+  const note = notePathOf(file);
   let text: string;
   try {
     text = fs.readFileSync(note, "utf8");
   } catch {
     return;
   }
-  if (found !== undefined && text === describe(found.identity)) {
+  if (entry !== undefined && text === formatNote(entry.identity)) {
     fs.rmSync(file, { force: true });
   }
   fs.rmSync(note, { force: true });
 }
 
-function describe({ dev, ino, mtimeMs }: Identity): string {
+function formatNote({ dev, ino, mtimeMs }: Identity): string {
   return `listenfds made this socket: ${dev} ${ino} ${mtimeMs}\n`;
 }
 
 function identify(
   file: string,
 ):
-  | { identity: Identity; isSocket: boolean; isFifo: boolean; what: string }
+  | { identity: Identity; isSocket: boolean; isFifo: boolean; noun: string }
   | undefined {
   let stat: fs.Stats;
   try {
     stat = fs.lstatSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Binding says the same, and better.
+    // Binding reports the same error with more detail.
     if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") {
       return undefined;
     }
     throw error;
   }
   const { dev, ino, mtimeMs } = stat;
-  const what = stat.isDirectory()
-    ? "a folder"
+  const noun = stat.isDirectory()
+    ? "a directory"
     : stat.isSymbolicLink()
     ? "a symbolic link"
     : stat.isFIFO()
     ? "a FIFO"
     : stat.isFile()
     ? "a file"
-    : "something";
+    : "a device";
   return {
     identity: { dev, ino, mtimeMs: Math.floor(mtimeMs) },
     isSocket: stat.isSocket(),
     isFifo: stat.isFIFO(),
-    what,
+    noun,
   };
 }
 
-/** Whether somebody listens; the error's code where that can't be told. */
+/** Connects to a socket; returns its state, or an unclear error's code. */
 function probe(file: string): Promise<"alive" | "refused" | string> {
   return new Promise((resolve) => {
     const socket = net.connect({ path: file });
@@ -170,17 +171,17 @@ function probe(file: string): Promise<"alive" | "refused" | string> {
       socket.destroy();
       resolve(state);
     };
-    const timer = setTimeout(() => end("alive"), PROBE_MILLISECONDS);
+    const timer = setTimeout(() => end("alive"), PROBE_TIMEOUT_MS);
     socket.once("connect", () => end("alive"));
     socket.on("error", ({ code = "" }: NodeJS.ErrnoException) => {
-      // A datagram socket is bound there; or the queue is full.
+      // EPROTOTYPE: a datagram socket. EAGAIN: the queue is full.
       const isAlive = code === "EPROTOTYPE" || code === "EAGAIN";
       end(isAlive ? "alive" : code === "ECONNREFUSED" ? "refused" : code);
     });
   });
 }
 
-/** Whether the kernel lists a socket that was bound to a path (Linux). */
+/** Returns true if the kernel lists a socket bound to a path (Linux). */
 function isListed(file: string): boolean {
   let text: string;
   try {
@@ -189,7 +190,7 @@ function isListed(file: string): boolean {
     return false;
   }
   return text.split("\n").some((line) => {
-    // Seven columns, then the path as it was bound: relative to who knows where.
+    // Seven columns, then the path as it was bound, which may be relative.
     const [, bound] = /^(?:\S+ +){7}(.*)$/.exec(line) ?? [];
     if (bound === undefined || bound === "") return false;
     return path.isAbsolute(bound)

@@ -1,6 +1,5 @@
 /**
- * What is wrong with an environment and the descriptors that it counts, and what
- * is to be known of them.
+ * Checks the variables and descriptors of a process for problems.
  *
  * @module
  */
@@ -14,43 +13,23 @@ import {
   parseListenNumber,
 } from "../../core/environment.ts";
 import { quote } from "../../core/errors.ts";
-import type { Examined, State, Subject } from "./examine.ts";
 import { TITLES } from "../shared/use.ts";
+import type {
+  EnvironmentState,
+  ExaminedDescriptor,
+  Finding,
+  FindingCode,
+  Subject,
+} from "./report.ts";
 
-/** Which finding this is; the codes are stable. */
-export type FindingCode =
-  | "missing"
-  | "malformed"
-  | "foreign"
-  | "name-count"
-  | "name-form"
-  | "no-names"
-  | "closed"
-  | "not-passed"
-  | "uncounted"
-  | "omitted"
-  | "unknown-kind"
-  | "flag-of-runtime";
-
-/** Something that is wrong, or that is to be known. */
-export interface Finding {
-  /** Whether it is wrong; a note is not. */
-  readonly isProblem: boolean;
-  readonly code: FindingCode;
-  /** The descriptors that it is about. */
-  readonly fds: readonly number[];
-  /** What was read, what was found, and what to do. */
-  readonly message: string;
-}
-
-/** Something that is wrong. */
+/** Creates a problem. */
 const problem = (
   code: FindingCode,
   message: string,
   fds: readonly number[] = [],
 ): Finding => ({ isProblem: true, code, fds, message });
 
-/** Something that is to be known. */
+/** Creates a note. */
 export const note = (
   code: FindingCode,
   message: string,
@@ -58,12 +37,9 @@ export const note = (
 ): Finding => ({ isProblem: false, code, fds, message });
 
 /**
- * What is wrong with the variables that must be there.
+ * Returns the findings about the required variables, in their order.
  *
- * @param variables The variables.
- * @param environment What they say.
- * @param inactive Why they hand nothing to this process, if they don't.
- * @returns The findings, in order of the variables.
+ * @param inactive Reason why this process isn't activated, if it isn't.
  */
 export function variableFindings(
   variables: ListenVariables,
@@ -80,9 +56,9 @@ export function variableFindings(
       const other = name === "LISTEN_PID" ? "LISTEN_FDS" : "LISTEN_PID";
       findings.push(problem(
         "missing",
-        `Reading ${name}: it is not set, although ${other} is: whatever ` +
-          `stands between removed it: let the service manager start this ` +
-          `process itself`,
+        `Reading ${name}: it is not set, although ${other} is: a program on ` +
+          `the way removed it: let the service manager start this process ` +
+          `itself`,
       ));
     }
   }
@@ -105,24 +81,18 @@ function numberError(
     const value = parseListenNumber(name, text);
     return name === "LISTEN_FDS" && value > MAX_COUNT
       ? `Reading LISTEN_FDS: expected no more descriptors than a process can ` +
-        `hold (${MAX_COUNT}), found ${value}: the variables are to be set by ` +
-        `the service manager alone`
+        `hold (${MAX_COUNT}), found ${value}: let only the service manager set ` +
+        `the variables`
       : undefined;
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-/** A name as systemd has it: printable ASCII, at most 255 characters. */
+/** A name that systemd accepts: printable ASCII, at most 255 characters. */
 const SYSTEMD_NAME = /^[ -9;-~]{0,255}$/;
 
-/**
- * What is wrong with the names.
- *
- * @param variables The variables.
- * @param count How many descriptors there are, if that can be read.
- * @returns The findings, in order of the names.
- */
+/** Returns the findings about names; `count` is the valid LISTEN_FDS. */
 export function nameFindings(
   { LISTEN_FDS, LISTEN_FDNAMES }: ListenVariables,
   count: number | undefined,
@@ -131,7 +101,7 @@ export function nameFindings(
     if (LISTEN_FDS === undefined) return [];
     return [note(
       "no-names",
-      `Reading LISTEN_FDNAMES: it is not set: every descriptor is called ` +
+      `Reading LISTEN_FDNAMES: it is not set: every descriptor is named ` +
         `"unknown": use systemd 227 or later, systemd-socket-activate with ` +
         `--fdname=, or a map in the program`,
     )];
@@ -142,126 +112,124 @@ export function nameFindings(
     findings.push(problem(
       "name-count",
       `Reading LISTEN_FDNAMES: expected ${count} names, as many as LISTEN_FDS ` +
-        `counts, found ${names.length} in ${quote(LISTEN_FDNAMES)}: no ` +
-        `descriptor can be told from another: let the service manager alone ` +
-        `set the variables`,
+        `counts, found ${names.length} in ${quote(LISTEN_FDNAMES)}: let only ` +
+        `the service manager set the variables`,
     ));
   }
-  names.forEach((name, at) => {
+  names.forEach((name, index) => {
     if (SYSTEMD_NAME.test(name)) return;
     findings.push(problem(
       "name-form",
       `Reading LISTEN_FDNAMES: expected names of at most 255 printable ASCII ` +
         `characters, found ${quote(name)}: systemd gives no such name: set ` +
         `another FileDescriptorName=`,
-      [LISTEN_FDS_START + at],
+      [LISTEN_FDS_START + index],
     ));
   });
   return findings;
 }
 
-/** Whether the runtime opened a descriptor itself, for its event loop mostly. */
-function isOwn(
-  { info, name }: Examined,
-  { marksInherited }: Subject,
+/** A finding that concerns all descriptors to which it applies. */
+interface DescriptorRule {
+  readonly isProblem: boolean;
+  readonly code: FindingCode;
+  applies(descriptor: ExaminedDescriptor, subject: Subject): boolean;
+  /** Returns the message after the descriptors. */
+  explain(subject: Subject, state: EnvironmentState): string;
+}
+
+const DESCRIPTOR_RULES: readonly DescriptorRule[] = [
+  {
+    isProblem: true,
+    code: "closed",
+    applies: ({ info }) => info.kind === "closed",
+    explain: (_, state) =>
+      "not open: " +
+      (state === "foreign"
+        ? "a program between the service manager and this process closed it: " +
+          "let the service manager start this process itself"
+        : "LISTEN_FDS counts more than were passed, or a program on the way " +
+          "closed it, as npm, npx and every program on Node do: let the " +
+          "service manager start this process itself"),
+  },
+  {
+    isProblem: true,
+    code: "not-passed",
+    applies: (descriptor, subject) =>
+      descriptor.isCounted && isOwnedByRuntime(descriptor, subject),
+    explain: ({ runtime, setsCloseOnExecAtStart }) =>
+      `${setsCloseOnExecAtStart ? "probably " : ""}opened by ` +
+      `${TITLES[runtime]} for itself: LISTEN_FDS counts more than were ` +
+      `passed, or a program on the way closed it: let only the service ` +
+      `manager set the variables`,
+  },
+  {
+    isProblem: false,
+    code: "uncounted",
+    applies: ({ isCounted }) => !isCounted,
+    explain: (_, state) =>
+      "inherited, but " +
+      (state === "absent"
+        ? "no variable counts it: the program that started this process left " +
+          "it open"
+        : "LISTEN_FDS doesn't count it: if it is a socket of the service, let " +
+          "only the service manager set the variables"),
+  },
+  {
+    isProblem: false,
+    code: "unknown-kind",
+    applies: ({ info }) =>
+      info.kind === "unknown" ||
+      (info.kind === "socket" && !("family" in info)),
+    explain: ({ noAdopter }) =>
+      "unknown kind: " +
+      (noAdopter?.isDenied
+        ? "run with --allow-ffi"
+        : "use Linux on x86_64 or arm64, and Bun or Node 26, which can call " +
+          "the C library"),
+  },
+  {
+    isProblem: false,
+    code: "flag-of-runtime",
+    applies: ({ info }, { setsCloseOnExecAtStart }) =>
+      setsCloseOnExecAtStart && info.closeOnExec === true,
+    explain: ({ runtime }) =>
+      `${TITLES[runtime]} set close-on-exec when it started: an inherited ` +
+      `descriptor can't have had the flag, because it would be closed`,
+  },
+];
+
+/** Returns the findings about descriptors: problems first, then notes. */
+export function descriptorFindings(
+  descriptors: readonly ExaminedDescriptor[],
+  subject: Subject,
+  state: EnvironmentState,
+): Finding[] {
+  return DESCRIPTOR_RULES.flatMap(({ isProblem, code, applies, explain }) => {
+    const fds = descriptors
+      .filter((descriptor) => applies(descriptor, subject))
+      .map(({ fd }) => fd);
+    if (fds.length === 0) return [];
+    const plural = fds.length > 1 ? "s" : "";
+    const message = `Reading descriptor${plural} ${formatFds(fds)}: ` +
+      explain(subject, state);
+    return [{ isProblem, code, fds, message }];
+  });
+}
+
+/** Returns true if the runtime opened a descriptor, such as its event loop's. */
+function isOwnedByRuntime(
+  { info, name }: ExaminedDescriptor,
+  { setsCloseOnExecAtStart }: Subject,
 ): boolean {
-  if (!marksInherited) return info.closeOnExec === true;
-  // A service can keep nearly everything in the descriptor store.
+  if (!setsCloseOnExecAtStart) return info.closeOnExec === true;
+  // A service can store pipes and event descriptors in systemd's FD store.
   return name !== "stored" &&
     /^(?:pipe:|anon_inode:\[(?:eventpoll|eventfd|timerfd|io_uring)\])/
       .test(info.link ?? "");
 }
 
-/**
- * What is wrong with the descriptors.
- *
- * @param descriptors The descriptors.
- * @param subject The process that has them.
- * @param state What the environment says.
- * @returns The findings, problems first.
- */
-export function descriptorFindings(
-  descriptors: readonly Examined[],
-  subject: Subject,
-  state: State,
-): Finding[] {
-  const { runtime, marksInherited, noAdopter } = subject;
-  const title = TITLES[runtime];
-  const fdsOf = (has: (one: Examined) => boolean) =>
-    descriptors.filter(has).map(({ fd }) => fd);
-  const findings: Finding[] = [];
-  const closed = fdsOf(({ info }) => info.kind === "closed");
-  if (closed.length > 0) {
-    findings.push(problem(
-      "closed",
-      `Reading ${describeFds(closed)}: not open: ` +
-        (state === "foreign"
-          ? `whatever stands between the service manager and this process ` +
-            `closed it: let the service manager start this process itself`
-          : `LISTEN_FDS counts more than were passed, or something on the way ` +
-            `closed it: npm, npx and every program on Node do: let the ` +
-            `service manager start this process itself`),
-      closed,
-    ));
-  }
-  const own = fdsOf((one) => one.isCounted && isOwn(one, subject));
-  if (own.length > 0) {
-    findings.push(problem(
-      "not-passed",
-      `Reading ${describeFds(own)}: ${title} opened it for itself` +
-        `${marksInherited ? ", by the looks of it" : ""}: LISTEN_FDS counts ` +
-        `more than were passed, or something on the way closed it: let the ` +
-        `service manager alone set the variables`,
-      own,
-    ));
-  }
-  const uncounted = fdsOf(({ isCounted }) => !isCounted);
-  if (uncounted.length > 0) {
-    findings.push(note(
-      "uncounted",
-      `Reading ${describeFds(uncounted)}: inherited, but ` +
-        (state === "absent"
-          ? `no variable counts it: whatever started this process left it open`
-          : `LISTEN_FDS doesn't count it: if it is a socket of the service, ` +
-            `let the service manager alone set the variables`),
-      uncounted,
-    ));
-  }
-  const unknown = fdsOf(({ info }) =>
-    info.kind === "unknown" || (info.kind === "socket" && !("family" in info))
-  );
-  if (unknown.length > 0) {
-    findings.push(note(
-      "unknown-kind",
-      `Reading ${describeFds(unknown)}: what it is can't be told here: ` +
-        (noAdopter?.isDenied
-          ? `run with --allow-ffi`
-          : `use Linux, on x86_64 or arm64, and Bun or Node 26, which can ask ` +
-            `the C library`),
-      unknown,
-    ));
-  }
-  const marked = fdsOf((one) => one.info.closeOnExec === true);
-  if (marksInherited && marked.length > 0) {
-    findings.push(note(
-      "flag-of-runtime",
-      `Reading ${
-        describeFds(marked)
-      }: close-on-exec was set by ${title} when ` +
-        `it started: what was handed over can't have had it, or it would be ` +
-        `closed`,
-      marked,
-    ));
-  }
-  return findings;
-}
-
-/** Numbers of descriptors in words: `descriptors 3, 5 to 7`. */
-function describeFds(fds: readonly number[]): string {
-  return `descriptor${fds.length > 1 ? "s" : ""} ${formatFds(fds)}`;
-}
-
-/** Numbers in ascending order, as ranges: `3, 5-7`. */
+/** Formats ascending numbers as ranges, such as `3, 5-7`. */
 export function formatFds(fds: readonly number[]): string {
   const ranges: [number, number][] = [];
   for (const fd of fds) {

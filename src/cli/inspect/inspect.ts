@@ -1,6 +1,6 @@
 /**
- * The verb `inspect`: what this process was handed, and whether its environment
- * is in order.
+ * The verb `inspect`: shows the descriptors of this process and checks its
+ * environment.
  *
  * @module
  */
@@ -14,57 +14,61 @@ import { processGlobal } from "../../runtime/builtin.ts";
 import { currentPlatform } from "../../runtime/current.ts";
 import type { Platform } from "../../runtime/platform.ts";
 import { statInspector } from "../../runtime/stat_inspector.ts";
-import { examine, isInOrder, type Source, type Subject } from "./examine.ts";
-import { formatJson } from "./json.ts";
-import { formatReport } from "./table.ts";
-import { parseOptions } from "../shared/options.ts";
-import { styleFor } from "../shared/style.ts";
+import { argumentError, parseOptions } from "../shared/options.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
+import { examine } from "./examine.ts";
+import { formatJson } from "./json.ts";
+import { isInOrder, type MetadataSource, type Subject } from "./report.ts";
+import { styleFor } from "./style.ts";
+import { formatReport } from "./table.ts";
 
-const HELP = `Usage: listenfds inspect [--json]
+const INSPECT_HELP = `Usage: listenfds inspect [--json]
 
-Shows what this process was handed by socket activation, as it was handed over,
-and whether the environment is in order. Run it in the place of the service's
-program: under the unit, systemd-socket-activate(1), or "listenfds run".
+Shows the descriptors that this process received by socket activation, and checks
+its environment. Run it in place of the service's program: in the unit, under
+systemd-socket-activate(1), or under "listenfds run".
 
-  --json  Write JSON (see the README) and not a table
+  --json  Print JSON (see the README) instead of tables
   --help  Show this text
 
-The table has a row for each descriptor: its number, its name, its kind, the
-family of a socket, whether calls on it wait (BLOCKS), whether child programs
-don't inherit it (CLOEXEC), how many connections wait and may wait to be accepted
-(BACKLOG), and its address. "?" is what can't be told here, "-" what there is
-not. The second table tells from which version on each runtime can use which
-descriptors: with its own servers (native), with those of node:net (portable),
-or not at all, and why.
+The first table has a row for each descriptor:
+  FD, NAME, KIND, FAMILY, ADDRESS
+  BLOCKS   yes if calls on the descriptor block
+  CLOEXEC  yes if child programs don't inherit the descriptor
+  BACKLOG  connections that wait to be accepted, and their limit
+"?" means unknown, "-" means not applicable.
+
+The second table shows the first version of each runtime that can use a
+descriptor: with its own servers (native) or those of node:net (portable).
 
 Colour is used on a terminal, unless NO_COLOR is set and not empty.
 
-Exit status: 0 if all is in order, 1 if something is wrong (nothing was handed
-over, the variables don't parse or are meant for another process, names and
-descriptors don't fit, a descriptor isn't open), 2 if the arguments are wrong.
+Exit status: 0 if everything is in order, 1 if there is a problem (no descriptors,
+variables that are invalid or meant for another process, names that don't match,
+a descriptor that isn't open), 2 if the arguments are wrong.
 `;
 
 /** The verb `inspect`. */
-export const inspect: Verb = {
+export const inspectVerb: Verb = {
   name: "inspect",
-  summary: "Show what this process was handed, and whether it is in order",
-  help: HELP,
-  // What is thrown rejects the promise.
-  run: (args, io) => new Promise((resolve) => resolve(show(args, io))),
+  summary: "Show the descriptors of this process, and check its environment",
+  help: INSPECT_HELP,
+  run: inspect,
 };
 
-function show(args: readonly string[], io: Io): number {
-  const { given, command } = parseOptions("inspect", { json: "flag" }, args);
+function inspect(args: readonly string[], io: Io): number {
+  const { values, command } = parseOptions("inspect", { json: "flag" }, args);
   if (command !== undefined) {
-    throw new UsageError(
-      `Reading the arguments: inspect takes no command: name it as the ` +
-        `command of listenfds run`,
+    throw argumentError(
+      `inspect takes no command: pass it to listenfds run`,
     );
   }
-  const report = examine(readVariables(io.env), subjectOf(currentPlatform()));
+  const report = examine(
+    readListenVariables(io.env),
+    currentSubject(currentPlatform()),
+  );
   io.stdout.write(
-    given.has("json") ? formatJson(report) : formatReport(
+    values.has("json") ? formatJson(report) : formatReport(
       report,
       styleFor(io.stdout, io.env),
     ),
@@ -72,7 +76,7 @@ function show(args: readonly string[], io: Io): number {
   return isInOrder(report) ? 0 : 1;
 }
 
-function readVariables(env: Io["env"]): ListenVariables {
+function readListenVariables(env: Io["env"]): ListenVariables {
   try {
     return Object.fromEntries(
       LISTEN_VARIABLES.map((name) => [name, env[name]]),
@@ -86,8 +90,8 @@ function readVariables(env: Io["env"]): ListenVariables {
   }
 }
 
-/** The process that this is. */
-function subjectOf(runtime: Platform): Subject {
+/** Describes the current process. */
+function currentSubject(runtime: Platform): Subject {
   const { platform } = processGlobal()!;
   const libc = runtime.libc();
   const adopter = runtime.adoptionLibc();
@@ -107,16 +111,16 @@ function subjectOf(runtime: Platform): Subject {
       try {
         return libc?.acceptQueue(fd);
       } catch {
-        // Not of TCP.
+        // Not a TCP socket.
         return undefined;
       }
     },
     noAdopter: "reason" in adopter ? adopter : undefined,
-    marksInherited: runtime.setsCloseOnExecAtStart,
+    setsCloseOnExecAtStart: runtime.setsCloseOnExecAtStart,
   };
 }
 
-function sourceOf(runtime: Platform, platform: string): Source {
+function sourceOf(runtime: Platform, platform: string): MetadataSource {
   if (runtime.libc() !== undefined) return "libc";
   if (runtime.name === "deno") return "none";
   return platform === "linux" ? "proc" : "fstat";

@@ -1,6 +1,6 @@
 /**
- * What was found, for programs. The shape is documented in the README; what can't
- * be told is `null`, never left out.
+ * Formats a report as JSON. The README documents the fields; an unknown value
+ * is `null`.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import {
 } from "../../core/info.ts";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { escapeUnprintable } from "../../core/errors.ts";
-import { type Examined, isInOrder, type Report } from "./examine.ts";
+import { type ExaminedDescriptor, isInOrder, type Report } from "./report.ts";
 import { RUNTIMES, type Use, verdictOf, type Way } from "../shared/use.ts";
 
-/** The version of the shape: it changes when a field changes or goes. */
+/** Version of the format: it changes if a field changes or is removed. */
 export const FORMAT = 1;
 
-/** A value of JSON. */
+/** A JSON value. */
 type Json =
   | string
   | number
@@ -29,12 +29,7 @@ type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
-/**
- * Writes a report as JSON.
- *
- * @param report What was found.
- * @returns The text, which brings no control character onto a terminal.
- */
+/** Formats a report as JSON without control characters. */
 export function formatJson(report: Report): string {
   return `${escapeUnprintable(JSON.stringify(toJson(report), null, 2))}\n`;
 }
@@ -70,7 +65,7 @@ function toJson(report: Report): Json {
 }
 
 function descriptorJson(
-  { fd, name, isCounted, info, queue, use }: Examined,
+  { fd, name, isCounted, info, queue, use }: ExaminedDescriptor,
 ): Json {
   return {
     fd,
@@ -80,7 +75,7 @@ function descriptorJson(
     ...socketJson(info),
     blocking: info.nonBlocking === undefined ? null : !info.nonBlocking,
     closeOnExec: info.closeOnExec ?? null,
-    // Numbers of 64 bits, which not every reader of JSON keeps.
+    // 64-bit numbers as text, because not every JSON parser keeps them.
     inode: info.inode === undefined ? null : String(info.inode),
     link: info.link ?? null,
     device: isFileInfo(info) && info.device !== undefined
@@ -88,7 +83,9 @@ function descriptorJson(
       : null,
     backlog: queue === undefined ? null : queue.limit,
     waiting: queue === undefined ? null : queue.waiting,
-    use: Object.fromEntries(RUNTIMES.map((each) => [each, useJson(use[each])])),
+    use: Object.fromEntries(
+      RUNTIMES.map((runtime) => [runtime, useJson(use[runtime])]),
+    ),
   };
 }
 

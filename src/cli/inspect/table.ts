@@ -1,5 +1,5 @@
 /**
- * What was found, for people.
+ * Formats a report for people.
  *
  * @module
  */
@@ -10,29 +10,24 @@ import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { isSocketInfo } from "../../core/info.ts";
 import { quote } from "../../core/errors.ts";
 import {
-  type Examined,
+  type ExaminedDescriptor,
+  type Finding,
   isInOrder,
+  type MetadataSource,
   type Report,
-  type Source,
-} from "./examine.ts";
-import { type Finding, formatFds } from "./findings.ts";
-import { type Cell, columns, type Style, wrap } from "../shared/style.ts";
+} from "./report.ts";
+import { formatFds } from "./findings.ts";
+import { type Cell, columns, type Style, wrap } from "./style.ts";
 import { RUNTIMES, TITLES, type Use } from "../shared/use.ts";
 
-const SOURCES: Readonly<Record<Source, string>> = {
+const SOURCES: Readonly<Record<MetadataSource, string>> = {
   libc: "the C library",
   proc: "/proc",
   fstat: "fstat(2)",
   none: "nothing",
 };
 
-/**
- * Writes a report as people read it, no wider than a usual terminal.
- *
- * @param report What was found.
- * @param style How text is set off.
- * @returns The text.
- */
+/** Formats a report as tables and lists that fit a common terminal. */
 export function formatReport(report: Report, style: Style): string {
   const { subject, descriptors, findings } = report;
   const { runtime, version, pid, source } = subject;
@@ -43,80 +38,74 @@ export function formatReport(report: Report, style: Style): string {
       `${TITLES[runtime]} ${version}, process ${pid}, descriptors read from ` +
       SOURCES[source],
     ],
-    columns(LISTEN_VARIABLES.map((name) => [
-      { text: name, style: style.bold },
-      variableCell(report.variables[name], style),
-    ])),
+    columns(
+      LISTEN_VARIABLES.map((name) => [
+        { text: name, format: "bold" },
+        variableCell(report.variables[name]),
+      ]),
+      style,
+    ),
     ...descriptors.length === 0
-      ? [[style.dim("No descriptors")]]
+      ? [[style("dim", "No descriptors")]]
       : [descriptorLines(descriptors, style), useLines(report, style)],
-    ...findingLines("Problems", problems, style.red),
-    ...findingLines("Notes", notes, style.yellow),
+    ...findingLines(style("red", "Problems"), problems),
+    ...findingLines(style("yellow", "Notes"), notes),
     [
-      isInOrder(report)
-        ? style.green("In order")
-        : style.red(`Not in order: ${count(problems.length, "problem")}`),
+      isInOrder(report) ? style("green", "In order") : style(
+        "red",
+        `Not in order: ${problems.length} problem${
+          problems.length === 1 ? "" : "s"
+        }`,
+      ),
     ],
   ];
   return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
-}
-
-function variableCell(value: string | undefined, style: Style): Cell {
-  if (value === undefined) return { text: "(not set)", style: style.dim };
+function variableCell(value: string | undefined): Cell {
+  if (value === undefined) return { text: "(not set)", format: "dim" };
   return { text: /^\d{1,20}$/.test(value) ? value : quote(value) };
 }
 
-/** A name as it may stand in a column: printable ASCII, and not too long. */
+/** Formats a name for a column: printable ASCII, at most 24 characters. */
 function nameText(name: string | undefined): string {
   if (name === undefined) return "-";
   if (/^[\w.@-]{1,24}$/.test(name)) return name;
   const quoted = quote(name.length > 20 ? `${name.slice(0, 20)}` : name);
   const ascii = quoted.replace(
     /[^ -~]/g,
-    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
   return name.length > 20 ? `${ascii}...` : ascii;
 }
 
-const YES_NO = { true: "yes", false: "no", undefined: "?" } as const;
-
 function yesNo(value: boolean | undefined): string {
-  return YES_NO[`${value}`];
+  return value === undefined ? "?" : value ? "yes" : "no";
 }
 
-function not(value: boolean | undefined): boolean | undefined {
-  return value === undefined ? undefined : !value;
-}
+/** Limit of rows for descriptors that are not open. */
+const SHOWN_CLOSED = 20;
 
 function descriptorLines(
-  descriptors: readonly Examined[],
+  descriptors: readonly ExaminedDescriptor[],
   style: Style,
 ): string[] {
   const header = [
     ...["FD", "NAME", "KIND", "FAMILY", "BLOCKS", "CLOEXEC", "BACKLOG"],
     "ADDRESS",
-  ].map((text) => ({ text, style: style.bold }));
-  // Those that are not open at the end tell nothing one by one.
-  const shown = descriptors.filter(({ info }, at) =>
-    info.kind !== "closed" || at < SHOWN_CLOSED
+  ].map((text): Cell => ({ text, format: "bold" }));
+  const shown = descriptors.filter(({ info }, index) =>
+    info.kind !== "closed" || index < SHOWN_CLOSED
   );
-  const left = descriptors.length - shown.length;
+  const hidden = descriptors.length - shown.length;
   return [
-    ...columns([header, ...shown.map((one) => descriptorRow(one, style))]),
-    ...left > 0 ? [style.dim(`and ${left} more that are not open`)] : [],
+    ...columns([header, ...shown.map(descriptorRow)], style),
+    ...hidden > 0 ? [style("dim", `and ${hidden} more that are not open`)] : [],
   ];
 }
 
-const SHOWN_CLOSED = 20;
-
-function descriptorRow(
-  { fd, name, info, queue }: Examined,
-  style: Style,
-): Cell[] {
+function descriptorRow({ fd, name, info, queue }: ExaminedDescriptor): Cell[] {
   const family = isSocketInfo(info) ? info.family ?? "?" : "-";
   const isClosed = info.kind === "closed";
   const mayListen = info.kind.endsWith("-listener") ||
@@ -127,23 +116,25 @@ function descriptorRow(
     nameText(name),
     info.kind,
     isClosed ? "-" : String(family),
-    isClosed ? "-" : yesNo(not(info.nonBlocking)),
+    isClosed
+      ? "-"
+      : yesNo(info.nonBlocking === undefined ? undefined : !info.nonBlocking),
     isClosed ? "-" : yesNo(info.closeOnExec),
     queue !== undefined
       ? `${queue.waiting}/${queue.limit}`
       : mayListen
       ? "?"
       : "-",
-    placeText(info),
+    addressText(info),
   ];
-  return cells.map((text, at) => ({
+  return cells.map((text, column) => ({
     text,
-    ...at === 2 && isClosed && { style: style.red },
+    ...column === 2 && isClosed && { format: "red" as const },
   }));
 }
 
-/** Where a socket is bound, or what a file is called. */
-function placeText(info: Examined["info"]): string {
+/** Formats the address of a socket, or the path of a file. */
+function addressText(info: ExaminedDescriptor["info"]): string {
   if (info.address !== undefined) {
     const text = formatAddress(info.address);
     return /^[\w.:@/[\]%-]+$/.test(text) ? text : describeAddress(info.address);
@@ -153,38 +144,40 @@ function placeText(info: Examined["info"]): string {
   return info.link === undefined ? "?" : quote(info.link);
 }
 
-/** What each runtime can do: a row for all descriptors of which the same holds. */
+/** Formats the ways to use descriptors in each runtime: a row for equal ones. */
 function useLines(
   { descriptors, subject }: Report,
   style: Style,
 ): string[] {
   const reasons: string[] = [];
-  const numberOf = (reason: string) => {
-    const at = reasons.indexOf(reason);
-    return at < 0 ? reasons.push(reason) : at + 1;
+  const noteNumber = (reason: string) => {
+    const index = reasons.indexOf(reason);
+    return index < 0 ? reasons.push(reason) : index + 1;
   };
   const groups = new Map<string, { cells: Cell[]; fds: number[] }>();
   for (const { fd, use } of descriptors) {
-    const cells = RUNTIMES.map((each) => useCell(use[each], numberOf, style));
+    const cells = RUNTIMES.map((runtime) => useCell(use[runtime], noteNumber));
     const key = cells.map(({ text }) => text).join("\t");
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { cells, fds: [fd] });
     else group.fds.push(fd);
   }
-  const header = [...RUNTIMES.map((each) => TITLES[each].toUpperCase()), "FDS"];
+  const header = [...RUNTIMES.map((name) => TITLES[name].toUpperCase()), "FDS"];
   const { noAdopter, runtime } = subject;
   const usesNative = descriptors.some(({ use }) =>
     use[runtime].native !== undefined
   );
   return [
     ...columns([
-      header.map((text) => ({ text, style: style.bold })),
+      header.map((text): Cell => ({ text, format: "bold" })),
       ...[...groups.values()].map(({ cells, fds }) => [
         ...cells,
         { text: formatFds(fds) },
       ]),
-    ]),
-    ...reasons.flatMap((reason, at) => wrap(`[${at + 1}] ${reason}`, "    ")),
+    ], style),
+    ...reasons.flatMap((reason, index) =>
+      wrap(`[${index + 1}] ${reason}`, "    ")
+    ),
     ...groups.size > 0 ? wrap(LEGEND, "") : [],
     ...noAdopter !== undefined && usesNative && runtime !== "node"
       ? wrap(
@@ -201,8 +194,7 @@ const LEGEND = "native 2.3: the runtime's own servers, from its version 2.3 " +
 
 function useCell(
   { native, portable, reason, isUnknown }: Use,
-  numberOf: (reason: string) => number,
-  style: Style,
+  noteNumber: (reason: string) => number,
 ): Cell {
   const since = (version: string) => version.replace(/\.0$/, "");
   const words = native !== undefined && portable?.since === native.since
@@ -211,20 +203,21 @@ function useCell(
       native && `native ${since(native.since)}`,
       portable && `portable ${since(portable.since)}`,
     ].filter(Boolean).join(", ") || (isUnknown ? "?" : "no");
-  const text = reason === undefined ? words : `${words} [${numberOf(reason)}]`;
+  const text = reason === undefined
+    ? words
+    : `${words} [${noteNumber(reason)}]`;
   return native === undefined && portable === undefined
-    ? { text, style: style.dim }
+    ? { text, format: "dim" }
     : { text };
 }
 
 function findingLines(
   title: string,
   findings: readonly Finding[],
-  style: (text: string) => string,
 ): string[][] {
   if (findings.length === 0) return [];
   return [[
-    style(title),
+    title,
     ...findings.flatMap(({ message }) => wrap(`- ${message}`, "  ")),
   ]];
 }

@@ -1,6 +1,6 @@
 /**
- * Files with environment variables, as `--env-file` of Deno, Bun and Node takes
- * them.
+ * Reads files with environment variables, as `--env-file` of Deno, Bun and Node
+ * does.
  *
  * @module
  */
@@ -10,12 +10,7 @@ import { parseEnv } from "node:util";
 import { quote } from "../../core/errors.ts";
 import { UsageError } from "../shared/verb.ts";
 
-/**
- * Reads files with variables; those of a later one replace those before.
- *
- * @param files The absolute paths.
- * @throws {UsageError} If one can't be read.
- */
+/** Reads variables from files; a later file overrides an earlier one. */
 export function readEnvFiles(
   files: readonly string[],
 ): Record<string, string | undefined> {
@@ -26,8 +21,8 @@ export function readEnvFiles(
     } catch (cause) {
       const { code = String(cause) } = cause as NodeJS.ErrnoException;
       throw new UsageError(
-        `Reading the variables in ${quote(file)}: ${code}: give a file that ` +
-          `can be read`,
+        `Reading the variables in ${quote(file)}: ${code}: give a ` +
+          `readable file`,
         { cause },
       );
     }

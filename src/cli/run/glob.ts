@@ -1,18 +1,15 @@
 /**
- * Patterns of paths: `*` and `?` within a name, `**` for any folders, `[…]` and
- * `{a,b}`.
+ * Glob patterns: `*` and `?` within a name, `**` for any directories, `[…]` and
+ * `{a,b}`. `path.matchesGlob()` would do, but Deno 2.3 lacks it and Bun
+ * treats dot files differently from Node.
  *
  * @module
  */
 
-/** The characters that make a pattern. */
+/** Characters that begin a pattern. */
 const MAGIC = /[*?[{]/;
 
-/**
- * The folder, or file, that everything a pattern matches is in or below.
- *
- * @param glob The pattern, with `/` between names.
- */
+/** Returns the directory of all matches; without a pattern, the path itself. */
 export function globRoot(glob: string): string {
   const names = glob.split("/");
   const magic = names.findIndex((name) => MAGIC.test(name));
@@ -20,32 +17,28 @@ export function globRoot(glob: string): string {
   return names.slice(0, magic).join("/") || (glob.startsWith("/") ? "/" : ".");
 }
 
-/**
- * Makes a regular expression of a pattern.
- *
- * @param glob The pattern.
- */
+/** Converts a pattern to a regular expression. */
 export function globToRegExp(glob: string): RegExp {
   let source = "";
   let braces = 0;
-  for (let at = 0; at < glob.length;) {
-    const rest = glob.slice(at);
-    const [folders] = /^\*\*\/+/.exec(rest) ?? [];
+  for (let index = 0; index < glob.length;) {
+    const rest = glob.slice(index);
+    const [directories] = /^\*\*\/+/.exec(rest) ?? [];
     const [set, negated, inside] = /^\[([!^]?)(\]?[^\]/]*)\]/.exec(rest) ?? [];
-    const before = glob[at - 1];
-    if (folders !== undefined && (before === undefined || before === "/")) {
+    const before = glob[index - 1];
+    if (directories !== undefined && (before === undefined || before === "/")) {
       source += "(?:[^/]+/)*";
-      at += folders.length;
+      index += directories.length;
     } else if (rest.startsWith("**")) {
       source += ".*";
-      at += 2;
+      index += 2;
     } else if (set !== undefined) {
       const characters = inside!.replace(/[\\\]^]/g, "\\$&");
       source += `[${negated ? "^/" : ""}${characters}]`;
-      at += set.length;
+      index += set.length;
     } else {
       const character = rest[0]!;
-      at++;
+      index++;
       if (character === "*") source += "[^/]*";
       else if (character === "?") source += "[^/]";
       else if (character === "{" && rest.includes("}")) {

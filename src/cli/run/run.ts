@@ -12,21 +12,23 @@ import {
   bindSockets,
   type HeldSockets,
 } from "../activator/bind.ts";
+import type { Binder } from "../activator/binder.ts";
 import { serveConnections } from "../activator/connections.ts";
-import { readEnvFiles } from "./env_file.ts";
 import { hideInherited } from "../activator/inherited.ts";
-import { spawnActivated, whyNotExecutable } from "../activator/launch.ts";
-import { readRunOptions, type RunOptions } from "./options.ts";
-import { RUN_HELP } from "./help.ts";
+import { type NamedDescriptor, spawnActivated } from "../activator/launch.ts";
 import { killRunning, RunningCommand } from "../activator/running_command.ts";
 import { Signals } from "../activator/signals.ts";
-import { formatSpecAddress } from "../shared/socket_spec.ts";
-import { supervise } from "./supervisor.ts";
+import { disk, findProgram } from "../shared/disk.ts";
+import { formatSocketAddress } from "../shared/socket_spec.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
+import { readEnvFiles } from "./env_file.ts";
+import { RUN_HELP } from "./help.ts";
+import { readRunOptions, type RunOptions } from "./options.ts";
+import { supervise } from "./supervisor.ts";
 import { watchedFiles } from "./watched_files.ts";
 import { Watcher } from "./watcher.ts";
 
-/** The verb. */
+/** The verb `run`. */
 export const runVerb: Verb = {
   name: "run",
   summary: "Bind sockets, and run a command with them",
@@ -39,30 +41,11 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const report = (text: string) => io.stderr.write(`listenfds: ${text}\n`);
   const calls = openSocketCalls();
   const binder = bestBinder(calls);
-  const environment = () => environmentOf(options, io);
-  requireCommand(options.command[0]!, environment()["PATH"], io.cwd);
+  // As in the runtimes' --env-file: variables that are already set stay.
+  const readEnv = () => ({ ...readEnvFiles(options.envFiles), ...io.env });
+  requireProgram(options.command[0]!, readEnv()["PATH"], io.cwd);
   for (const note of options.notes) report(note);
-  for (const { name, address, options: setup } of options.specs) {
-    if (!binder.canBind(address.kind)) {
-      throw new UsageError(
-        `Binding ${quote(name)}: this runtime can't make a ${address.kind} ` +
-          `socket: use Node 26, Bun or Deno, on Linux`,
-      );
-    }
-    for (const what of binder.ignoredOptions(setup ?? {})) {
-      report(
-        `${
-          quote(name)
-        }: the option ${what} can't be set by this runtime, and has no effect`,
-      );
-    }
-  }
-  if (options.lazy && !binder.seesWaiting) {
-    throw new UsageError(
-      "Waiting for a client: this runtime can't tell that there is one: use " +
-        'Linux, or leave out "--lazy"',
-    );
-  }
+  checkBinder(binder, options, report);
   const signals = new Signals();
   process.on("exit", killRunning);
   try {
@@ -74,9 +57,26 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     try {
       for (const line of describeSockets(held)) report(line);
       hideInherited(calls);
+      const start = (descriptors: readonly NamedDescriptor[], env = {}) =>
+        new RunningCommand(
+          spawnActivated(options.command, descriptors, {
+            env: { ...readEnv(), ...env },
+            inheritsEnvironment: false,
+            cwd: io.cwd,
+            detached: true,
+          }),
+        );
+      const { stopTimeoutMs, maxConnections } = options;
       return options.accept
-        ? await serve(options, held, signals, environment, io, report)
-        : await keepRunning(options, held, signals, environment, io, report);
+        ? await serveConnections({
+          held,
+          start: (fd, env) => start([{ name: "connection", fd }], env),
+          signals,
+          stopTimeoutMs,
+          maxConnections,
+          report,
+        })
+        : await superviseCommand(options, held, start, signals, io.cwd, report);
     } finally {
       await held.close();
     }
@@ -87,98 +87,86 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-function environmentOf(options: RunOptions, io: Io): Environment {
-  // As the runtimes have it: what is set already stays.
-  return { ...readEnvFiles(options.envFiles), ...io.env };
-}
-
-function requireCommand(
+function requireProgram(
   program: string,
   searchPath: string | undefined,
   cwd: string,
 ): void {
-  const reason = whyNotExecutable(program, searchPath, cwd);
-  if (reason !== undefined) {
+  const result = findProgram(program, { disk, cwd, searchPath });
+  if ("path" in result) return;
+  throw new UsageError(
+    `Starting ${quote(program)}: ${result.problem}: give a program of this ` +
+      `machine`,
+  );
+}
+
+/** Refuses what the binder can't do, and reports settings that it ignores. */
+function checkBinder(
+  binder: Binder,
+  { specs, lazy }: RunOptions,
+  report: (text: string) => void,
+): void {
+  for (const { name, address, settings = {} } of specs) {
+    if (!binder.canBind(address.kind)) {
+      throw new UsageError(
+        `Binding ${quote(name)}: this runtime can't create a ${address.kind} ` +
+          `socket: use Node 26, Bun or Deno, on Linux`,
+      );
+    }
+    for (const setting of binder.ignoredSettings(settings)) {
+      report(
+        `${quote(name)}: the option ${setting} is not supported on this ` +
+          `runtime, and has no effect`,
+      );
+    }
+  }
+  if (lazy && !binder.seesWaiting) {
     throw new UsageError(
-      `Starting ${quote(program)}: ${reason}: give a program of this machine`,
+      "Waiting for a client: this runtime can't detect waiting connections: " +
+        'use Linux, or leave out "--lazy"',
     );
   }
 }
 
-/** Where each socket is bound, and which descriptor it will be. */
+/** Describes where each socket is bound. */
 function describeSockets({ specs, ports }: HeldSockets): string[] {
-  return specs.map(({ name, address }, at) => {
+  return specs.map(({ name, address }, index) => {
     const bound = "port" in address
-      ? { ...address, port: ports[at] ?? address.port }
+      ? { ...address, port: ports[index] ?? address.port }
       : address;
-    return `${quote(name)} at ${formatSpecAddress(bound)}`;
+    return `${quote(name)} at ${formatSocketAddress(bound)}`;
   });
 }
 
-async function keepRunning(
+async function superviseCommand(
   options: RunOptions,
   held: HeldSockets,
+  start: (descriptors: readonly NamedDescriptor[]) => RunningCommand,
   signals: Signals,
-  environment: () => Environment,
-  io: Io,
+  cwd: string,
   report: (text: string) => void,
 ): Promise<number> {
-  const descriptors = held.specs.map(({ name }, at) => ({
+  const { watch, lazy, command, envFiles, stopTimeoutMs } = options;
+  const descriptors = held.specs.map(({ name }, index) => ({
     name,
-    fd: held.fds[at]!,
+    fd: held.fds[index]!,
   }));
-  const changes = options.watch === undefined ? undefined : new Watcher(
-    watchedFiles(options.watch, options.command, io.cwd, options.envFiles),
-    report,
-  );
+  const changes = watch === undefined
+    ? undefined
+    : new Watcher(watchedFiles(watch, command, cwd, envFiles), report);
   try {
     return await supervise({
       start() {
         held.makeBlocking();
-        return new RunningCommand(
-          spawnActivated(options.command, descriptors, {
-            env: environment(),
-            inheritsEnvironment: false,
-            cwd: io.cwd,
-            detached: true,
-          }),
-        );
+        return start(descriptors);
       },
       signals,
-      stopTimeout: options.stopTimeout,
+      stopTimeoutMs,
       report,
       ...(changes !== undefined && { changes }),
-      ...(options.lazy && { isWaiting: () => held.isWaiting() }),
+      ...(lazy && { isWaiting: () => held.isWaiting() }),
     });
   } finally {
     changes?.close();
   }
-}
-
-function serve(
-  options: RunOptions,
-  held: HeldSockets,
-  signals: Signals,
-  environment: () => Environment,
-  io: Io,
-  report: (text: string) => void,
-): Promise<number> {
-  return serveConnections({
-    held,
-    start: (fd, env) =>
-      new RunningCommand(
-        spawnActivated(options.command, [{ name: "connection", fd }], {
-          env: { ...environment(), ...env },
-          inheritsEnvironment: false,
-          cwd: io.cwd,
-          detached: true,
-        }),
-      ),
-    signals,
-    stopTimeout: options.stopTimeout,
-    maxConnections: options.maxConnections,
-    report,
-  });
 }

@@ -1,10 +1,11 @@
 /**
- * Keeps a command running: starts it, passes signals on, and starts it again
- * when its files change, while the sockets stay open.
+ * Keeps a command running: starts it, forwards signals, and restarts it when
+ * its files change, while the sockets stay open.
  *
  * @module
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   describeEnding,
   type RunningCommand,
@@ -13,133 +14,110 @@ import {
 } from "../activator/running_command.ts";
 import type { Signals } from "../activator/signals.ts";
 
-/** Changes to files. */
+/** Source of changes to files. */
 export interface Changes {
-  /** The next change since the last {@linkcode Changes.clear}. */
+  /** Resolves with the next change since the last {@linkcode Changes.clear}. */
   next(): Promise<string>;
-  /** Forgets what changed so far. */
+  /** Forgets the changes so far. */
   clear(): void;
 }
 
-/** What is kept running, and how. */
+/** A command to supervise. */
 export interface Supervision {
   /** Starts the command. */
   start(): RunningCommand;
-  /** The signals that come in. */
+  /** Signals that this process receives. */
   readonly signals: Signals;
-  /** How long the command may take to end, in milliseconds. */
-  readonly stopTimeout: number;
-  /** Tells a person something. */
+  /** Time until the command is killed after SIGTERM. */
+  readonly stopTimeoutMs: number;
+  /** Prints a line for people. */
   report(text: string): void;
-  /** When to start it again; else it is started once. */
+  /** Restarts the command on changes; without it, the command runs once. */
   readonly changes?: Changes;
-  /** Whether somebody waits to be served; else it is started at once. */
+  /** Delays each start until a client waits. */
   readonly isWaiting?: () => boolean;
 }
 
-/** How often it is looked whether somebody waits. */
-const WAITING_MILLISECONDS = 20;
-/** Who ends sooner than this has crashed. */
-const SOON_MILLISECONDS = 2000;
-/** How long to wait after the first crash, doubled with each, and at most. */
-const BACKOFF_MILLISECONDS = { first: 100, last: 5000 };
+/** Interval of checks for a waiting client. */
+const WAITING_POLL_MS = 20;
+/** A command that ends sooner has crashed. */
+const CRASH_MS = 2000;
+/** Delay after the first crash, doubled with each further crash. */
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5000;
 
-type Event =
-  | { readonly kind: "ended" }
-  | { readonly kind: "stop"; readonly signal: NodeJS.Signals }
-  | { readonly kind: "changed"; readonly what: string };
-
-/**
- * Keeps a command running.
- *
- * @param supervision What, and how.
- * @returns The exit status: that of the command.
- */
+/** Supervises a command; returns its exit status. */
 export async function supervise(supervision: Supervision): Promise<number> {
-  const { signals, stopTimeout, report, changes, isWaiting } = supervision;
-  const stop = signals.end
-    .then((signal): Event => ({ kind: "stop", signal }));
-  const changed = async (): Promise<Event> => ({
-    kind: "changed",
-    what: await changes!.next(),
-  });
-  /** Waits for a change, and for some time; gives the status if it is over. */
-  const afterChange = async (delay: number): Promise<number | undefined> => {
-    const time = sleep(delay);
-    const next = await Promise.race([stop, changed()]);
-    const late = await Promise.race([stop, time]);
-    if (next.kind === "changed" && late === undefined) {
-      report(`${next.what} changed: starting the command`);
-      return undefined;
+  const { signals, stopTimeoutMs, report, changes, isWaiting } = supervision;
+  const terminated = signals.termination.then(() => undefined);
+  let crashes = 0;
+  for (let isFirst = true;; isFirst = false) {
+    while (isWaiting !== undefined && !signals.isTerminating && !isWaiting()) {
+      await sleep(WAITING_POLL_MS);
     }
-    return statusOfSignal(await signals.end);
-  };
-  let isFirst = true;
-  for (let crashes = 0;;) {
-    if (isWaiting !== undefined) {
-      await until(() => signals.isEnding || isWaiting());
-    }
-    if (signals.isEnding) return statusOfSignal(await signals.end);
+    if (signals.isTerminating) return statusOfSignal(await signals.termination);
     changes?.clear();
-    const started = Date.now();
+    const startTime = Date.now();
     let command: RunningCommand;
     try {
       command = supervision.start();
     } catch (error) {
       if (changes === undefined || isFirst) throw error;
-      // A file that is being replaced, maybe: it comes back as a change.
+      // The program may be missing while it is replaced: the next change retries.
       report((error as Error).message);
-      const status = await afterChange(0);
-      if (status !== undefined) return status;
-      continue;
+      if (await waitForChange(supervision, 0)) continue;
+      return statusOfSignal(await signals.termination);
     }
-    isFirst = false;
-    signals.add(command);
-    const ended = command.exited.then((): Event => ({ kind: "ended" }));
-    const event = await Promise.race([
-      ended,
-      stop,
-      ...(changes === undefined ? [] : [changed()]),
+    signals.addReceiver(command);
+    const change = await Promise.race([
+      command.exited.then(() => undefined),
+      terminated,
+      ...(changes === undefined ? [] : [changes.next()]),
     ]);
-    if (event.kind === "changed") {
-      report(`${event.what} changed: starting the command again`);
-      const ending = await command.stop(stopTimeout);
-      signals.remove(command);
-      if (signals.isEnding) return statusOf(ending);
+    if (change !== undefined) {
+      report(`${change} changed: starting the command again`);
+      const ending = await command.stop(stopTimeoutMs);
+      signals.removeReceiver(command);
+      if (signals.isTerminating) return statusOf(ending);
       crashes = 0;
       continue;
     }
     const ending = await command.exited;
-    await command.settle(stopTimeout);
-    signals.remove(command);
+    await command.endGroup(stopTimeoutMs);
+    signals.removeReceiver(command);
     if (
-      changes === undefined || signals.isEnding ||
-      signals.wasPassedOn(ending.signal)
+      changes === undefined || signals.isTerminating ||
+      signals.hasReceived(ending.signal)
     ) {
       return statusOf(ending);
     }
-    crashes = Date.now() - started < SOON_MILLISECONDS ? crashes + 1 : 0;
+    crashes = Date.now() - startTime < CRASH_MS ? crashes + 1 : 0;
     report(
       `the command ended ${describeEnding(ending)}: it is started again when ` +
         `its files change`,
     );
-    const status = await afterChange(backoff(crashes));
-    if (status !== undefined) return status;
+    if (await waitForChange(supervision, backoffMs(crashes))) continue;
+    return statusOfSignal(await signals.termination);
   }
 }
 
-/** How long to wait after so many crashes in a row. */
-export function backoff(crashes: number): number {
-  const { first, last } = BACKOFF_MILLISECONDS;
-  return crashes === 0 ? 0 : Math.min(first * 2 ** (crashes - 1), last);
+/** Waits for a change and the delay; returns false after a termination signal. */
+async function waitForChange(
+  { signals, changes, report }: Supervision,
+  delayMs: number,
+): Promise<boolean> {
+  const terminated = signals.termination.then(() => undefined);
+  const delay = sleep(delayMs, true);
+  const change = await Promise.race([terminated, changes!.next()]);
+  const isOver = await Promise.race([terminated, delay]);
+  if (change === undefined || isOver === undefined) return false;
+  report(`${change} changed: starting the command`);
+  return true;
 }
 
-async function until(isTrue: () => boolean): Promise<undefined> {
-  while (!isTrue()) await sleep(WAITING_MILLISECONDS);
-}
-
-function sleep(milliseconds: number): Promise<undefined> {
-  return new Promise((resolve) =>
-    setTimeout(() => resolve(undefined), milliseconds)
-  );
+/** Returns the delay after a number of crashes in a row. */
+export function backoffMs(crashes: number): number {
+  return crashes === 0
+    ? 0
+    : Math.min(FIRST_BACKOFF_MS * 2 ** (crashes - 1), MAX_BACKOFF_MS);
 }

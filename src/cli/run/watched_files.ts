@@ -1,5 +1,5 @@
 /**
- * Which files `--watch` watches.
+ * Selects the files that `--watch` watches.
  *
  * @module
  */
@@ -8,51 +8,46 @@ import fs from "node:fs";
 import path from "node:path";
 import { globRoot, globToRegExp } from "./glob.ts";
 
-/** Files to watch. */
+/** Selection of files to watch. */
 export interface WatchedFiles {
-  /** The folder that paths are shown from. */
+  /** Base directory of paths in messages. */
   readonly cwd: string;
-  /** The absolute paths of folders, with all below, and of files. */
+  /** Absolute paths of files, and of directories with everything below. */
   readonly roots: readonly string[];
-  /** Whether a file below them counts. */
+  /** Returns true if a file is watched. */
   matches(file: string): boolean;
 }
 
-/** Folders whose contents are not the command's own. */
-export const SKIPPED_FOLDERS: readonly string[] = ["node_modules", ".git"];
+/** Directories whose files aren't part of the program. */
+export const SKIPPED_DIRECTORIES: readonly string[] = ["node_modules", ".git"];
 
 /**
- * Tells which files belong to a command.
+ * Selects the files to watch.
  *
- * @param globs What to watch; if empty, what the command names.
- * @param command The command.
- * @param cwd The folder that relative paths are taken from.
- * @param others Files to watch, too.
+ * @param globs If empty, the directories of files in the command are watched.
+ * @param extraFiles Absolute paths of further files.
  */
 export function watchedFiles(
   globs: readonly string[],
   command: readonly string[],
   cwd: string,
-  others: readonly string[],
+  extraFiles: readonly string[],
 ): WatchedFiles {
   const patterns = globs.length > 0
     ? globs.map((glob) => toPattern(path.resolve(cwd, glob)))
-    : foldersOf(command, cwd).map((folder) => ({
-      root: folder,
-      regExp: undefined,
-    }));
+    : directoriesOf(command, cwd).map((root) => ({ root, regExp: undefined }));
   return {
     cwd,
-    roots: [...new Set([...patterns.map(({ root }) => root), ...others])],
+    roots: [...new Set([...patterns.map(({ root }) => root), ...extraFiles])],
     matches: (file) =>
-      others.includes(file) ||
+      extraFiles.includes(file) ||
       patterns.some(({ root, regExp }) =>
         regExp === undefined ? isBelow(file, root) : regExp.test(file)
       ),
   };
 }
 
-/** What has no pattern in it is a file, or a folder with all below. */
+/** Parses a glob; without a pattern, everything below its path is watched. */
 function toPattern(
   glob: string,
 ): { root: string; regExp: RegExp | undefined } {
@@ -64,19 +59,21 @@ function isBelow(file: string, root: string): boolean {
   return file === root || file.startsWith(root === "/" ? "/" : `${root}/`);
 }
 
-/** The folders of the files, and the folders, that a command names. */
-function foldersOf(command: readonly string[], cwd: string): string[] {
+/** Returns the directories in a command, and those of its files; else the cwd. */
+function directoriesOf(command: readonly string[], cwd: string): string[] {
   const [program, ...args] = command;
   const words = args.filter((word) => word !== "" && !word.startsWith("-"));
-  // A program of the machine is not what somebody works on.
+  // An absolute path or a name in PATH means an installed program.
   if (/^\.{0,2}[^/]*\//.test(program!) && !path.isAbsolute(program!)) {
     words.unshift(program!);
   }
-  const found = words.flatMap((word) => {
+  const directories = words.flatMap((word) => {
     const file = path.resolve(cwd, word);
     const stat = fs.statSync(file, { throwIfNoEntry: false });
     if (stat?.isDirectory()) return [file];
     return stat?.isFile() ? [path.dirname(file)] : [];
   });
-  return found.length > 0 ? [...new Set(found)] : [path.resolve(cwd)];
+  return directories.length > 0
+    ? [...new Set(directories)]
+    : [path.resolve(cwd)];
 }

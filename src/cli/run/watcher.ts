@@ -1,7 +1,7 @@
 /**
- * Watches files for changes: by what the operating system tells of each folder,
- * and then by looking at the files, since it tells too much (files that were
- * read) and too little (which file of a folder that is new).
+ * Watches files for changes. An event of the operating system on a directory
+ * leads to a comparison of snapshots, because events alone are inexact: some
+ * come from reading a file, and files in a new directory have none.
  *
  * @module
  */
@@ -9,20 +9,21 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Changes } from "./supervisor.ts";
-import { SKIPPED_FOLDERS, type WatchedFiles } from "./watched_files.ts";
+import { SKIPPED_DIRECTORIES, type WatchedFiles } from "./watched_files.ts";
 
-/** How long it has to be quiet: editors and builds write several files. */
-const QUIET_MILLISECONDS = 100;
-/** How often to look where the operating system can't tell. */
-const POLL_MILLISECONDS = 1000;
+/** Time without events before a comparison: editors write several files. */
+const QUIET_MS = 100;
+/** Interval of comparisons after watching has failed. */
+const FALLBACK_POLL_MS = 1000;
 
-/** What there is: the folders, and what tells each file from its past. */
+/** State of the watched files. */
 interface Snapshot {
-  readonly folders: ReadonlySet<string>;
+  readonly directories: ReadonlySet<string>;
+  /** Inode, size and modification time by path. */
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** Changes to files, from when it is made until it is closed. */
+/** Reports changes to files from its creation until it is closed. */
 export class Watcher implements Changes {
   readonly #watched: WatchedFiles;
   readonly #report: (text: string) => void;
@@ -34,16 +35,11 @@ export class Watcher implements Changes {
   #change = Promise.withResolvers<string>();
   #hasChanged = false;
 
-  /**
-   * Begins to watch.
-   *
-   * @param watched What to watch.
-   * @param report Tells a person what can't be done.
-   */
+  /** Starts to watch; `report` prints a line for people. */
   constructor(watched: WatchedFiles, report: (text: string) => void) {
     this.#watched = watched;
     this.#report = report;
-    this.#snapshot = this.#look();
+    this.#snapshot = this.#updateSnapshot();
   }
 
   next(): Promise<string> {
@@ -51,14 +47,14 @@ export class Watcher implements Changes {
   }
 
   clear(): void {
-    // Looks itself: what changed before now must not count as a change later.
-    this.#snapshot = this.#look();
+    // A new snapshot, so that an earlier change is not found later.
+    this.#snapshot = this.#updateSnapshot();
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
     this.#change = Promise.withResolvers();
   }
 
-  /** Ends it. */
+  /** Stops watching. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#quiet);
@@ -66,57 +62,59 @@ export class Watcher implements Changes {
     for (const watch of this.#watches.values()) watch.close();
   }
 
-  /** Takes a snapshot, with a watch on every folder that is in it. */
-  #look(): Snapshot {
+  /** Takes a snapshot, and watches exactly its directories. */
+  #updateSnapshot(): Snapshot {
     for (;;) {
       const snapshot = this.#takeSnapshot();
-      const added = [...snapshot.folders].filter((each) =>
-        !this.#watches.has(each)
+      const added = [...snapshot.directories].filter((directory) =>
+        !this.#watches.has(directory)
       );
-      for (const folder of added) this.#watch(folder);
-      for (const [folder, watch] of this.#watches) {
-        if (snapshot.folders.has(folder)) continue;
+      for (const directory of added) this.#watch(directory);
+      for (const [directory, watch] of this.#watches) {
+        if (snapshot.directories.has(directory)) continue;
         watch.close();
-        this.#watches.delete(folder);
+        this.#watches.delete(directory);
       }
-      // What was made in a folder before it was watched is seen again.
+      // Another snapshot finds files that were created before the watch began.
       if (added.length === 0 || this.#poll !== undefined) return snapshot;
     }
   }
 
-  #watch(folder: string): void {
+  #watch(directory: string): void {
     if (this.#poll !== undefined) return;
     try {
-      const watch = fs.watch(folder, () => this.#onEvent());
-      watch.on("error", (error) => this.#onError(folder, error));
-      this.#watches.set(folder, watch);
+      const watch = fs.watch(directory, () => this.#onEvent());
+      watch.on("error", (error) => this.#onError(directory, error));
+      this.#watches.set(directory, watch);
     } catch (error) {
-      this.#onError(folder, error as NodeJS.ErrnoException);
+      this.#onError(directory, error as NodeJS.ErrnoException);
     }
   }
 
-  #onError(folder: string, error: NodeJS.ErrnoException): void {
-    this.#watches.get(folder)?.close();
-    this.#watches.delete(folder);
-    // A folder that is gone is no longer watched: that is all.
-    if (!fs.existsSync(folder) || this.#isClosed) return this.#onEvent();
+  #onError(directory: string, error: NodeJS.ErrnoException): void {
+    this.#watches.get(directory)?.close();
+    this.#watches.delete(directory);
+    // A removed directory is no failure.
+    if (!fs.existsSync(directory) || this.#isClosed) return this.#onEvent();
     if (this.#poll !== undefined) return;
     this.#report(
-      `watching ${folder} failed (${error.code ?? error.message}): looking ` +
+      `watching ${directory} failed (${
+        error.code ?? error.message
+      }): checking ` +
         `for changes each second`,
     );
-    this.#poll = setInterval(() => this.#compare(), POLL_MILLISECONDS);
+    this.#poll = setInterval(() => this.#compare(), FALLBACK_POLL_MS);
   }
 
   #onEvent(): void {
     if (this.#isClosed) return;
     clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => this.#compare(), QUIET_MILLISECONDS);
+    this.#quiet = setTimeout(() => this.#compare(), QUIET_MS);
   }
 
   #compare(): void {
     const before = this.#snapshot.files;
-    this.#snapshot = this.#look();
+    this.#snapshot = this.#updateSnapshot();
     const after = this.#snapshot.files;
     const changed = [...before.keys(), ...after.keys()].find((file) =>
       before.get(file) !== after.get(file)
@@ -127,7 +125,7 @@ export class Watcher implements Changes {
   }
 
   #takeSnapshot(): Snapshot {
-    const folders = new Set<string>();
+    const directories = new Set<string>();
     const files = new Map<string, string>();
     const addFile = (file: string) => {
       if (!this.#watched.matches(file)) return;
@@ -135,39 +133,41 @@ export class Watcher implements Changes {
       if (!stat?.isFile()) return;
       files.set(file, `${stat.ino} ${stat.size} ${stat.mtimeMs}`);
     };
-    const addFolder = (folder: string) => {
+    const addDirectory = (directory: string) => {
       let entries: fs.Dirent[];
       try {
-        entries = fs.readdirSync(folder, { withFileTypes: true });
+        entries = fs.readdirSync(directory, { withFileTypes: true });
       } catch {
-        // Gone in the meantime, or not to be read.
+        // Removed in the meantime, or unreadable.
         return;
       }
-      folders.add(folder);
+      directories.add(directory);
       for (const entry of entries) {
-        const file = path.join(folder, entry.name);
+        const file = path.join(directory, entry.name);
         if (!entry.isDirectory()) addFile(file);
-        else if (!SKIPPED_FOLDERS.includes(entry.name)) addFolder(file);
+        else if (!SKIPPED_DIRECTORIES.includes(entry.name)) addDirectory(file);
       }
     };
     for (const root of this.#watched.roots) {
-      if (isFolder(root)) {
-        addFolder(root);
+      if (isDirectoryPath(root)) {
+        addDirectory(root);
         continue;
       }
-      // Its folder: a file that is replaced can't be watched itself.
-      if (isFolder(path.dirname(root))) folders.add(path.dirname(root));
+      // Watches the directory, because replacing a file ends a watch on it.
+      if (isDirectoryPath(path.dirname(root))) {
+        directories.add(path.dirname(root));
+      }
       addFile(root);
     }
-    return { folders, files };
+    return { directories, files };
   }
 }
 
-function isFolder(file: string): boolean {
+function isDirectoryPath(file: string): boolean {
   return statOf(file)?.isDirectory() === true;
 }
 
-/** What a path leads to; `undefined` if nothing, or if that can't be told. */
+/** Returns the status of a path, links followed; `undefined` if unreadable. */
 function statOf(file: string): fs.Stats | undefined {
   try {
     return fs.statSync(file);

@@ -1,39 +1,39 @@
 /**
- * What the command reads of the file system; injected, so that it is tested
- * without one.
+ * The command's view of the file system, and the search for programs: injected,
+ * so that both are tested without files.
  *
  * @module
  */
 
-import { builtin } from "../../runtime/builtin.ts";
+import fs from "node:fs";
+import path from "node:path";
 
-/** Looks at files. */
+/** Reads the file system. */
 export interface Disk {
-  /** What a path leads to; `undefined` if that can't be told. */
-  status(path: string): DiskStatus | undefined;
-  /** Whether a path leads to a file that may be executed. */
+  /** Returns the status of a path, links followed; `undefined` if unreadable. */
+  status(path: string): FileStatus | undefined;
+  /** Returns true if a path is an executable file. */
   isExecutable(path: string): boolean;
-  /** The path without symbolic links; the same if it leads nowhere. */
+  /** Resolves symbolic links; returns a missing path unchanged. */
   realPath(path: string): string;
-  /** The first bytes of a file, as Latin-1; empty if it can't be read. */
+  /** Returns the first bytes of a file as Latin-1; `""` if unreadable. */
   start(path: string): string;
 }
 
-/** What a path leads to. */
-export interface DiskStatus {
+/** Status of a path. */
+export interface FileStatus {
   readonly isFile: boolean;
-  readonly isFolder: boolean;
-  /** The permissions, as in `chmod(1)`. */
+  readonly isDirectory: boolean;
+  /** Permission bits, see `chmod(1)`. */
   readonly mode: number;
 }
 
-/** Where a command is typed. */
-export interface Place {
-  /** What is there. */
+/** The shell's state when a command is typed. */
+export interface ShellContext {
   readonly disk: Disk;
   readonly cwd: string;
-  /** The variable `PATH`. */
-  readonly path: string | undefined;
+  /** Variable `PATH`. */
+  readonly searchPath: string | undefined;
 }
 
 const START_BYTES = 256;
@@ -42,10 +42,10 @@ const START_BYTES = 256;
 export const disk: Disk = {
   status(path) {
     try {
-      const stat = builtin("node:fs").statSync(path);
+      const stat = fs.statSync(path);
       return {
         isFile: stat.isFile(),
-        isFolder: stat.isDirectory(),
+        isDirectory: stat.isDirectory(),
         mode: stat.mode & 0o7777,
       };
     } catch {
@@ -53,7 +53,6 @@ export const disk: Disk = {
     }
   },
   isExecutable(path) {
-    const fs = builtin("node:fs");
     try {
       fs.accessSync(path, fs.constants.X_OK);
       return fs.statSync(path).isFile();
@@ -63,13 +62,12 @@ export const disk: Disk = {
   },
   realPath(path) {
     try {
-      return builtin("node:fs").realpathSync(path);
+      return fs.realpathSync(path);
     } catch {
       return path;
     }
   },
   start(path) {
-    const fs = builtin("node:fs");
     try {
       const fd = fs.openSync(path, "r");
       try {
@@ -84,3 +82,26 @@ export const disk: Disk = {
     }
   },
 };
+
+/** The shell's default if `PATH` is not set. */
+const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** Finds a program as `execvp(3)` does; explains why it can't start. */
+export function findProgram(
+  program: string,
+  { disk, cwd, searchPath = DEFAULT_SEARCH_PATH }: ShellContext,
+): { path: string } | { problem: string } {
+  const hasSlash = program.includes("/");
+  let problem = hasSlash
+    ? "there is no such file"
+    : "it is in no directory of PATH";
+  if (program === "") return { problem };
+  for (const directory of hasSlash ? [""] : searchPath.split(":")) {
+    const candidate = path.posix.resolve(cwd, directory, program);
+    if (disk.isExecutable(candidate)) return { path: candidate };
+    const status = disk.status(candidate);
+    if (status === undefined) continue;
+    problem = status.isDirectory ? "it is a directory" : "it is not executable";
+  }
+  return { problem };
+}

@@ -1,5 +1,5 @@
 /**
- * Reads the arguments of a verb that takes a command behind `--`.
+ * Parses the options of a verb that takes a command after `--`.
  *
  * @module
  */
@@ -9,88 +9,86 @@ import { quote } from "../../core/errors.ts";
 import { UsageError } from "./verb.ts";
 
 /**
- * What an option takes: nothing, one value, several (given again and again, or
- * one after another), or several or none, with `=` in front of the first.
+ * How an option takes values: none, exactly one, at least one, or any number
+ * with `=` in front of the first. The values of a list follow one another or
+ * repeat the option.
  */
 export type OptionKind = "flag" | "value" | "list" | "optional-list";
 
-/** The arguments, sorted. */
-export interface Options<Name extends string> {
-  /** The options that were given, with their values. */
-  readonly given: ReadonlyMap<Name, readonly string[]>;
-  /** What is behind `--`; `undefined` if there is no `--`. */
+/** Parsed arguments of a verb. */
+export interface ParsedOptions<Name extends string> {
+  /** Values of each option that is present. */
+  readonly values: ReadonlyMap<Name, readonly string[]>;
+  /** Words after `--`; `undefined` without `--`. */
   readonly command: readonly string[] | undefined;
 }
 
-/**
- * Sorts arguments.
- *
- * @param verb The verb, for messages.
- * @param kinds The options that there are.
- * @param args The arguments.
- * @throws {UsageError} If there is another one, or a value is missing.
- */
+/** Creates the error for wrong arguments. */
+export function argumentError(problem: string): UsageError {
+  return new UsageError(`Reading the arguments: ${problem}`);
+}
+
+/** Parses the arguments of a verb, which is named in errors. */
 export function parseOptions<Name extends string>(
   verb: string,
   kinds: Readonly<Record<Name, OptionKind>>,
   args: readonly string[],
-): Options<Name> {
-  const options = Object.entries<OptionKind>(kinds).map(([name, kind]) => {
-    const type = kind === "value" || kind === "list" ? "string" : "boolean";
-    return [name, { type: type as "string" | "boolean", multiple: true }];
+): ParsedOptions<Name> {
+  const fail = (problem: string) =>
+    argumentError(`${problem}: see listenfds ${verb} --help`);
+  const parsed = new Map<Name, string[]>();
+  let currentList: string[] | undefined;
+  for (const token of tokenize(kinds, args)) {
+    if (token.kind === "option-terminator") {
+      return { values: parsed, command: args.slice(token.index + 1) };
+    }
+    if (token.kind === "positional") {
+      if (currentList === undefined) {
+        throw fail(`expected an option or "--", found ${quote(token.value)}`);
+      }
+      currentList.push(token.value);
+      continue;
+    }
+    const { rawName, value = "", inlineValue } = token;
+    const name = token.name as Name;
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (kind === undefined || !rawName.startsWith("--")) {
+      throw fail(`unknown option ${quote(rawName)}`);
+    }
+    if (kind === "flag" && token.value !== undefined) {
+      throw fail(`${quote(rawName)} takes no value`);
+    }
+    const isMissing = value === "" || (!inlineValue && value.startsWith("-"));
+    if (isMissing && (kind === "value" || kind === "list")) {
+      throw fail(`${quote(rawName)} needs a value`);
+    }
+    if (kind === "value" && parsed.has(name)) {
+      throw fail(`${quote(rawName)} was given twice`);
+    }
+    const values = parsed.get(name) ?? [];
+    if (value !== "") values.push(value);
+    parsed.set(name, values);
+    const takesMore = kind === "list" ||
+      (kind === "optional-list" && token.value !== undefined);
+    currentList = takesMore ? values : undefined;
+  }
+  return { values: parsed, command: undefined };
+}
+
+/** Splits arguments without checks, because the runtimes' errors differ. */
+function tokenize(
+  kinds: Readonly<Record<string, OptionKind>>,
+  args: readonly string[],
+): NonNullable<ReturnType<typeof parseArgs>["tokens"]> {
+  const options = Object.entries(kinds).map(([name, kind]) => {
+    const takesValue = kind === "value" || kind === "list";
+    return [name, { type: takesValue ? "string" : "boolean", multiple: true }];
   });
-  const { tokens } = parseArgs({
+  return parseArgs({
     args: [...args],
     options: Object.fromEntries(options),
-    // The runtimes word their errors differently.
     strict: false,
     allowPositionals: true,
     tokens: true,
-  });
-  const given = new Map<Name, string[]>();
-  let command: readonly string[] | undefined;
-  let list: Name | undefined;
-  const fail = (text: string): never => {
-    throw new UsageError(
-      `Reading the arguments: ${text}: see listenfds ${verb} --help`,
-    );
-  };
-  for (const token of tokens) {
-    if (token.kind === "option-terminator") {
-      command = args.slice(token.index + 1);
-      break;
-    }
-    if (token.kind === "positional") {
-      if (list === undefined) {
-        fail(`expected an option or "--", found ${quote(token.value)}`);
-      }
-      given.get(list!)!.push(token.value);
-      continue;
-    }
-    const name = token.name as Name;
-    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-    if (kind === undefined || !token.rawName.startsWith("--")) {
-      fail(`unknown option ${quote(token.rawName)}`);
-    }
-    if (kind === "flag" && token.value !== undefined) {
-      fail(`${quote(token.rawName)} takes no value`);
-    }
-    const isMissing = token.value === undefined || token.value === "" ||
-      (!token.inlineValue && token.value.startsWith("-"));
-    if (isMissing && (kind === "value" || kind === "list")) {
-      fail(`${quote(token.rawName)} needs a value`);
-    }
-    if (kind === "value" && given.has(name)) {
-      fail(`${quote(token.rawName)} was given twice`);
-    }
-    const values = given.get(name) ?? [];
-    if (token.value !== undefined && token.value !== "") {
-      values.push(token.value);
-    }
-    given.set(name, values);
-    const isList = kind === "list" ||
-      (kind === "optional-list" && token.value !== undefined);
-    list = isList ? name : undefined;
-  }
-  return { given, command };
+  }).tokens;
 }

@@ -1,5 +1,5 @@
 /**
- * The real world around the command.
+ * The command's access to the current process.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import process from "node:process";
 import type { Io, Output } from "./verb.ts";
 
-/** Makes it of the process that this is. */
+/** Returns input and output of the current process. */
 export function processIo(): Io {
   return {
     stdout: outputTo(process.stdout),
     stderr: outputTo(process.stderr),
     env: process.env,
-    // When it is needed: Deno asks for a permission.
+    // Read on demand, because Deno requires --allow-read for it.
     get cwd() {
       return process.cwd();
     },
@@ -21,7 +21,7 @@ export function processIo(): Io {
 }
 
 function outputTo(stream: NodeJS.WriteStream): Output {
-  // Whoever read it may be gone: that is no error of what is run.
+  // A closed pipe (EPIPE) must not stop the command that is running.
   stream.on("error", () => {});
   return {
     write: (text) => void stream.write(text),

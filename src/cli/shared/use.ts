@@ -1,5 +1,6 @@
 /**
- * What each runtime can do with a descriptor.
+ * Support for a kind of descriptor in each runtime: which functions take it,
+ * and from which version on.
  *
  * @module
  */
@@ -13,51 +14,49 @@ import {
   type RuntimeName,
 } from "../../runtime/versions.ts";
 
-/** The runtimes, in the order in which they are shown. */
+/** Runtimes in the order of the output. */
 export const RUNTIMES: readonly RuntimeName[] = ["deno", "bun", "node"];
 
-/** The runtimes' names in messages. */
+/** Names of the runtimes in messages. */
 export const TITLES: Readonly<Record<RuntimeName, string>> = {
   deno: "Deno",
   bun: "Bun",
   node: "Node",
 };
 
-/** A way to use a descriptor. */
+/** A way to use a descriptor in a runtime. */
 export interface Way {
-  /** The first version of the runtime that can. */
+  /** First version of the runtime that supports it. */
   readonly since: string;
-  /** The functions to use. */
+  /** Functions to call. */
   readonly api: string;
-  /** The flags that the runtime needs for it, beside those for the variables. */
+  /** Flags that the runtime needs, besides those to read the variables. */
   readonly needs: readonly string[];
 }
 
-/** What a runtime can do with a descriptor. */
+/** Ways to use a descriptor in a runtime. */
 export interface Use {
-  /** With the runtime's own servers. */
+  /** Way with the runtime's own servers. */
   readonly native: Way | undefined;
-  /** With `node:net` and its relatives, or the neutral entry point. */
+  /** Way with `node:net` or `node:dgram`, or the neutral entry point. */
   readonly portable: Way | undefined;
-  /**
-   * Why there is no way, or one less; `undefined` if nothing is to be said.
-   */
+  /** Why a way is missing; `undefined` if that needs no explanation. */
   readonly reason: string | undefined;
-  /** Whether it can't be told, since the descriptor's kind can't be. */
+  /** True if the descriptor's kind can't be determined. */
   readonly isUnknown: boolean;
 }
 
-/** The best of what can be done. */
+/** Best way to use a descriptor. */
 export type Verdict = "native" | "portable" | "none" | "unknown";
 
-/** The best of what a runtime can do with a descriptor. */
+/** Returns the best way to use a descriptor. */
 export function verdictOf({ native, portable, isUnknown }: Use): Verdict {
   if (native !== undefined) return "native";
   if (portable !== undefined) return "portable";
   return isUnknown ? "unknown" : "none";
 }
 
-/** The functions of the library for each kind. */
+/** Portable functions of the library for each kind. */
 const PORTABLE_API: Readonly<Record<UsableKind, string>> = {
   "stream-listener": "serve(), listen(), or listen() of ./node",
   "stream-connection": "connection()",
@@ -78,25 +77,21 @@ const NATIVE_API: Readonly<
   node: PORTABLE_API,
 };
 
-/**
- * Judges what a runtime can do with a descriptor.
- *
- * @param runtime The runtime.
- * @param info What is known of the descriptor.
- * @returns What it can do, from which version on, and why not more.
- */
+/** Returns the ways to use a descriptor in a runtime. */
 export function judgeUse(runtime: RuntimeName, info: DescriptorInfo): Use {
   const title = TITLES[runtime];
   switch (info.kind) {
     case "stream-listener":
       if (info.family === "vsock") return vsockListener(runtime, info.kind);
-      return isUsual(info) ? listener(runtime, info.kind, info) : UNTRIED;
+      return isTested(info)
+        ? streamListener(runtime, info.kind, info)
+        : UNTESTED;
     case "stream-connection":
-      return isUsual(info)
-        ? { ...ways(runtime, info.kind, info), ...ANY }
-        : UNTRIED;
+      return isTested(info)
+        ? { ...ways(runtime, info.kind, info), ...KNOWN }
+        : UNTESTED;
     case "datagram":
-      return datagram(runtime, info.kind, info);
+      return datagramSocket(runtime, info.kind, info);
     case "seqpacket-listener":
     case "seqpacket-connection":
     case "raw":
@@ -114,24 +109,24 @@ export function judgeUse(runtime: RuntimeName, info: DescriptorInfo): Use {
             "socket unit, which listens",
         );
       }
-      return unknown("no more is known than that it is a socket");
+      return unknown("the kind of socket is unknown");
     case "unknown":
-      return unknown("what it is can't be told here");
+      return unknown("its kind is unknown");
     case "closed":
       return none("it is not open");
     case "message-queue":
       return none(`${title} has no message queues: use a socket`);
     case "other":
-      return none("it is neither a socket nor a file that can be read");
+      return none("it is neither a socket nor a readable file");
     default:
       return fileUse(runtime, info);
   }
 }
 
-const ANY = { reason: undefined, isUnknown: false } as const;
+const KNOWN = { reason: undefined, isUnknown: false } as const;
 
-/** The families that all of the library is tested with. */
-function isUsual({ family }: SocketInfo): boolean {
+/** Returns true for the families that the library is tested with. */
+function isTested({ family }: SocketInfo): boolean {
   return family === "ipv4" || family === "ipv6" || family === "unix";
 }
 
@@ -150,9 +145,9 @@ function unknown(reason: string): Use {
   return { ...none(reason), isUnknown: true };
 }
 
-const UNTRIED: Use = unknown("nobody has tried sockets of this family");
+const UNTESTED: Use = unknown("sockets of this family are untested");
 
-/** The ways that there are for sockets of TCP, UDP and the Unix family. */
+/** Returns the ways to use TCP, UDP and Unix sockets. */
 function ways(
   runtime: RuntimeName,
   kind: UsableKind,
@@ -164,7 +159,7 @@ function ways(
     native: native === undefined ? undefined : {
       since: native,
       api: NATIVE_API[runtime][kind]!,
-      needs: runtime === "deno" ? denoFlags(kind, family === "unix") : [],
+      needs: runtime === "deno" ? nativeDenoFlags(kind, family === "unix") : [],
     },
     portable: portable === undefined
       ? undefined
@@ -173,44 +168,40 @@ function ways(
 }
 
 /**
- * The flags that Deno's own servers need on inherited sockets: for the C
- * library, and for a placeholder.
- *
- * @param kind What the sockets are.
- * @param isUnix Whether they are of the Unix family.
- * @returns The flags.
+ * Returns the flags that Deno's own servers need on inherited sockets: for the
+ * C library, and to bind a placeholder.
  */
-export function denoFlags(kind: UsableKind, isUnix: boolean): string[] {
+export function nativeDenoFlags(kind: UsableKind, isUnix: boolean): string[] {
   return [
     "--allow-ffi",
-    // Deno 2.9 asks for it for a path, too.
+    // Deno 2.9 requires it for Unix sockets, too.
     "--allow-net",
     ...isUnix ? ["--allow-read", "--allow-write"] : [],
     ...kind === "datagram" ? ["--unstable-net"] : [],
   ];
 }
 
-function listener(
+function streamListener(
   runtime: RuntimeName,
   kind: UsableKind,
   info: SocketInfo,
 ): Use {
   const both = ways(runtime, kind, info);
-  // A placeholder is made in the same family, and the address shown is its own.
+  // The placeholder needs the same family, and reports the socket's own address.
   return runtime === "node" || info.address !== undefined
-    ? { ...both, ...ANY }
+    ? { ...both, ...KNOWN }
     : {
       ...both,
       native: undefined,
-      reason: `its address can't be told, which ${TITLES[runtime]}'s own ` +
-        `servers need`,
+      reason: `its address is unknown, and ${TITLES[runtime]}'s own ` +
+        `servers need it`,
       isUnknown: false,
     };
 }
 
 function vsockListener(runtime: RuntimeName, kind: UsableKind): Use {
   const title = TITLES[runtime];
-  const refused = `${title} knows no sockets of virtual machines`;
+  const refused = `${title} doesn't support sockets of virtual machines`;
   if (runtime !== "bun") return none(refused);
   return {
     native: undefined,
@@ -219,12 +210,12 @@ function vsockListener(runtime: RuntimeName, kind: UsableKind): Use {
       api: PORTABLE_API[kind],
       needs: [],
     },
-    reason: "Bun's own servers know no sockets of virtual machines",
+    reason: "Bun's own servers don't support sockets of virtual machines",
     isUnknown: false,
   };
 }
 
-function datagram(
+function datagramSocket(
   runtime: RuntimeName,
   kind: UsableKind,
   info: SocketInfo,
@@ -233,31 +224,29 @@ function datagram(
   if (family === "ipv4" || family === "ipv6") {
     return {
       ...ways(runtime, kind, info),
-      ...ANY,
+      ...KNOWN,
       ...runtime === "deno" && {
-        reason: "Deno's node:dgram takes no descriptor: only its own " +
-          "listenDatagram() of ./deno does",
+        reason: "Deno's node:dgram takes no descriptor: use listenDatagram() " +
+          "of ./deno",
       },
     };
   }
-  if (family !== "unix") return UNTRIED;
+  if (family !== "unix") return UNTESTED;
   return none(
-    `${
-      TITLES[runtime]
-    } has no way to take over a datagram socket that is not ` +
-      `UDP: use ListenDatagram= with a port`,
+    `${TITLES[runtime]} can't use a datagram socket that isn't UDP: set ` +
+      `ListenDatagram= to a port`,
   );
 }
 
-/** From which version on `node:fs` takes descriptors that were inherited. */
+/** First versions whose `node:fs` takes inherited descriptors. */
 const FILES_SINCE = { bun: "1.2", node: "22.0" } as const;
 
 function fileUse(runtime: RuntimeName, info: DescriptorInfo): Use {
-  if (!isFileInfo(info)) return unknown("what it is can't be told here");
+  if (!isFileInfo(info)) return unknown("its kind is unknown");
   if (runtime === "deno") {
     return none(
-      "Deno opens files by their paths only: with --allow-all, " +
-        "/proc/self/fd/NUMBER is one",
+      "Deno opens files by path only: run with --allow-all and open " +
+        "/proc/self/fd/NUMBER",
     );
   }
   return {
@@ -267,6 +256,6 @@ function fileUse(runtime: RuntimeName, info: DescriptorInfo): Use {
       api: "node:fs, with the descriptor's number",
       needs: [],
     },
-    ...ANY,
+    ...KNOWN,
   };
 }

@@ -1,52 +1,47 @@
 /**
- * What a verb of the command is, and what it may use of the world around it:
- * injected, so that each verb is tested without a process.
+ * A verb of the command, and its access to the process: injected, so that each
+ * verb is tested without a process.
  *
  * @module
  */
 
-/** A stream that text is written to. */
+/** A stream for text. */
 export interface Output {
   /** Writes text. */
   write(text: string): void;
-  /** Whether a person reads it on a terminal. */
+  /** True if the stream is a terminal. */
   readonly isTerminal: boolean;
 }
 
-/** The world around the command. */
+/** Input and output of the command. */
 export interface Io {
-  /** Results. */
+  /** Stream for results. */
   readonly stdout: Output;
-  /** Errors, and what a person is told meanwhile. */
+  /** Stream for errors, notes and progress. */
   readonly stderr: Output;
-  /** The environment. */
+  /** Environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The folder that relative paths are taken from. */
+  /** Base directory of relative paths. */
   readonly cwd: string;
 }
 
 /** A verb of the command, such as `run`. */
 export interface Verb {
-  /** What it is called. */
   readonly name: string;
-  /** What it does, in a line. */
+  /** One line for `listenfds --help`. */
   readonly summary: string;
-  /** The text of `--help`. */
+  /** Text of `listenfds VERB --help`. */
   readonly help: string;
   /**
-   * Does it.
-   *
-   * @param args The arguments behind the verb.
-   * @param io The world around it.
-   * @returns The exit status.
-   * @throws {UsageError} If the arguments are wrong: then nothing was done.
+   * Runs the verb and returns the exit status. Throws a {@linkcode UsageError}
+   * if the arguments are wrong; nothing was changed then.
    */
-  run(args: readonly string[], io: Io): Promise<number>;
+  run(args: readonly string[], io: Io): number | Promise<number>;
 }
 
-/** An error of whoever typed the command: one line, exit status 2. */
+/** An error in the arguments or in what they name: one line, exit status 2. */
 export class UsageError extends Error {
-  /** Makes the error. */
+  /** Creates the error. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "UsageError";

@@ -1,92 +1,91 @@
 /**
- * The arguments of the runtimes: where the script is, which of them are paths,
- * and which flags a service needs.
+ * Completes the arguments of a runtime for a service: absolute paths and the
+ * flags that a service needs.
  *
  * @module
  */
 
+import path from "node:path";
 import { quote } from "../../core/errors.ts";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
-import { builtin } from "../../runtime/builtin.ts";
 import type { RuntimeName } from "../../runtime/versions.ts";
-import type { Place } from "../shared/disk.ts";
-import { launcher } from "../shared/launchers.ts";
+import type { ShellContext } from "../shared/disk.ts";
 import { UsageError } from "../shared/verb.ts";
+import { launcherError } from "./launchers.ts";
 
-/** Arguments for a service. */
-export interface Completed {
+/** Arguments of a runtime in a service. */
+export interface RuntimeArguments {
   readonly words: readonly string[];
-  /** The paths among them that have to be readable. */
+  /** Paths among the words that the service must be able to read. */
   readonly paths: readonly string[];
-  /** The script's own arguments. */
+  /** Arguments of the script. */
   readonly rest: readonly string[];
 }
 
-/** How a runtime reads its arguments. */
-interface Grammar {
+/** Syntax of a runtime's arguments. */
+interface ArgumentGrammar {
   readonly title: string;
-  /** The subcommand that runs a script, if one may be written. */
+  /** Optional subcommand that runs a script. */
   readonly run: string | undefined;
-  /** Other subcommands and flags, and why a service can't use them. */
+  /** Subcommands and flags that a service can't use, with what to do. */
   readonly refused: Readonly<Record<string, string>>;
-  /** Flags whose value is the next argument: a path, a module, or any text. */
-  readonly values: ReadonlyMap<string, "path" | "module" | "text">;
-  /** Flags after which there is no script. */
-  readonly noScript: ReadonlySet<string>;
-  /** The flags that a service needs, beside those that were typed. */
-  readonly added: (
+  /** Flags whose value may be the next argument. */
+  readonly valueFlags: ReadonlyMap<string, "path" | "module" | "text">;
+  /** Flags that take code, so that no script follows. */
+  readonly evalFlags: readonly string[];
+  /** Returns the flags that a service needs besides the typed ones. */
+  readonly addFlags: (
     flags: readonly string[],
     denoPermissions: readonly string[],
   ) => string[];
 }
 
-function valueFlags(
-  path: string,
-  module: string,
-  text: string,
-): Grammar["values"] {
-  return new Map([
-    ...path.split(" ").map((each) => [each, "path"] as const),
-    ...module.split(" ").map((each) => [each, "module"] as const),
-    ...text.split(" ").map((each) => [each, "text"] as const),
-  ]);
+function flagKinds(
+  kinds: Readonly<Record<"path" | "module" | "text", string>>,
+): ArgumentGrammar["valueFlags"] {
+  return new Map(
+    (["path", "module", "text"] as const).flatMap((kind) =>
+      kinds[kind].split(" ").map((flag) => [flag, kind] as const)
+    ),
+  );
 }
 
-const CHILD = "name the file that it runs, with its path";
+const NAME_THE_FILE = "name the file that it runs, with its path";
 
-const GRAMMARS: Readonly<Record<RuntimeName, Grammar>> = {
+const GRAMMARS: Readonly<Record<RuntimeName, ArgumentGrammar>> = {
   deno: {
     title: "Deno",
     run: "run",
     refused: {
-      "task": CHILD,
+      "task": NAME_THE_FILE,
       "x": "name the program itself",
     },
-    values: valueFlags(
-      "-c --config --import-map --lock --cert",
-      "--preload --require --import",
-      "--ext --location --seed --conditions --node-modules-linker " +
+    valueFlags: flagKinds({
+      path: "-c --config --import-map --lock --cert",
+      module: "--preload --require --import",
+      text: "--ext --location --seed --conditions --node-modules-linker " +
         "--min-dep-age --minimum-dependency-age --inspect-publish-uid -L " +
         "--log-level",
-    ),
-    noScript: new Set(),
-    added: denoFlags,
+    }),
+    evalFlags: [],
+    addFlags: missingDenoFlags,
   },
   bun: {
     title: "Bun",
     run: "run",
     refused: { "x": "name the program itself, from node_modules/.bin" },
-    values: valueFlags(
-      "--env-file --tsconfig-override --cwd --cpu-prof-dir",
-      "-r --preload --require --import",
-      "-F --filter --shell --install --port --conditions --title -d --define " +
+    valueFlags: flagKinds({
+      path: "--env-file --tsconfig-override --cwd --cpu-prof-dir",
+      module: "-r --preload --require --import",
+      text:
+        "-F --filter --shell --install --port --conditions --title -d --define " +
         "-l --loader --drop --feature --main-fields --extension-order " +
         "--unhandled-rejections --user-agent --max-http-header-size " +
         "--dns-result-order --console-depth --disable-warning",
-    ),
-    noScript: new Set(["-e", "--eval", "-p", "--print"]),
-    // A service downloads nothing.
-    added: (flags) =>
+    }),
+    evalFlags: ["-e", "--eval", "-p", "--print"],
+    // A service must not download packages.
+    addFlags: (flags) =>
       flags.some((flag) => /^(?:--no-install|--install\b|-i)/.test(flag))
         ? []
         : ["--no-install"],
@@ -95,136 +94,142 @@ const GRAMMARS: Readonly<Record<RuntimeName, Grammar>> = {
     title: "Node",
     run: undefined,
     refused: {
-      "--run": CHILD,
+      "--run": NAME_THE_FILE,
       "--watch": "leave it out: systemd restarts services",
       "--watch-path": "leave it out: systemd restarts services",
     },
-    values: valueFlags(
-      "--env-file --env-file-if-exists --openssl-config --icu-data-dir " +
-        "--experimental-config-file --diagnostic-dir",
-      "-r --require --import --loader --experimental-loader",
-      "-C --conditions --title --input-type --disable-warning " +
+    valueFlags: flagKinds({
+      path: "--env-file --env-file-if-exists --openssl-config " +
+        "--icu-data-dir --experimental-config-file --diagnostic-dir",
+      module: "-r --require --import --loader --experimental-loader",
+      text: "-C --conditions --title --input-type --disable-warning " +
         "--unhandled-rejections --max-http-header-size --dns-result-order " +
         "--inspect-port --redirect-warnings --trace-event-categories",
-    ),
-    noScript: new Set(["-e", "--eval", "-p", "--print"]),
-    added: () => [],
+    }),
+    evalFlags: ["-e", "--eval", "-p", "--print"],
+    addFlags: () => [],
   },
 };
 
 /**
- * Completes the arguments of a runtime: the script and the files among the flags
- * get absolute paths, and what a service needs is added.
+ * Completes the arguments of a runtime: paths become absolute, and the flags
+ * that a service needs are added.
  *
- * @param runtime The runtime.
- * @param args The arguments as they are typed.
- * @param place Where they are typed.
- * @param denoPermissions The permissions that Deno is to be given.
- * @returns The arguments.
- * @throws {UsageError} If there is no script, or it is not run in this process.
+ * @throws {UsageError} If the script is missing, or would run in another
+ * process.
  */
 export function completeArguments(
   runtime: RuntimeName,
   args: readonly string[],
-  place: Place,
+  context: ShellContext,
   denoPermissions: readonly string[],
-): Completed {
-  const grammar = GRAMMARS[runtime];
-  const { title, run, refused, values, noScript, added } = grammar;
+): RuntimeArguments {
+  const { title, run, addFlags } = GRAMMARS[runtime];
   const [first = ""] = args;
-  if (Object.hasOwn(refused, first)) {
-    throw launcher(`${runtime} ${first}`, refused[first]!);
-  }
+  refuseFlag(runtime, first);
   if (runtime === "deno" && first === "serve") {
     throw new UsageError(
       `Reading the arguments of Deno: "deno serve" binds an address itself: ` +
         `use "deno run", and serve() of the library`,
     );
   }
-  const isRun = run !== undefined && first === run;
-  const flags: string[] = [];
-  const paths: string[] = [];
-  const resolvePath = (text: string, kind: "path" | "module" | "text") => {
-    // A module without a leading dot or slash is looked for by its name.
-    const isPath = kind === "path" ||
-      (kind === "module" && /^\.{0,2}\//.test(text));
-    if (!isPath) return text;
-    const path = absolute(text, place);
-    paths.push(path);
-    return path;
-  };
-  let hasScript = true;
-  let at = isRun ? 1 : 0;
-  for (; at < args.length && args[at]!.startsWith("-"); at++) {
-    const [flag, value] = splitFlag(args[at]!);
-    if (Object.hasOwn(refused, flag)) {
-      throw launcher(`${runtime} ${flag}`, refused[flag]!);
-    }
-    if (noScript.has(flag)) hasScript = false;
-    if (flag === "--") {
-      at++;
-      break;
-    }
-    const kind = values.get(flag);
-    if (kind === undefined) {
-      flags.push(args[at]!);
-    } else if (value !== undefined) {
-      flags.push(`${flag}=${resolvePath(value, kind)}`);
-    } else {
-      flags.push(flag, resolvePath(args[++at] ?? "", kind));
-    }
-  }
-  const rest = args.slice(hasScript ? at + 1 : at);
-  const all = [
-    ...runtime === "deno" ? ["run"] : isRun ? [run] : [],
-    ...added(flags, denoPermissions),
+  const hasRun = run !== undefined && first === run;
+  const { flags, paths, hasScript, count } = separateFlags(
+    runtime,
+    hasRun ? args.slice(1) : args,
+    context,
+  );
+  const before = [
+    ...runtime === "deno" ? ["run"] : hasRun ? [run] : [],
+    ...addFlags(flags, denoPermissions),
     ...flags,
   ];
-  if (!hasScript) return { words: [...all, ...rest], paths, rest };
-  const script = args[at];
+  const after = args.slice(count + (hasRun ? 1 : 0));
+  if (!hasScript) return { words: [...before, ...after], paths, rest: after };
+  const [script, ...rest] = after;
   if (script === undefined) {
     throw new UsageError(
       `Reading the arguments of ${title}: there is no script: name the file ` +
         `that the service runs`,
     );
   }
-  // Deno runs what it has in its cache, too.
+  // Deno also runs modules from its cache by their URL.
   if (runtime === "deno" && /^[a-z][a-z0-9+.-]*:/i.test(script)) {
-    return { words: [...all, script, ...rest], paths, rest };
+    return { words: [...before, script, ...rest], paths, rest };
   }
-  const path = absolute(script, place);
-  if (place.disk.status(path)?.isFile !== true) {
+  const file = path.posix.resolve(context.cwd, script);
+  if (context.disk.status(file)?.isFile !== true) {
     throw new UsageError(
       `Finding the script ${quote(script)} of ${title}: there is no such ` +
         `file: ` +
         (/[/.]/.test(script) || script.startsWith("-")
           ? `check the path, and write values of flags as --flag=value`
-          : `a script of package.json is started as a child, for which the ` +
-            `descriptors are not meant: ${CHILD}`),
+          : `a script of package.json runs in a child process, for which the ` +
+            `descriptors are not meant: ${NAME_THE_FILE}`),
     );
   }
-  paths.push(path);
-  return { words: [...all, path, ...rest], paths, rest };
+  return { words: [...before, file, ...rest], paths: [...paths, file], rest };
 }
 
-function absolute(path: string, { cwd }: Place): string {
-  return builtin("node:path").posix.resolve(cwd, path);
+/** Reads the flags before the script, and makes the paths among them absolute. */
+function separateFlags(
+  runtime: RuntimeName,
+  args: readonly string[],
+  { cwd }: ShellContext,
+): { flags: string[]; paths: string[]; hasScript: boolean; count: number } {
+  const { valueFlags, evalFlags } = GRAMMARS[runtime];
+  const flags: string[] = [];
+  const paths: string[] = [];
+  let hasScript = true;
+  let index = 0;
+  for (; args[index]?.startsWith("-"); index++) {
+    const [flag, inlineValue] = splitFlag(args[index]!);
+    refuseFlag(runtime, flag);
+    if (flag === "--") {
+      index++;
+      break;
+    }
+    if (evalFlags.includes(flag)) hasScript = false;
+    const kind = valueFlags.get(flag);
+    if (kind === undefined) {
+      flags.push(args[index]!);
+      continue;
+    }
+    let value = inlineValue ?? args[++index] ?? "";
+    // A module without a leading dot or slash is a package.
+    if (kind === "path" || (kind === "module" && /^\.{0,2}\//.test(value))) {
+      value = path.posix.resolve(cwd, value);
+      paths.push(value);
+    }
+    flags.push(
+      ...inlineValue === undefined ? [flag, value] : [`${flag}=${value}`],
+    );
+  }
+  return { flags, paths, hasScript, count: index };
+}
+
+function refuseFlag(runtime: RuntimeName, flag: string): void {
+  const { refused } = GRAMMARS[runtime];
+  if (!Object.hasOwn(refused, flag)) return;
+  throw launcherError(`${runtime} ${flag}`, refused[flag]!);
 }
 
 function splitFlag(text: string): [flag: string, value: string | undefined] {
-  const at = text.indexOf("=");
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+  const index = text.indexOf("=");
+  return index < 0
+    ? [text, undefined]
+    : [text.slice(0, index), text.slice(index + 1)];
 }
 
-/** The flags that Deno needs, beside those that were typed. */
-function denoFlags(
+/** Returns the flags that Deno needs besides the typed ones. */
+function missingDenoFlags(
   flags: readonly string[],
   permissions: readonly string[],
 ): string[] {
   const has = (pattern: RegExp) => flags.some((flag) => pattern.test(flag));
-  // Permissions of the configuration file stand alone.
+  // A permission set of the configuration file (-P) replaces other flags.
   const allowsAll = has(/^(?:-[A-Za-z]*[AP]|--allow-all$|--permission-set)/);
-  const wanted = [
+  const needed = [
     ["--no-prompt", /^--no-prompt$/],
     ["--cached-only", /^--cached-only$/],
     ...allowsAll ? [] : [
@@ -237,13 +242,13 @@ function denoFlags(
       if (flag.startsWith("--allow-") && allowsAll) return [];
       const [name] = splitFlag(flag);
       const short = SHORT_FLAGS[name];
-      const given = short === undefined
+      const pattern = short === undefined
         ? `${name}$`
         : `(?:${name}|-[A-Za-z]*${short}[A-Za-z]*)$`;
-      return [[flag, new RegExp(`^${given}`)]];
+      return [[flag, new RegExp(`^${pattern}`)]];
     }),
   ] as [string, RegExp][];
-  return wanted.flatMap(([flag, given]) => has(given) ? [] : [flag]);
+  return needed.flatMap(([flag, pattern]) => has(pattern) ? [] : [flag]);
 }
 
 const SHORT_FLAGS: Readonly<Record<string, string>> = {

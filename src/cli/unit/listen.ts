@@ -1,23 +1,24 @@
 /**
- * The sockets that units are to bind.
+ * Formats sockets as settings of socket units.
  *
  * @module
  */
 
+import net from "node:net";
+import { posix } from "node:path";
 import { quote } from "../../core/errors.ts";
-import { builtin } from "../../runtime/builtin.ts";
 import {
   parseSocketSpec,
-  requireDistinct,
+  requireDistinctAddresses,
   type SocketSpec,
 } from "../shared/socket_spec.ts";
-import type { NamedSockets } from "./files.ts";
 import { plainValue } from "../shared/systemd/unit_text.ts";
-import { denoFlags } from "../shared/use.ts";
+import { nativeDenoFlags } from "../shared/use.ts";
 import { UsageError } from "../shared/verb.ts";
+import type { NamedSockets } from "./plan.ts";
 
-/** Where one is bound, as units say it. */
-interface Written {
+/** A `Listen…=` line of a socket unit. */
+interface ListenLine {
   readonly setting: "ListenStream" | "ListenDatagram";
   readonly value: string;
   readonly isIpv6: boolean;
@@ -25,15 +26,12 @@ interface Written {
 }
 
 /**
- * Reads the sockets of a service.
+ * Parses sockets written as `NAME=ADDRESS` and groups them by name, in order.
  *
- * @param specs Each as `NAME=ADDRESS`.
- * @param accept Whether there is to be a process for each connection.
- * @param cwd The folder that relative paths are taken from.
- * @returns The sockets by name, in the order of the names.
- * @throws {UsageError} If one can't be written into a unit, or two are the same.
+ * @param accept True to start a process for each connection.
+ * @throws {UsageError} If systemd can't bind a socket, or two share an address.
  */
-export function readSockets(
+export function parseNamedSockets(
   specs: readonly string[],
   accept: boolean,
   cwd: string,
@@ -44,41 +42,43 @@ export function readSockets(
         `--socket NAME=ADDRESS, such as web=127.0.0.1:8080`,
     );
   }
-  const { resolve } = builtin("node:path").posix;
   const sockets = specs.map((text) => ({ text, spec: readSpec(text) }));
-  requireDistinct(
+  requireDistinctAddresses(
     sockets.map(({ spec }) => spec),
-    (path) => resolve(cwd, path),
+    (path) => posix.resolve(cwd, path),
   );
-  const byName = new Map<string, Written[]>();
+  const byName = new Map<string, ListenLine[]>();
   for (const { text, spec } of sockets) {
     requireName(spec.name, text);
-    const written = writeSocket(spec, text, cwd);
-    if (accept && written.setting === "ListenDatagram") {
-      throw refused(text, "has no connections to accept: leave --accept out");
+    const line = listenLine(spec, text, cwd);
+    if (accept && line.setting === "ListenDatagram") {
+      throw socketError(
+        text,
+        "has no connections to accept: leave out --accept",
+      );
     }
-    const named = byName.get(spec.name);
-    if (named === undefined) byName.set(spec.name, [written]);
-    else named.push(written);
+    const lines = byName.get(spec.name);
+    if (lines === undefined) byName.set(spec.name, [line]);
+    else lines.push(line);
   }
-  return [...byName].map(([name, all]) => ({
+  return [...byName].map(([name, lines]) => ({
     name,
-    listen: all.map(({ setting, value }) => `${setting}=${value}`),
-    hasIpv6: all.some(({ isIpv6 }) => isIpv6),
-    hasPath: all.some(({ isPath }) => isPath),
-    hasStream: all.some(({ setting }) => setting === "ListenStream"),
+    listen: lines.map(({ setting, value }) => `${setting}=${value}`),
+    hasIpv6: lines.some(({ isIpv6 }) => isIpv6),
+    hasPath: lines.some(({ isPath }) => isPath),
+    hasStream: lines.some(({ setting }) => setting === "ListenStream"),
   }));
 }
 
-/** The permissions with which Deno's own servers can use all of the sockets. */
+/** Returns the permissions that Deno's own servers need for the sockets. */
 export function nativePermissions(sockets: readonly NamedSockets[]): string[] {
   const flags = sockets.flatMap(({ listen }) =>
     listen.flatMap((line) => {
       const isUnix = /^Listen\w+=[/@]/.test(line);
       const isDatagram = line.startsWith("ListenDatagram=");
       const kind = isDatagram ? "datagram" : "stream-listener";
-      return denoFlags(kind, isUnix).map((flag) =>
-        // The placeholder is in a folder there.
+      return nativeDenoFlags(kind, isUnix).map((flag) =>
+        // Directory of the placeholder.
         /^--allow-(?:read|write)$/.test(flag) ? `${flag}=/tmp` : flag
       );
     })
@@ -94,33 +94,31 @@ function readSpec(text: string): SocketSpec {
   }
 }
 
-/** What `FileDescriptorName=` of `systemd.socket(5)` takes. */
+/** Throws for an invalid `FileDescriptorName=` (`systemd.socket(5)`). */
 function requireName(name: string, text: string): void {
   if (/^[!-9;-~](?:[ -9;-~]{0,253}[!-9;-~])?$/.test(name)) return;
-  throw refused(
+  throw socketError(
     text,
     "has a name that systemd doesn't take: use 1 to 255 printable ASCII " +
-      "characters but colons, with no space at the ends",
+      "characters except colons, without spaces at the ends",
   );
 }
 
-function refused(text: string, why: string): UsageError {
-  return new UsageError(`Reading the socket ${quote(text)}: it ${why}`);
+function socketError(text: string, problem: string): UsageError {
+  return new UsageError(`Reading the socket ${quote(text)}: it ${problem}`);
 }
 
-function writeSocket(
+function listenLine(
   { address }: SocketSpec,
   text: string,
   cwd: string,
-): Written {
+): ListenLine {
   if (!("port" in address)) {
     const { path } = address;
     const isPath = !path.startsWith("@");
-    const absolute = isPath
-      ? builtin("node:path").posix.resolve(cwd, path)
-      : path;
+    const absolute = isPath ? posix.resolve(cwd, path) : path;
     if (new TextEncoder().encode(absolute).length > 107) {
-      throw refused(
+      throw socketError(
         text,
         "has a path of more than 107 bytes: use a shorter one",
       );
@@ -134,29 +132,27 @@ function writeSocket(
   }
   const { kind, hostname, port } = address;
   if (port === 0) {
-    throw refused(text, "has no port, which systemd doesn't choose: name one");
+    throw socketError(
+      text,
+      "has no port, and systemd can't choose one: name a port",
+    );
   }
   const isIpv6 = hostname.includes(":");
-  // The interface of a link-local address stands behind the port.
+  if (!isIpv6 && !net.isIPv4(hostname)) {
+    throw socketError(
+      text,
+      "has a host name, and systemd binds numeric addresses only: use a " +
+        "numeric address, such as 127.0.0.1",
+    );
+  }
+  // systemd expects the interface of a link-local address after the port.
   const [host, scope] = hostname.split("%") as [string, string?];
   return {
     setting: kind === "udp" ? "ListenDatagram" : "ListenStream",
     value: isIpv6
       ? `[${host}]:${port}${scope === undefined ? "" : `%%${scope}`}`
-      : `${requireIpv4(hostname, text)}:${port}`,
+      : `${hostname}:${port}`,
     isIpv6,
     isPath: false,
   };
-}
-
-function requireIpv4(hostname: string, text: string): string {
-  const parts = hostname.split(".");
-  const isIpv4 = parts.length === 4 &&
-    parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && +part < 256);
-  if (isIpv4) return hostname;
-  throw refused(
-    text,
-    "has a host name, and systemd binds numeric addresses only: use one, such " +
-      "as 127.0.0.1",
-  );
 }

@@ -1,31 +1,28 @@
 /**
- * Whether a service can reach the files that it needs.
+ * Checks that a service can reach the files that it needs.
  *
  * @module
  */
 
+import { posix } from "node:path";
 import { quote } from "../../core/errors.ts";
-import { builtin } from "../../runtime/builtin.ts";
 import type { Disk } from "../shared/disk.ts";
 
-/** What `ProtectHome=yes` hides. */
+/** Directories that `ProtectHome=yes` hides. */
 const HOME = /^\/(?:home|root|run\/user)\//;
 
-/** What `PrivateTmp=yes` hides. */
+/** Directories that `PrivateTmp=yes` hides. */
 const TEMPORARY = /^\/(?:var\/)?tmp\//;
 
-/** Whether a path, or what it leads to, is in somebody's home. */
+/** Returns true if a path or its link target is in a home directory. */
 export function isInHome(path: string, disk: Disk): boolean {
   return HOME.test(`${path}/`) || HOME.test(`${disk.realPath(path)}/`);
 }
 
 /**
- * Finds paths that a service can't reach.
+ * Returns a warning for each absolute path that a service can't reach.
  *
- * @param paths The absolute paths that it needs.
- * @param disk What is there.
- * @param user Who it runs as; a user that only it has without.
- * @returns A warning for each.
+ * @param user User of the service; `undefined` for `DynamicUser=yes`.
  */
 export function hiddenPaths(
   paths: readonly string[],
@@ -37,7 +34,7 @@ export function hiddenPaths(
     const real = disk.realPath(path);
     if (TEMPORARY.test(path) || TEMPORARY.test(real)) {
       warnings.push(
-        `${quote(path)} is in a folder for temporary files, of which the ` +
+        `${quote(path)} is in a directory for temporary files, and the ` +
           `service has its own (PrivateTmp=yes): move it, to /opt for example`,
       );
       continue;
@@ -47,7 +44,7 @@ export function hiddenPaths(
     warnings.push(
       `${quote(path)} can't be read by the service's user: ` +
         (closed === real
-          ? `others may not read it: change that, or set --user`
+          ? `others may not read it: allow that, or set --user`
           : `others may not enter ${quote(closed)}: move it, to /opt for ` +
             `example, or set --user`),
     );
@@ -58,17 +55,20 @@ export function hiddenPaths(
 const OTHERS_READ = 0o4;
 const OTHERS_ENTER = 0o1;
 
-/** The first part of a path that keeps others out. */
+/** Returns the first directory that others may not enter, or the path. */
 function firstClosed(path: string, disk: Disk): string | undefined {
-  const { dirname } = builtin("node:path").posix;
-  const folders: string[] = [];
-  for (let at = dirname(path); at !== "/"; at = dirname(at)) {
-    folders.unshift(at);
+  const directories: string[] = [];
+  for (
+    let parent = posix.dirname(path);
+    parent !== "/";
+    parent = posix.dirname(parent)
+  ) {
+    directories.unshift(parent);
   }
-  const isOpen = (at: string, bit: number) => {
-    const status = disk.status(at);
+  const isAllowed = (path: string, bit: number) => {
+    const status = disk.status(path);
     return status === undefined || (status.mode & bit) !== 0;
   };
-  return folders.find((at) => !isOpen(at, OTHERS_ENTER)) ??
-    (isOpen(path, OTHERS_READ) ? undefined : path);
+  return directories.find((directory) => !isAllowed(directory, OTHERS_ENTER)) ??
+    (isAllowed(path, OTHERS_READ) ? undefined : path);
 }

@@ -1,6 +1,6 @@
 /**
- * The syntax of systemd's unit files (`systemd.syntax(7)`), and specifiers in
- * their values (`systemd.unit(5)`).
+ * Parses unit files (`systemd.syntax(7)`) and specifiers in their values
+ * (`systemd.unit(5)`).
  *
  * @module
  */
@@ -8,30 +8,28 @@
 import { quote } from "../../../core/errors.ts";
 import { UsageError } from "../verb.ts";
 
-/** An assignment of a unit file. */
+/** A line `SETTING=VALUE` of a unit file. */
 export interface Assignment {
-  /** The section, such as `Socket`. */
+  /** Section, such as `Socket`. */
   readonly section: string;
-  /** The setting, such as `ListenStream`. */
+  /** Setting, such as `ListenStream`. */
   readonly key: string;
-  /** What it is set to; empty to reset it. */
+  /** Value; empty to reset the setting. */
   readonly value: string;
-  /** Where it is, such as `web.socket:3`. */
+  /** File and line, such as `web.socket:3`. */
   readonly place: string;
 }
 
-/** White space, as systemd has it. */
+/** systemd's white space (`WHITESPACE` in string-util.h). */
 const SPACE = /^[ \t\n\r]+|[ \t\n\r]+$/g;
 
 /**
- * Reads a unit file.
+ * Parses a unit file; `name` is its name in messages.
  *
- * @param text The text.
- * @param name What messages call the file.
- * @returns The assignments in order. Sections and settings that begin with `X-`
- * are left out: systemd leaves them to others.
- * @throws {UsageError} If a line is neither a section, an assignment nor a
- * comment.
+ * Sections and settings that begin with `X-` are left out, because systemd
+ * ignores them.
+ *
+ * @throws {UsageError} If a line isn't a section, an assignment or a comment.
  */
 export function parseUnitFile(text: string, name: string): Assignment[] {
   const assignments: Assignment[] = [];
@@ -40,15 +38,15 @@ export function parseUnitFile(text: string, name: string): Assignment[] {
     const place = `${name}:${number}`;
     if (line.startsWith("[")) {
       if (!/^\[[^\][]+\]$/.test(line)) {
-        throw invalid(place, "a section, such as [Socket]", line);
+        throw invalidLine(place, "a section, such as [Socket]", line);
       }
       section = line.slice(1, -1);
       continue;
     }
     const equals = line.indexOf("=");
-    if (equals < 1) throw invalid(place, "SETTING=VALUE", line);
+    if (equals < 1) throw invalidLine(place, "SETTING=VALUE", line);
     if (section === undefined) {
-      throw invalid(place, "a section in front of the first setting", line);
+      throw invalidLine(place, "a section before the first setting", line);
     }
     const key = line.slice(0, equals).replace(SPACE, "");
     const value = line.slice(equals + 1).replace(SPACE, "");
@@ -58,68 +56,76 @@ export function parseUnitFile(text: string, name: string): Assignment[] {
   return assignments;
 }
 
-function invalid(place: string, expected: string, found: string): UsageError {
+function invalidLine(
+  place: string,
+  expected: string,
+  line: string,
+): UsageError {
   return new UsageError(
-    `Reading ${place}: expected ${expected}, found ${quote(found)}`,
+    `Reading ${place}: expected ${expected}, found ${quote(line)}`,
   );
 }
 
-/** The lines without comments, with those that go on put together. */
+/** Removes comments and joins continued lines. */
 function logicalLines(text: string): { line: string; number: number }[] {
   const lines: { line: string; number: number }[] = [];
-  let begun: { line: string; number: number } | undefined;
-  for (const [at, physical] of text.split("\n").entries()) {
+  let continued: { line: string; number: number } | undefined;
+  for (const [index, physical] of text.split("\n").entries()) {
     const stripped = physical.replace(/\r$/, "").replace(/^[ \t\r]+/, "");
-    // Also in the middle of a line that goes on.
+    // A comment may interrupt a continued line.
     if (/^[#;]/.test(stripped)) continue;
-    const { line, number } = begun ?? { line: "", number: at + 1 };
-    const whole = line + stripped;
-    // An escaped backslash at the end is one; another stands for a space.
-    if (/\\*$/.exec(whole)![0].length % 2 === 1) {
-      begun = { line: `${whole.slice(0, -1)} `, number };
+    const { line, number } = continued ?? { line: "", number: index + 1 };
+    const joined = line + stripped;
+    // A final backslash continues the line as a space, unless it is escaped.
+    if (/\\*$/.exec(joined)![0].length % 2 === 1) {
+      continued = { line: `${joined.slice(0, -1)} `, number };
       continue;
     }
-    lines.push({ line: whole, number });
-    begun = undefined;
+    lines.push({ line: joined, number });
+    continued = undefined;
   }
-  if (begun !== undefined) lines.push(begun);
+  if (continued !== undefined) lines.push(continued);
   return lines
     .map(({ line, number }) => ({ line: line.replace(SPACE, ""), number }))
     .filter(({ line }) => line !== "");
 }
 
 /**
- * Puts in what specifiers stand for.
+ * Replaces specifiers such as `%t` by their values.
  *
- * @param value The value of a setting.
- * @param specifiers What each stands for, by its letter.
- * @param place Where it is.
- * @throws {UsageError} If there is another one.
+ * @throws {UsageError} If a specifier isn't in `specifiers`.
  */
 export function expandSpecifiers(
   value: string,
   specifiers: Readonly<Record<string, string>>,
   place: string,
 ): string {
-  return value.replace(/%(.?)/gs, (found, letter: string) => {
+  return value.replace(/%(.?)/gs, (specifier, letter: string) => {
     if (letter === "%") return "%";
     if (Object.hasOwn(specifiers, letter)) return specifiers[letter]!;
     throw new UsageError(
       `Reading ${place}: the specifier ${
-        quote(found)
+        quote(specifier)
       } is not supported here: ` +
-        `write what it stands for, or "%%" for a percent sign`,
+        `write its value, or "%%" for a percent sign`,
     );
   });
 }
 
-/**
- * What specifiers that depend on a unit's name stand for.
- *
- * @param unit The name, such as `web@1.socket`.
- */
+/** Returns the specifiers for a unit's name, such as `web@1.socket`. */
 export function nameSpecifiers(unit: string): Record<string, string> {
   const bare = unit.slice(0, unit.lastIndexOf("."));
   const [prefix, instance = ""] = bare.split(/@(.*)/s) as [string, string?];
   return { n: unit, N: bare, p: prefix, i: instance };
+}
+
+/** Creates the error for an invalid value of a setting. */
+export function invalidValue(
+  { key, value, place }: Assignment,
+  expected: string,
+): UsageError {
+  return new UsageError(
+    `Reading ${place}: expected ${key}= to be ${expected}, found ` +
+      quote(value),
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * How text is written into units, so that systemd reads the same: see "Command
- * lines" and "Quoting" in `systemd.service(5)` and `systemd.syntax(7)`.
+ * Escapes text for unit files so that systemd reads it unchanged: see "Command
+ * lines" in `systemd.service(5)` and "Quoting" in `systemd.syntax(7)`.
  *
  * @module
  */
@@ -8,29 +8,22 @@
 import { quote } from "../../../core/errors.ts";
 import { UsageError } from "../verb.ts";
 
-/** Words that mean themselves, unquoted. */
+/** Words that need no quotes. */
 const BARE = /^[A-Za-z0-9_/.,:=@+-]+$/;
 
-/**
- * Writes a command line.
- *
- * @param words The program's absolute path, and its arguments.
- * @returns The value of `ExecStart=`.
- * @throws {UsageError} If a word can't be written.
- */
+/** Formats an absolute path and its arguments as the value of `ExecStart=`. */
 export function commandLine(words: readonly string[]): string {
   const [program, ...args] = words;
   // deno-lint-ignore no-control-regex
   if (/["'\\\x01-\x1f\x7f]/.test(program!)) {
-    throw refused(
+    throw unwritable(
       "program",
       program!,
-      "has quotes, backslashes or control characters, and systemd starts no " +
-        "such program",
+      "has quotes, backslashes or control characters, which systemd refuses",
     );
   }
   return [
-    // Nothing is put in the place of a dollar sign in the program's path.
+    // systemd expands variables in arguments, but not in the program's path.
     quoteWord(escapeSpecifiers(program!)),
     ...args.map((word) =>
       quoteWord(escapeSpecifiers(word).replaceAll("$", "$$$$"))
@@ -38,12 +31,12 @@ export function commandLine(words: readonly string[]): string {
   ].join(" ");
 }
 
-/** Writes `NAME=VALUE` as a word of `Environment=`. */
+/** Formats `NAME=VALUE` as a word of `Environment=`. */
 export function environmentWord(text: string): string {
   return quoteWord(text);
 }
 
-/** A percent sign begins a specifier, such as `%n`. */
+/** Escapes percent signs, which begin a specifier such as `%n`. */
 function escapeSpecifiers(text: string): string {
   return text.replaceAll("%", "%%");
 }
@@ -52,20 +45,20 @@ function quoteWord(word: string): string {
   requireText(word, "argument");
   if (BARE.test(word)) return word;
   const escaped = word.replace(
-    // What would end the quotes, and what a file of lines can't hold.
+    // Characters that would end the quotes or the line.
     // deno-lint-ignore no-control-regex
     /["\\\x01-\x1f\x7f]/g,
-    (found) => {
-      switch (found) {
+    (character) => {
+      switch (character) {
         case '"':
         case "\\":
-          return `\\${found}`;
+          return `\\${character}`;
         case "\n":
           return "\\n";
         case "\t":
           return "\\t";
         default:
-          return `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`;
+          return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
       }
     },
   );
@@ -73,40 +66,42 @@ function quoteWord(word: string): string {
 }
 
 /**
- * Writes a value that systemd takes as it is, but for specifiers: a path, a
- * description, a name.
+ * Formats a value that can't be quoted: a path, a description, a name.
  *
- * @param text The value.
- * @param what What it is, for an error's message.
- * @returns The value as it is to be written.
- * @throws {UsageError} If it can't be written: there are no quotes here.
+ * @param noun Name of the value in an error's message.
+ * @throws {UsageError} If the text has characters that would need quotes.
  */
-export function plainValue(text: string, what: string): string {
-  requireText(text, what);
+export function plainValue(text: string, noun: string): string {
+  requireText(text, noun);
   // deno-lint-ignore no-control-regex
   if (/[\x01-\x1f\x7f]/.test(text)) {
-    throw refused(what, text, "has control characters");
+    throw unwritable(noun, text, "has control characters");
   }
-  // White space at the ends is cut off, and a last backslash joins two lines.
+  // systemd trims white space, and a final backslash continues the line.
   if (text.trim() !== text || text === "") {
-    throw refused(what, text, "is empty, or begins or ends with white space");
+    throw unwritable(
+      noun,
+      text,
+      "is empty, or begins or ends with white space",
+    );
   }
-  if (text.endsWith("\\")) throw refused(what, text, "ends with a backslash");
+  if (text.endsWith("\\")) {
+    throw unwritable(noun, text, "ends with a backslash");
+  }
   return escapeSpecifiers(text);
 }
 
-/** No NUL byte is in an argument, and no half of a character is UTF-8. */
-function requireText(text: string, what: string): void {
-  if (text.includes("\0")) throw refused(what, text, "has a NUL byte");
+/** Refuses NUL bytes, which no argument can hold, and lone surrogates. */
+function requireText(text: string, noun: string): void {
+  if (text.includes("\0")) throw unwritable(noun, text, "has a NUL byte");
   if (/\p{Surrogate}/u.test(text)) {
-    throw refused(what, text, "is not well-formed");
+    throw unwritable(noun, text, "is not well-formed");
   }
 }
 
-function refused(what: string, text: string, why: string): UsageError {
+function unwritable(noun: string, text: string, problem: string): UsageError {
   return new UsageError(
-    `Writing the ${what} ${
-      quote(text)
-    } into a unit: it ${why}: use another one`,
+    `Writing the ${noun} ${quote(text)} into a unit: it ${problem}: ` +
+      `use another ${noun}`,
   );
 }

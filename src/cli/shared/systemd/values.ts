@@ -1,6 +1,6 @@
 /**
- * The values of settings in unit files (`systemd.syntax(7)`,
- * `systemd.time(7)`).
+ * Parses values of settings in unit files (`systemd.syntax(7)`,
+ * `systemd.time(7)`). Each function returns `undefined` for an invalid value.
  *
  * @module
  */
@@ -8,26 +8,26 @@
 const YES = ["1", "yes", "y", "true", "t", "on"];
 const NO = ["0", "no", "n", "false", "f", "off"];
 
-/** Reads a boolean; `undefined` if it is none. */
+/** Parses a boolean. */
 export function parseBoolean(value: string): boolean | undefined {
   const word = value.toLowerCase();
   return YES.includes(word) ? true : NO.includes(word) ? false : undefined;
 }
 
-/** Reads a whole number that fits 31 bits; `undefined` if it is none. */
+/** Parses an integer from 0 to 2^31 - 1. */
 export function parseInteger(value: string): number | undefined {
   const number = /^[0-9]+$/.test(value) ? Number(value) : NaN;
   return number < 2 ** 31 ? number : undefined;
 }
 
-/** Reads permissions, in octal; `undefined` if there are none. */
+/** Parses permission bits in octal. */
 export function parseMode(value: string): number | undefined {
   return /^[0-7]{1,5}$/.test(value) && parseInt(value, 8) <= 0o7777
     ? parseInt(value, 8)
     : undefined;
 }
 
-/** Reads a size in bytes, with K, M, G or T behind; `undefined` if it is none. */
+/** Parses a size in bytes, with an optional suffix K, M, G or T. */
 export function parseSize(value: string): number | undefined {
   const [, digits, unit] =
     /^([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?$/.exec(value) ??
@@ -58,7 +58,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   days: 86400,
 };
 
-/** Reads a time in seconds, such as `1min 30s`; `undefined` if it is none. */
+/** Parses a duration such as `1min 30s` into seconds. */
 export function parseSeconds(value: string): number | undefined {
   const part = /([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*/y;
   let seconds = 0;
@@ -73,7 +73,7 @@ export function parseSeconds(value: string): number | undefined {
   return seconds < 2 ** 31 ? seconds : undefined;
 }
 
-/** The words for `IPTOS=`. */
+/** Names for `IPTOS=`. */
 const TYPES_OF_SERVICE: Readonly<Record<string, number>> = {
   "low-delay": 0x10,
   "throughput": 0x08,
@@ -81,7 +81,7 @@ const TYPES_OF_SERVICE: Readonly<Record<string, number>> = {
   "low-cost": 0x02,
 };
 
-/** Reads a type of service; `undefined` if it is none. */
+/** Parses a type of service. */
 export function parseTypeOfService(value: string): number | undefined {
   return Object.hasOwn(TYPES_OF_SERVICE, value)
     ? TYPES_OF_SERVICE[value]

@@ -6,20 +6,18 @@ import {
   type ListenVariables,
   parseListenEnvironment,
 } from "../../../../src/core/environment.ts";
+import { examine } from "../../../../src/cli/inspect/examine.ts";
+import { formatFds } from "../../../../src/cli/inspect/findings.ts";
+import { inspectVerb } from "../../../../src/cli/inspect/inspect.ts";
+import { formatJson } from "../../../../src/cli/inspect/json.ts";
 import {
-  examine,
+  type Finding,
   isInOrder,
   type Report,
   type Subject,
-} from "../../../../src/cli/inspect/examine.ts";
-import {
-  type Finding,
-  formatFds,
-} from "../../../../src/cli/inspect/findings.ts";
-import { inspect } from "../../../../src/cli/inspect/inspect.ts";
-import { formatJson } from "../../../../src/cli/inspect/json.ts";
+} from "../../../../src/cli/inspect/report.ts";
 import { formatReport } from "../../../../src/cli/inspect/table.ts";
-import { styleFor } from "../../../../src/cli/shared/style.ts";
+import { styleFor } from "../../../../src/cli/inspect/style.ts";
 import { type Output, UsageError } from "../../../../src/cli/shared/verb.ts";
 import { anyText, assertMessage, ipv4, ipv6 } from "../../helpers.ts";
 
@@ -78,7 +76,7 @@ function subject(
     source: "libc",
     acceptQueue: (fd) => fd === 3 ? { waiting: 2, limit: 4096 } : undefined,
     noAdopter: undefined,
-    marksInherited: false,
+    setsCloseOnExecAtStart: false,
     ...changes,
   };
 }
@@ -261,7 +259,7 @@ test("examine() tells what the runtime opened itself from what was passed", () =
   };
   const exact = examine(given, subject([WEB, eventQueue, pair, WEB]));
   assert.deepEqual(problems(exact), ["not-passed 4 5"]);
-  const marked = { marksInherited: true, runtime: "node" } as const;
+  const marked = { setsCloseOnExecAtStart: true, runtime: "node" } as const;
   const likely = examine(
     given,
     subject([WEB, eventQueue, pair, eventQueue], marked),
@@ -442,7 +440,7 @@ test("formatReport() lists what is wrong before what is to be known", () => {
     PLAIN,
   );
   assert.match(text, /\nProblems\n- Not activated: LISTEN_PID is 41/);
-  assert.match(text, /\n- Reading descriptor 4: not open: whatever stands/);
+  assert.match(text, /\n- Reading descriptor 4: not open: a program between/);
   assert.match(text, /\nNotes\n- Reading LISTEN_FDNAMES: it is not set/);
   assert.ok(text.endsWith("\nNot in order: 2 problems\n"));
   for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
@@ -456,7 +454,7 @@ test("formatReport() without descriptors says so", () => {
 
 test("styleFor() gives colour on a terminal only, and honours NO_COLOR", () => {
   const isColoured = (isTerminal: boolean, env: Record<string, string>) =>
-    styleFor(output(isTerminal), env).red("x") !== "x";
+    styleFor(output(isTerminal), env)("red", "x") !== "x";
   assert.ok(isColoured(true, {}));
   assert.ok(isColoured(true, { NO_COLOR: "" }));
   assert.ok(!isColoured(true, { NO_COLOR: "1" }));
@@ -578,14 +576,14 @@ test("formatFds() writes ranges", () => {
   assert.equal(formatFds([3, 4, 6, 8, 9, 10]), "3-4, 6, 8-10");
 });
 
-test("inspect says which permission Deno has to give", async () => {
+test("inspect says which permission Deno has to give", () => {
   const env = new Proxy({}, {
     get() {
       throw new Error("Requires env access");
     },
   });
-  await assert.rejects(
-    inspect.run([], { env } as never),
+  assert.throws(
+    () => inspectVerb.run([], { env } as never),
     (error) =>
       error instanceof UsageError &&
       error.message.endsWith(
@@ -594,10 +592,10 @@ test("inspect says which permission Deno has to give", async () => {
   );
 });
 
-test("inspect refuses arguments that it doesn't know", async () => {
+test("inspect refuses arguments that it doesn't know", () => {
   for (const args of [["--jsn"], ["extra"], ["--json=yes"], ["--", "x"]]) {
-    await assert.rejects(
-      inspect.run(args, {} as never),
+    assert.throws(
+      () => inspectVerb.run(args, {} as never),
       (error) =>
         error instanceof UsageError &&
         error.message.startsWith("Reading the arguments: "),

@@ -7,9 +7,9 @@ const END = ["--", "/bin/sh"];
 
 /** Arguments that are refused before anything is done, and why. */
 const REFUSED: readonly [readonly string[], RegExp][] = [
-  [[], /expected "--" and a command behind it: see listenfds run --help$/],
-  [[WEB], /expected "--" and a command behind it/],
-  [[WEB, "--"], /expected "--" and a command behind it/],
+  [[], /expected "--" and a command after it: see listenfds run --help$/],
+  [[WEB], /expected "--" and a command after it/],
+  [[WEB, "--"], /expected "--" and a command after it/],
   [END, /expected "--socket NAME=ADDRESS" or "--from-unit FILE\.socket"/],
   [[WEB, "/bin/sh", "--", "x"], /listenfds run: .*"\/bin\/sh"/],
   [["x", ...END], /expected an option or "--", found "x"/],
@@ -32,11 +32,14 @@ const REFUSED: readonly [readonly string[], RegExp][] = [
   ],
   [[WEB, "--env-file=/no/such", ...END], /variables in "\/no\/such": ENOENT/],
   [[WEB, "--", ""], /Starting "": /],
-  [[WEB, "--", "/"], /Starting "\/": it is a folder/],
+  [[WEB, "--", "/"], /Starting "\/": it is a directory/],
   [[WEB, "--", "/etc/passwd"], /Starting "\/etc\/passwd": it is not exec/],
   [[WEB, "--", "etc/passwd"], /Starting "etc\/passwd": it is not exec/],
   [[WEB, "--", "no/such"], /Starting "no\/such": there is no such file/],
-  [[WEB, "--", "nothing-here"], /Starting "nothing-here": it is in no folder/],
+  [
+    [WEB, "--", "nothing-here"],
+    /Starting "nothing-here": it is in no directory/,
+  ],
   [
     ["--accept", "--socket=a=udp:127.0.0.1:0", ...END],
     /connections on "a": expected a socket that has connections, found udp/,
@@ -108,7 +111,7 @@ test("run refuses two sockets with one address", async () => {
   for (const [first, second] of SAME) {
     await assertRefused(
       [`--socket=a=${first}`, `--socket=b=${second}`, ...END],
-      /Binding "b" to ".*": "a" has this address: give each socket an address/,
+      /Binding "b" to ".*": "a" has this address: give each socket its own/,
     );
   }
 });

@@ -13,8 +13,8 @@ interface FakeFile {
   readonly link?: string;
 }
 
-/** The folders of a made-up machine with permissions of their own. */
-const FOLDERS: Readonly<Record<string, number>> = { "/root": 0o700 };
+/** The directories of a made-up machine with permissions of their own. */
+const DIRECTORIES: Readonly<Record<string, number>> = { "/root": 0o700 };
 
 const PROGRAM = { mode: 0o755, start: "\x7fELF" };
 
@@ -54,12 +54,12 @@ const FILES: Readonly<Record<string, FakeFile>> = {
 const disk: Disk = {
   status(path) {
     const file = FILES[disk.realPath(path)];
-    const isFolder = file === undefined &&
+    const isDirectory = file === undefined &&
       Object.keys(FILES).some((each) => each.startsWith(`${path}/`));
-    return file === undefined && !isFolder ? undefined : {
+    return file === undefined && !isDirectory ? undefined : {
       isFile: file !== undefined,
-      isFolder,
-      mode: file?.mode ?? FOLDERS[path] ?? 0o755,
+      isDirectory,
+      mode: file?.mode ?? DIRECTORIES[path] ?? 0o755,
     };
   },
   isExecutable: (path) => ((FILES[disk.realPath(path)]?.mode ?? 0) & 1) !== 0,
@@ -67,7 +67,7 @@ const disk: Disk = {
   start: (path) => FILES[disk.realPath(path)]?.start ?? "",
 };
 
-const PLACE = { disk, cwd: "/srv/app", path: "/nowhere:/usr/bin" };
+const PLACE = { disk, cwd: "/srv/app", searchPath: "/nowhere:/usr/bin" };
 
 /** The words of a service's command. */
 function words(typed: string, ...denoPermissions: string[]): string {
@@ -194,7 +194,7 @@ const refused: [string, RegExp][] = [
   ["deno x app", /"deno x" starts another process/],
   ["deno serve main.ts", /"deno serve" binds an address itself/],
   ["bun x app", /"bun x" starts another process/],
-  ["bun run start", /script "start" of Bun: .+ script of package\.json is/],
+  ["bun run start", /script "start" of Bun: .+ script of package\.json runs/],
   ["node --run start", /"node --run" starts another process/],
   ["node --watch main.ts", /"node --watch" starts another process/],
   ["/shims/node main.ts", /is a script that starts node .+ or of a version/],
@@ -203,11 +203,11 @@ const refused: [string, RegExp][] = [
     "/npm/bin/deno run main.ts",
     /that of the npm package.+name the program itself, here "\/npm\/lib\/deno\/deno"$/,
   ],
-  ["nope", /^Finding the program "nope": it is in no folder of PATH/],
+  ["nope", /^Finding the program "nope": it is in no directory of PATH/],
   ["./nope", /^Finding the program ".\/nope": there is no such file/],
-  ["not-executable", /it is in no folder of PATH/],
-  ["/usr/bin/not-executable", /it is no file that can be executed/],
-  ["/srv/app", /it is no file that can be executed/],
+  ["not-executable", /it is not executable/],
+  ["/usr/bin/not-executable", /it is not executable/],
+  ["/srv/app", /it is a directory/],
   ["node nope.ts", /^Finding the script "nope\.ts" of Node: there is no such/],
   ["node", /there is no script/],
   ["deno run -A", /there is no script/],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planUnits, unit } from "../../../../src/cli/unit/unit.ts";
+import { planUnits } from "../../../../src/cli/unit/options.ts";
+import { unitVerb } from "../../../../src/cli/unit/unit.ts";
 import { unitFiles } from "../../../../src/cli/unit/files.ts";
 import type { Disk } from "../../../../src/cli/shared/disk.ts";
 import { UsageError } from "../../../../src/cli/shared/verb.ts";
@@ -9,8 +10,8 @@ import { assertMessage } from "../../helpers.ts";
 /** A machine with the runtimes in `/usr/bin`, and every script in `/srv`. */
 const disk: Disk = {
   status: (path) => ({
-    isFile: !path.startsWith("/folder"),
-    isFolder: path.startsWith("/folder"),
+    isFile: !path.startsWith("/directory"),
+    isDirectory: path.startsWith("/directory"),
     mode: 0o755,
   }),
   isExecutable: (path) => /^\/usr\/bin\/(?:deno|bun|node|app)$/.test(path),
@@ -18,7 +19,7 @@ const disk: Disk = {
   start: () => "",
 };
 
-const PLACE = { disk, cwd: "/srv", path: "/usr/bin" };
+const PLACE = { disk, cwd: "/srv", searchPath: "/usr/bin" };
 
 const WEB = "--socket=web=127.0.0.1:80";
 const NODE = ["--", "node", "main.ts"];
@@ -194,7 +195,7 @@ test("unitFiles() with --native gives Deno what its own servers need", () => {
       "main.ts",
     );
     const [line] = values(written["hello.service"]!, "ExecStart");
-    assert.match(written["hello.service"]!, /^# --allow-ffi: Deno's own/m);
+    assert.match(written["hello.service"]!, /^# --allow-ffi: the C library/m);
     return line!.match(/--(?:allow-(?!env)|unstable-)\S+/g)!.join(" ");
   };
   const unix = "--socket=admin=unix:/run/x.sock";
@@ -212,7 +213,7 @@ test("unitFiles() writes what options ask for", () => {
     "--socket=admin=unix:/run/100% $x.sock",
     ...["--socket-mode=660", "--socket-group=admins", "--backlog=77"],
     ...["--description=100% mine", "--user=me", "--env-file=a*b.env"],
-    "--working-directory=/folder/x",
+    "--working-directory=/directory/x",
     ...NODE,
   );
   const service = written["hello.service"]!;
@@ -225,7 +226,7 @@ test("unitFiles() writes what options ask for", () => {
   assert.deepEqual(values(service, "User"), ["me"]);
   assert.deepEqual(values(service, "DynamicUser"), []);
   assert.deepEqual(values(service, "EnvironmentFile"), ["/srv/a\\*b.env"]);
-  assert.deepEqual(values(service, "WorkingDirectory"), ["/folder/x"]);
+  assert.deepEqual(values(service, "WorkingDirectory"), ["/directory/x"]);
 });
 
 test("unitFiles() keeps a home open only where the program is in one", () => {
@@ -255,7 +256,7 @@ test("unitFiles() for another program leaves the choice on its code", () => {
   );
 });
 
-test("planUnits() takes everything behind -- as the command", () => {
+test("planUnits() takes everything after -- as the command", () => {
   const { plan: planned } = plan(
     "a",
     WEB,
@@ -277,8 +278,8 @@ const wrong: [string, readonly string[], RegExp][] = [
   ["nothing", [], /the name of the service first, found none/],
   ["no name", [WEB, ...NODE], /the name of the service first, found "--socket/],
   ["two names", ["a", "b", WEB, ...NODE], /an option or "--", found "b"/],
-  ["no command", ["a", WEB], /expected a command behind "--", found none/],
-  ["an empty command", ["a", WEB, "--"], /expected a command behind "--"/],
+  ["no command", ["a", WEB], /expected a command after "--", found none/],
+  ["an empty command", ["a", WEB, "--"], /expected a command after "--"/],
   ["no socket", ["a", ...NODE], /at least one --socket/],
   ["an unknown option", ["a", "--sockets=x", ...NODE], /--sockets/],
   ["a name with an @", ["a@b", WEB, ...NODE], /found "a@b"/],
@@ -351,11 +352,11 @@ const wrong: [string, readonly string[], RegExp][] = [
   ],
   ["a mode without a path", ["a", WEB, "--socket-mode=660", ...NODE], /paths/],
   ["a user with spaces", ["a", WEB, "--user=a b", ...NODE], /found "a b"/],
-  ["the user nobody", ["a", WEB, "--user=nobody", ...NODE], /"nobody" is who/],
+  ["the user nobody", ["a", WEB, "--user=nobody", ...NODE], /run as "nobody"/],
   [
-    "a folder that isn't there",
+    "a directory that doesn't exist",
     ["a", WEB, "--working-directory=x", ...NODE],
-    /"x" is no folder/,
+    /"x" isn't a directory/,
   ],
   [
     "a description of two lines",
@@ -368,15 +369,17 @@ for (const [what, args, message] of wrong) {
   test(`planUnits() refuses ${what}`, () => assertRefused(args, message));
 }
 
-test("unit rejects wrong arguments, and writes nothing", async () => {
+test("unit refuses wrong arguments, and writes nothing", () => {
   let text = "";
   const output = { write: (more: string) => void (text += more) };
   const io = { stdout: output, stderr: output, env: {}, cwd: "/" } as never;
-  await assert.rejects(unit.run([], io), UsageError);
+  assert.throws(() => unitVerb.run([], io), UsageError);
   assert.equal(text, "");
 });
 
 test("unit has help within 80 columns", () => {
-  assert.match(unit.help, /^Usage: listenfds unit NAME /);
-  for (const line of unit.help.split("\n")) assert.ok(line.length <= 80, line);
+  assert.match(unitVerb.help, /^Usage: listenfds unit NAME /);
+  for (const line of unitVerb.help.split("\n")) {
+    assert.ok(line.length <= 80, line);
+  }
 });

@@ -73,7 +73,7 @@ test("parseUnitFile() leaves out what systemd leaves to others", () => {
 
 test("parseUnitFile() refuses what is no unit file, and says where", () => {
   const cases: readonly [string, RegExp][] = [
-    ["A=1", /^Reading x.socket:1: expected a section in front of the first/],
+    ["A=1", /^Reading x.socket:1: expected a section before the first/],
     [
       "[Socket",
       /^Reading x.socket:1: expected a section, such as \[Socket\], fou/,

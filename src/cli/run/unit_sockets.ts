@@ -1,5 +1,5 @@
 /**
- * The sockets of unit files, for `--from-unit`.
+ * Reads the socket units of `--from-unit`.
  *
  * @module
  */
@@ -8,19 +8,16 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { quote } from "../../../core/errors.ts";
+import { quote } from "../../core/errors.ts";
 import { readSocketUnit, type SocketUnit } from "./socket_unit.ts";
-import { type Assignment, nameSpecifiers, parseUnitFile } from "./unit_file.ts";
-import { UsageError } from "../verb.ts";
+import {
+  type Assignment,
+  nameSpecifiers,
+  parseUnitFile,
+} from "../shared/systemd/unit_file.ts";
+import { UsageError } from "../shared/verb.ts";
 
-/**
- * Reads socket units, with the drop-ins beside them.
- *
- * @param files The files.
- * @param cwd The folder that relative paths are taken from.
- * @param env The environment.
- * @throws {UsageError} If one can't be read, or isn't right.
- */
+/** Reads socket units with the drop-ins beside them. */
 export function readSocketUnits(
   files: readonly string[],
   cwd: string,
@@ -30,15 +27,15 @@ export function readSocketUnits(
     const unit = path.basename(file);
     if (!/^[^.].*\.socket$/.test(unit)) {
       throw new UsageError(
-        `Reading ${quote(file)}: expected a file called NAME.socket`,
+        `Reading ${quote(file)}: expected a file named NAME.socket`,
       );
     }
     const absolute = path.resolve(cwd, file);
     const assignments = [absolute, ...dropIns(absolute)].flatMap(readFile);
     return readSocketUnit(unit, assignments, {
-      specifiers: { ...nameSpecifiers(unit), ...placeSpecifiers(env) },
+      specifiers: { ...nameSpecifiers(unit), ...directorySpecifiers(env) },
       hasIpv6: hasIpv6(),
-      ipv6OnlyByDefault: readFlag("/proc/sys/net/ipv6/bindv6only"),
+      ipv6OnlyByDefault: readSysctlFlag("/proc/sys/net/ipv6/bindv6only"),
     });
   });
 }
@@ -50,26 +47,26 @@ function readFile(file: string): Assignment[] {
   } catch (cause) {
     const { code = String(cause) } = cause as NodeJS.ErrnoException;
     throw new UsageError(
-      `Reading the unit ${quote(file)}: ${code}: give a file that can be read`,
+      `Reading the unit ${quote(file)}: ${code}: give a readable file`,
       { cause },
     );
   }
   return parseUnitFile(text, path.basename(file));
 }
 
-/** The files that add to a unit, in the order of their names. */
+/** Returns the drop-ins of a unit in the order of their names. */
 function dropIns(file: string): string[] {
-  const folder = `${file}.d`;
+  const directory = `${file}.d`;
   try {
-    return fs.readdirSync(folder).filter((name) => name.endsWith(".conf"))
-      .sort().map((name) => path.join(folder, name));
+    return fs.readdirSync(directory).filter((name) => name.endsWith(".conf"))
+      .sort().map((name) => path.join(directory, name));
   } catch {
     return [];
   }
 }
 
-/** Root's units are those of the system, others' those of a user. */
-function placeSpecifiers(
+/** Returns specifiers of directories, as for system units (root) or user units. */
+function directorySpecifiers(
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
   const runtime = process.getuid?.() === 0 ? "/run" : env["XDG_RUNTIME_DIR"];
@@ -83,10 +80,10 @@ function placeSpecifiers(
 
 function hasIpv6(): boolean {
   return Object.values(os.networkInterfaces()).flat()
-    .some((each) => each?.family === "IPv6");
+    .some((address) => address?.family === "IPv6");
 }
 
-function readFlag(file: string): boolean {
+function readSysctlFlag(file: string): boolean {
   try {
     return fs.readFileSync(file, "utf8").trim() === "1";
   } catch {

@@ -1,24 +1,21 @@
 /**
- * Programs that start another one as a child, which gets no descriptors then.
+ * Refuses programs that start another one as a child, which gets no
+ * descriptors.
  *
  * @module
  */
 
+import { posix } from "node:path";
 import { quote } from "../../core/errors.ts";
 import { recognizeWrapper } from "../../core/wrapper.ts";
-import type { Disk, Place } from "./disk.ts";
-import { UsageError } from "./verb.ts";
+import type { Disk, ShellContext } from "../shared/disk.ts";
+import { UsageError } from "../shared/verb.ts";
 
-/** The names that runtimes are installed under: `node`, `node-24`, `nodejs`. */
+/** Names of runtimes: `node`, `node-24`, `nodejs`. */
 export const RUNTIME_NAME: RegExp =
   /^(deno|bun|node)(?:js)?(?:[-.]?v?\d[\d.]*)?(?:\.exe)?$/;
 
-/** The last part of a path. */
-export function baseName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-/** Programs that start another one as a child, beside those of `wrapper.ts`. */
+/** Launchers with what to do, besides those of `wrapper.ts`. */
 const LAUNCHERS: ReadonlyMap<string, string> = new Map([
   ["pnpx", "name the program itself, from node_modules/.bin"],
   ["dx", "name the program itself"],
@@ -42,38 +39,35 @@ const LAUNCHERS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Refuses what starts another process in the place of the program: the
- * descriptors are meant for the process that the service manager starts.
+ * Throws a {@linkcode UsageError} if a program starts another process, because
+ * the descriptors are meant for the process that the service manager starts.
  *
- * @param typed The program as it was typed.
- * @param program Its path.
- * @param args Its arguments.
- * @param place Where it was typed.
- * @throws {UsageError} If it is a launcher.
+ * @param typed Program as it was typed.
+ * @param program Absolute path of the program.
  */
 export function refuseLauncher(
   typed: string,
   program: string,
   args: readonly string[],
-  { disk }: Place,
+  { disk }: ShellContext,
 ): void {
   const real = disk.realPath(program);
   for (const path of [program, real]) {
-    const name = baseName(path);
+    const name = posix.basename(path);
     const wrapper = recognizeWrapper([path]) ?? recognizeWrapper(["", path]);
     const advice = LAUNCHERS.get(name) ?? wrapper?.advice;
     if (advice === undefined) continue;
-    // A shell that ends with exec is the program by then.
+    // A shell with exec becomes the program.
     const isShell = wrapper?.advice.includes("exec");
     if (isShell && (!args.includes("-c") || args.some(hasExec))) continue;
-    throw launcher(wrapper?.name ?? name, advice);
+    throw launcherError(wrapper?.name ?? name, advice);
   }
-  const named = RUNTIME_NAME.exec(baseName(typed))?.[1];
+  const named = RUNTIME_NAME.exec(posix.basename(typed))?.[1];
   if (named === undefined || !disk.start(real).startsWith("#!")) return;
-  throw launcher(
+  throw launcherError(
     typed,
     `it is a script that starts ${named} (that of the npm package, or of a ` +
-      `version manager): name the program itself` + besideIt(real, disk),
+      `version manager): name the program itself` + suggestion(real, disk),
   );
 }
 
@@ -81,16 +75,16 @@ function hasExec(script: string): boolean {
   return /(?:^|[\s;&|({])exec\s/.test(script);
 }
 
-/** The npm package of Deno has the program beside the launcher. */
-function besideIt(script: string, disk: Disk): string {
+/** Names the program that the npm package of Deno has beside its launcher. */
+function suggestion(script: string, disk: Disk): string {
   const program = script.replace(/\/bin\.cjs$/, "/deno");
   return program !== script && disk.isExecutable(program)
     ? `, here ${quote(program)}`
     : "";
 }
 
-/** The error for what is started as another process than the service manager's. */
-export function launcher(name: string, advice: string): UsageError {
+/** Creates the error for a program that starts another process. */
+export function launcherError(name: string, advice: string): UsageError {
   return new UsageError(
     `Finding the program: ${quote(name)} starts another process, for which ` +
       `the descriptors are not meant, and may close them: ${advice}`,

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import {
   readSocketUnit,
   type SocketUnit,
-} from "../../../../../src/cli/shared/systemd/socket_unit.ts";
-import { parseUnitFile } from "../../../../../src/cli/shared/systemd/unit_file.ts";
+} from "../../../../src/cli/run/socket_unit.ts";
+import { parseUnitFile } from "../../../../src/cli/shared/systemd/unit_file.ts";
 import {
   parseBoolean,
   parseInteger,
@@ -12,8 +12,8 @@ import {
   parseSeconds,
   parseSize,
   parseTypeOfService,
-} from "../../../../../src/cli/shared/systemd/values.ts";
-import { UsageError } from "../../../../../src/cli/shared/verb.ts";
+} from "../../../../src/cli/shared/systemd/values.ts";
+import { UsageError } from "../../../../src/cli/shared/verb.ts";
 
 function read(lines: readonly string[], hasIpv6 = true): SocketUnit {
   const text = ["[Socket]", ...lines].join("\n");
@@ -97,7 +97,7 @@ test("readSocketUnit() reads the options, with systemd's defaults", () => {
   };
   assert.deepEqual(
     read(["ListenStream=80", "ListenStream=/x"]).specs.map((each) =>
-      each.options
+      each.settings
     ),
     [{ ipv6Only: false }, paths],
   );
@@ -141,7 +141,7 @@ test("readSocketUnit() reads the options, with systemd's defaults", () => {
     keepPath: true,
     symlinks: ["/a", "/b", "/web.socket"],
   };
-  assert.deepEqual(specs.map(({ options }) => options), [
+  assert.deepEqual(specs.map(({ settings }) => settings), [
     {
       backlog: 5,
       ipv6Only: true,
@@ -187,7 +187,7 @@ test("readSocketUnit() goes back to the defaults where a value is empty", () => 
     specs: [{
       name: "web.socket",
       address: { kind: "unix", path: "/x" },
-      options: {
+      settings: {
         mode: 0o666,
         directoryMode: 0o755,
         keepPath: false,
@@ -253,7 +253,7 @@ test("readSocketUnit() refuses wrong values, and says where", () => {
   refuses("ListenSequentialPacket=80", /to be an absolute path, or "@" and a/);
   refuses("ListenStream=/%Z", /the specifier "%Z" is not supported here/);
   refuses("FileDescriptorName=a:b", /a name of 1 to 255 characters without/);
-  refuses("Backlog=many", /expected Backlog= to be a value that it can have/);
+  refuses("Backlog=many", /expected Backlog= to be a valid value/);
   refuses("SocketMode=0999", /expected SocketMode= to be/);
   refuses("Accept=maybe", /expected Accept= to be/);
   refuses("BindIPv6Only=no", /"default", "both" or "ipv6-only", found "no"/);
@@ -261,7 +261,7 @@ test("readSocketUnit() refuses wrong values, and says where", () => {
   refuses("KeepAlive=maybe", /expected KeepAlive= to be/);
   assert.throws(
     () => read(["Backlog=5"]),
-    /Reading web.socket: expected a setting that makes a socket/,
+    /Reading web.socket: expected a setting that creates a socket/,
   );
 });
 

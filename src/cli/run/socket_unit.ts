@@ -1,0 +1,277 @@
+/**
+ * Reads socket units (`systemd.socket(5)`) into sockets to bind.
+ *
+ * An unsupported setting is an error if the command would get other descriptors
+ * than under systemd; otherwise it becomes a note.
+ *
+ * @module
+ */
+
+import type { SocketOption } from "../../ffi/sockets.ts";
+import {
+  isDescriptorName,
+  type SocketAddress,
+  type SocketSettings,
+  type SocketSpec,
+} from "../shared/socket_spec.ts";
+import {
+  type Assignment,
+  expandSpecifiers,
+  invalidValue,
+} from "../shared/systemd/unit_file.ts";
+import {
+  parseBoolean,
+  parseInteger,
+  parseMode,
+  parseSize,
+} from "../shared/systemd/values.ts";
+import { UsageError } from "../shared/verb.ts";
+import { isListenSetting, parseListenSetting } from "./listen_setting.ts";
+import { OPTION_SETTINGS } from "./socket_options.ts";
+
+/** Content of a socket unit. */
+export interface SocketUnit {
+  /** Sockets in order. */
+  readonly specs: readonly SocketSpec[];
+  /** True if a command is started for each connection. */
+  readonly accept: boolean;
+  /** Limit of concurrent connections with `accept`. */
+  readonly maxConnections: number;
+  /** Settings without an effect, in words. */
+  readonly notes: readonly string[];
+}
+
+/** State of the machine that values of a unit depend on. */
+export interface UnitContext {
+  /** Values of specifiers by their letters. */
+  readonly specifiers: Readonly<Record<string, string>>;
+  /** True if the machine has IPv6. */
+  readonly hasIpv6: boolean;
+  /** Meaning of `BindIPv6Only=default`. */
+  readonly ipv6OnlyByDefault: boolean;
+}
+
+/** Sections that don't concern the sockets. */
+const IGNORED_SECTIONS = ["Unit", "Install"];
+/** Settings that the command replaces. */
+const IGNORED_SETTINGS = ["Service"];
+
+/** Default of `MaxConnections=`. */
+const DEFAULT_MAX_CONNECTIONS = 64;
+
+/** Values of a unit while it is read. */
+interface UnitValues {
+  name: string;
+  addresses: SocketAddress[];
+  symlinks: string[];
+  backlog: number | undefined;
+  mode: number;
+  directoryMode: number;
+  ipv6Only: boolean;
+  keepPath: boolean;
+  pipeSize: number | undefined;
+  accept: boolean;
+  maxConnections: number;
+  /** Options with the kinds of sockets that have them. */
+  readonly options: Map<
+    SocketOption,
+    { readonly value: number; readonly kinds: readonly string[] }
+  >;
+}
+
+/** Reads a unit from the assignments in its file and its drop-ins. */
+export function readSocketUnit(
+  unit: string,
+  assignments: readonly Assignment[],
+  context: UnitContext,
+): SocketUnit {
+  const values: UnitValues = {
+    name: unit,
+    addresses: [],
+    symlinks: [],
+    backlog: undefined,
+    mode: 0o666,
+    directoryMode: 0o755,
+    ipv6Only: context.ipv6OnlyByDefault,
+    keepPath: false,
+    pipeSize: undefined,
+    accept: false,
+    maxConnections: DEFAULT_MAX_CONNECTIONS,
+    options: new Map(),
+  };
+  const notes: string[] = [];
+  for (const assignment of assignments) {
+    const { section, key, place } = assignment;
+    if (IGNORED_SECTIONS.includes(section)) continue;
+    if (section !== "Socket") {
+      notes.push(
+        `${place}: the section [${section}] is not that of a socket unit, and ` +
+          `has no effect`,
+      );
+    } else if (isListenSetting(key)) {
+      readListen(values, assignment, context);
+    } else if (Object.hasOwn(OPTION_SETTINGS, key)) {
+      readOption(values, assignment);
+    } else if (Object.hasOwn(SETTINGS, key)) {
+      SETTINGS[key]!(values, assignment, unit, context);
+    } else if (!IGNORED_SETTINGS.includes(key)) {
+      notes.push(`${place}: ${key}= is not supported, and has no effect`);
+    }
+  }
+  if (values.addresses.length === 0) {
+    throw new UsageError(
+      `Reading ${unit}: expected a setting that creates a socket, such as ` +
+        `ListenStream=, found none`,
+    );
+  }
+  return {
+    specs: values.addresses.map((address) => ({
+      name: values.name,
+      address,
+      settings: settingsFor(values, address.kind),
+    })),
+    accept: values.accept,
+    maxConnections: values.maxConnections,
+    notes,
+  };
+}
+
+function readListen(
+  values: UnitValues,
+  assignment: Assignment,
+  context: UnitContext,
+): void {
+  // An empty value of any Listen…= setting removes all addresses before it.
+  if (assignment.value === "") values.addresses = [];
+  else {
+    const value = expand(assignment, context);
+    values.addresses.push(
+      parseListenSetting(
+        { ...assignment, value },
+        context.hasIpv6 ? "::" : "0.0.0.0",
+      ),
+    );
+  }
+}
+
+function readOption(values: UnitValues, assignment: Assignment): void {
+  const { option, parse, kinds } = OPTION_SETTINGS[assignment.key]!;
+  if (assignment.value === "") values.options.delete(option);
+  else {values.options.set(option, {
+      value: required(assignment, parse),
+      kinds,
+    });}
+}
+
+/** Reads each of the other settings; an empty value means the default. */
+const SETTINGS: Readonly<
+  Record<
+    string,
+    (
+      values: UnitValues,
+      assignment: Assignment,
+      unit: string,
+      context: UnitContext,
+    ) => void
+  >
+> = {
+  FileDescriptorName(values, assignment, unit, context) {
+    const name = expand(assignment, context) || unit;
+    if (!isDescriptorName(name)) {
+      throw invalidValue(
+        assignment,
+        "a name of 1 to 255 characters without colons or control characters",
+      );
+    }
+    values.name = name;
+  },
+  Backlog(values, assignment) {
+    values.backlog = optional(assignment, parseInteger);
+  },
+  SocketMode(values, assignment) {
+    values.mode = optional(assignment, parseMode) ?? 0o666;
+  },
+  DirectoryMode(values, assignment) {
+    values.directoryMode = optional(assignment, parseMode) ?? 0o755;
+  },
+  BindIPv6Only(values, assignment, _, { ipv6OnlyByDefault }) {
+    const meanings = new Map([
+      ["", ipv6OnlyByDefault],
+      ["default", ipv6OnlyByDefault],
+      ["both", false],
+      ["ipv6-only", true],
+    ]);
+    const ipv6Only = meanings.get(assignment.value);
+    if (ipv6Only === undefined) {
+      throw invalidValue(assignment, '"default", "both" or "ipv6-only"');
+    }
+    values.ipv6Only = ipv6Only;
+  },
+  RemoveOnStop(values, assignment) {
+    values.keepPath = !(optional(assignment, parseBoolean) ?? true);
+  },
+  PipeSize(values, assignment) {
+    values.pipeSize = optional(assignment, parseSize);
+  },
+  Accept(values, assignment) {
+    values.accept = optional(assignment, parseBoolean) ?? false;
+  },
+  MaxConnections(values, assignment) {
+    values.maxConnections = optional(assignment, parseInteger) ??
+      DEFAULT_MAX_CONNECTIONS;
+  },
+  Symlinks(values, assignment, _, context) {
+    if (assignment.value === "") {
+      values.symlinks = [];
+      return;
+    }
+    const paths = expand(assignment, context).split(/\s+/);
+    if (!paths.every((path) => path.startsWith("/"))) {
+      throw invalidValue(assignment, "absolute paths");
+    }
+    values.symlinks.push(...paths);
+  },
+};
+
+/** Selects the settings that a kind of socket has. */
+function settingsFor(
+  values: UnitValues,
+  kind: SocketAddress["kind"],
+): SocketSettings {
+  const { backlog, mode, directoryMode, keepPath, symlinks, pipeSize } = values;
+  const numbers = Object.fromEntries(
+    [...values.options].flatMap(([option, { value, kinds }]) =>
+      kinds.includes(kind) ? [[option, value]] : []
+    ),
+  );
+  return {
+    ...(backlog !== undefined && { backlog }),
+    ...(kind === "tcp" || kind === "udp"
+      ? { ipv6Only: values.ipv6Only }
+      : { mode, directoryMode, keepPath, symlinks }),
+    ...(kind === "fifo" && pipeSize !== undefined && { pipeSize }),
+    ...(Object.keys(numbers).length > 0 && { numbers }),
+  };
+}
+
+function expand({ value, place }: Assignment, context: UnitContext): string {
+  return expandSpecifiers(value, context.specifiers, place);
+}
+
+function optional<T>(
+  assignment: Assignment,
+  parse: (value: string) => T | undefined,
+): T | undefined {
+  return assignment.value === "" ? undefined : required(assignment, parse);
+}
+
+function required<T>(
+  assignment: Assignment,
+  parse: (value: string) => T | undefined,
+): T {
+  const value = parse(assignment.value);
+  if (value === undefined) {
+    throw invalidValue(assignment, "a valid value");
+  }
+  return value;
+}

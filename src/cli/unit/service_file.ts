@@ -1,0 +1,194 @@
+/**
+ * Text of service units.
+ *
+ * @module
+ */
+
+import type { RuntimeName } from "../../runtime/versions.ts";
+import {
+  commandLine,
+  environmentWord,
+  plainValue,
+} from "../shared/systemd/unit_text.ts";
+import { TITLES } from "../shared/use.ts";
+import type { UnitFile, UnitPair, UnitPlan } from "./plan.ts";
+
+/** Creates the service that a list of socket units starts. */
+export function serviceFile(
+  plan: UnitPlan,
+  name: string,
+  pairs: readonly UnitPair[],
+): UnitFile {
+  const { command, accept, envFile, workingDirectory } = plan;
+  const sockets = pairs.map(({ socket }) => socket).join(" ");
+  const when = accept
+    ? `for each connection to ${sockets}`
+    : `on the first connection to ${sockets}`;
+  const description = plainValue(formatDescription(plan), "description");
+  return {
+    name,
+    text: `${
+      [
+        `# ${name}: started ${when}.`,
+        "",
+        "[Unit]",
+        `Description=${description}`,
+        ...accept ? ACCEPT_UNIT : [
+          `# A start by hand also binds the socket${
+            pairs.length > 1 ? "s" : ""
+          } first and passes ${pairs.length > 1 ? "them" : "it"} on.`,
+          `Requires=${sockets}`,
+          `After=${sockets}`,
+        ],
+        "",
+        "[Service]",
+        "# The start fails if the program can't be executed (Type=simple doesn't wait).",
+        "Type=exec",
+        ...pairs.length > 1
+          ? [
+            "# All sockets are passed, whichever is connected to first. Their order isn't",
+            "# fixed: the program must use their names.",
+            `Sockets=${sockets}`,
+          ]
+          : [],
+        ...commandComment(command.runtime, command.words),
+        `ExecStart=${commandLine(command.words)}`,
+        ...workingDirectory === undefined
+          ? []
+          : [`WorkingDirectory=${plainValue(workingDirectory, "directory")}`],
+        ...envFile === undefined ? [] : [
+          "# systemd reads the file: the service itself needs no access to it.",
+          `EnvironmentFile=${escapeGlob(plainValue(envFile, "file"))}`,
+        ],
+        ...command.runtime === "deno" ? denoCache(plan) : [],
+        "",
+        ...userLines(plan),
+        ...hardening(plan),
+      ].join("\n")
+    }\n`,
+  };
+}
+
+/** Returns the description, or a default with the name and the runtime. */
+export function formatDescription(
+  { description, name, command }: UnitPlan,
+): string {
+  const { runtime } = command;
+  return description ??
+    `${name}${runtime === undefined ? "" : `, on ${TITLES[runtime]}`}`;
+}
+
+/** Escapes a path where systemd accepts a pattern, such as `*.env`. */
+function escapeGlob(path: string): string {
+  return path.replace(/[\\*?[]/g, "\\$&");
+}
+
+const ACCEPT_UNIT = [
+  "# Failed processes are unloaded, because there may be very many.",
+  "CollectMode=inactive-or-failed",
+];
+
+function commandComment(
+  runtime: RuntimeName | undefined,
+  words: readonly string[],
+): string[] {
+  switch (runtime) {
+    case "deno":
+      return [
+        "# --no-prompt and --cached-only: a service must not ask or download.",
+        ...words.includes("--allow-ffi")
+          ? [
+            "# --allow-ffi: the C library moves Deno's own servers onto the inherited",
+            "# sockets; the other flags allow the placeholder that they start on.",
+          ]
+          : [
+            "# No --allow-net: an inherited socket needs no permission.",
+          ],
+      ];
+    case "bun":
+      return ["# --no-install: a service must not download."];
+    default:
+      return [];
+  }
+}
+
+/** Returns the settings for the cache of compiled code. */
+function denoCache({ name, accept, user }: UnitPlan): string[] {
+  const vendor = [
+    "# Imported packages must be next to the program: in deno.json, set",
+    '# "nodeModulesDir": "auto" and "vendor": true, and run "deno install".',
+  ];
+  if (accept && user === undefined) {
+    return [
+      "# Cache for Deno's compiled code. The processes can't share a CacheDirectory=,",
+      "# because each has its own user.",
+      ...vendor,
+      `Environment=${environmentWord("DENO_DIR=/tmp/deno")}`,
+    ];
+  }
+  return [
+    "# Cache for Deno's compiled code; without it, the start is slower.",
+    ...vendor,
+    `CacheDirectory=${name}`,
+    `Environment=${environmentWord(`DENO_DIR=%C/${name}`)}`,
+  ];
+}
+
+function userLines({ user }: UnitPlan): string[] {
+  return user === undefined
+    ? [
+      "# A separate user while the service runs. The setting implies NoNewPrivileges=,",
+      "# ProtectSystem=strict, PrivateTmp= and RestrictSUIDSGID=; they are listed in",
+      "# case you set User= instead.",
+      "DynamicUser=yes",
+    ]
+    : [`User=${plainValue(user, "user")}`];
+}
+
+function hardening({ command, needsHome }: UnitPlan): string[] {
+  return [
+    "NoNewPrivileges=yes",
+    "# systemd binds the sockets, also to ports below 1024: no capability is needed.",
+    "CapabilityBoundingSet=",
+    "# Only /tmp and a CacheDirectory= or StateDirectory= are writable.",
+    "ProtectSystem=strict",
+    "# A private /tmp.",
+    "PrivateTmp=yes",
+    ...needsHome
+      ? [
+        "# The program is in a home directory: the service may read there, but not write.",
+        "ProtectHome=read-only",
+      ]
+      : [
+        "# Also hides a runtime that is installed in a home directory.",
+        "ProtectHome=yes",
+      ],
+    "PrivateDevices=yes",
+    "# A service needs no access to the kernel's settings, modules, log and clock, nor",
+    "# to other users' processes.",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectProc=invisible",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "LockPersonality=yes",
+    "# Families of new sockets; inherited sockets work regardless. Netlink is needed to",
+    "# resolve host names and to list network interfaces.",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+    "# A refused system call returns an error instead of killing the runtime.",
+    "SystemCallFilter=@system-service",
+    "SystemCallErrorNumber=EPERM",
+    "SystemCallArchitectures=native",
+    command.runtime === undefined
+      ? "# A JIT compiler writes and executes code; without one, this can be yes."
+      : `# The JIT compiler of ${
+        TITLES[command.runtime]
+      } writes and executes code.`,
+    "MemoryDenyWriteExecute=no",
+  ];
+}
