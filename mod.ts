@@ -20,13 +20,8 @@
  * @module
  */
 
-export {
-  activation,
-  type ActivationOptions,
-  type InactiveReason,
-  inactiveReason,
-} from "./src/activation.ts";
-export { adopt, type AdoptOptions } from "./src/adopt.ts";
+export { activation, inactiveReason } from "./src/activation.ts";
+export { adopt } from "./src/adopt.ts";
 export { connection } from "./src/connection.ts";
 export {
   Activation,
@@ -71,18 +66,26 @@ export {
   type UnknownInfo,
   type VsockAddress,
 } from "./src/core/mod.ts";
-export { listen, type Listener, type ListenOptions } from "./src/listen.ts";
-export type { Placeholder } from "./src/runtime/platform.ts";
-export { type FetchServer, serve, type ServeOptions } from "./src/serve.ts";
+export { listen } from "./src/listen.ts";
+export { serve } from "./src/serve.ts";
 export type {
+  ActivationOptions,
+  AdoptOptions,
   ClosableWebSocket,
   Connection,
   DrainOptions,
   Fallback,
+  FallbackOptions,
+  FetchServer,
+  InactiveReason,
+  Listener,
+  ListenOptions,
   ListenTarget,
   Made,
   Mode,
+  Placeholder,
   ServeErrorHandler,
   ServeHandler,
   ServeInfo,
+  ServeOptions,
 } from "./src/core/types.ts";

@@ -50,7 +50,7 @@ function entryPoints(): string[] {
   const { exports } = JSON.parse(
     readFileSync(new URL("deno.json", ROOT), "utf8"),
   ) as { exports: Record<string, string> };
-  return [...Object.values(exports), "./src/cli/bin.ts"];
+  return [...Object.values(exports), "./src/cli/bin.ts", "./scripts/demo.ts"];
 }
 
 async function denoInfo(entryPoint: string): Promise<DenoInfo> {

@@ -5,69 +5,19 @@
  */
 
 import { Activation } from "./core/activation.ts";
-import {
-  type CompatibilityMap,
-  namesFromMap,
-  readMap,
-} from "./core/name_map.ts";
+import { namesFromMap, readMap } from "./core/name_map.ts";
 import { Descriptor } from "./core/descriptor.ts";
-import {
-  checkExpectations,
-  type Expectations,
-  readExpectations,
-} from "./core/expectations.ts";
+import { checkExpectations, readExpectations } from "./core/expectations.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
   parseListenEnvironment,
 } from "./core/environment.ts";
+import type { ActivationOptions, InactiveReason } from "./core/types.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { parkedListeners } from "./runtime/parked.ts";
 import type { Platform } from "./runtime/platform.ts";
-
-/** How {@linkcode activation} reads the environment. */
-export interface ActivationOptions {
-  /**
-   * Names by port or path, for descriptors that came without names (systemd
-   * before 227). Where there are names, it is not used.
-   */
-  readonly map?: CompatibilityMap;
-  /**
-   * Which kind the descriptors of each name are to be of. Checked with each
-   * call, also where the activation is remembered from an earlier one.
-   */
-  readonly expect?: Expectations;
-  /**
-   * Whether to leave the four variables in the environment, for a child that is
-   * handed the descriptors explicitly. By default they are removed, also on an error
-   * or if they are meant for another process.
-   */
-  readonly keepEnvironment?: boolean;
-}
-
-/** Why this process has no activation. */
-export interface InactiveReason {
-  /**
-   * `absent`: no variables, so nobody activated this process. `foreign`: they
-   * are meant for another process.
-   */
-  readonly kind: "absent" | "foreign";
-  /** The process that the descriptors are meant for, if there is one. */
-  readonly listenPid?: number;
-  /** This process. */
-  readonly pid: number;
-  /** The wrapper between the service manager and this process, if recognized. */
-  readonly wrapper?: string;
-  /** The reason in a sentence, with what to do. */
-  readonly message: string;
-}
-
-/** The result of reading the environment, which a process does once. */
-type Outcome =
-  | { readonly kind: "activated"; readonly activation: Activation }
-  | { readonly kind: "inactive"; readonly reason: InactiveReason }
-  | { readonly kind: "failed"; readonly error: unknown };
 
 /**
  * The property of the global object that remembers the outcome. One program can
@@ -136,24 +86,26 @@ export function inactiveReason(): InactiveReason | undefined {
   return outcome.kind === "inactive" ? outcome.reason : undefined;
 }
 
-function remembered(options: ActivationOptions): Outcome {
-  const store = globalThis as { [REMEMBERED]?: Outcome };
+function remembered(
+  options: ActivationOptions,
+): ReturnType<typeof readOutcome> {
+  const store = globalThis as {
+    [REMEMBERED]?: ReturnType<typeof readOutcome>;
+  };
   return store[REMEMBERED] ??= readOutcome(currentPlatform(), options);
 }
 
-function readOutcome(platform: Platform, options: ActivationOptions): Outcome {
+function readOutcome(platform: Platform, options: ActivationOptions) {
   try {
     const environment = readEnvironment(platform, options);
     if (environment.kind !== "activated") {
-      return {
-        kind: "inactive",
-        reason: explainInactive(platform, environment),
-      };
+      const reason = explainInactive(platform, environment);
+      return { kind: "inactive", reason } as const;
     }
     const activation = createActivation(platform, environment, options);
-    return { kind: "activated", activation };
+    return { kind: "activated", activation } as const;
   } catch (error) {
-    return { kind: "failed", error };
+    return { kind: "failed", error } as const;
   }
 }
 

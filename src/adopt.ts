@@ -6,21 +6,9 @@
  */
 
 import { Descriptor } from "./core/descriptor.ts";
+import type { AdoptOptions } from "./core/types.ts";
 import { createListenerAsync } from "./runtime/adoption/create_listeners.ts";
 import { currentPlatform } from "./runtime/current.ts";
-import type { Placeholder } from "./runtime/platform.ts";
-
-/** How {@linkcode adopt} makes a listener, and unmakes it. */
-export interface AdoptOptions<T> {
-  /**
-   * Makes a listener of the runtime's own at an address of no meaning: with
-   * `Deno.serve`, `Bun.listen`, or a framework that calls them. It is not to be
-   * connected to before {@linkcode adopt} has returned.
-   */
-  readonly bind: (placeholder: Placeholder) => T | Promise<T>;
-  /** Closes it at once, if the socket can't take the placeholder's place. */
-  readonly close: (listener: T) => void | Promise<void>;
-}
 
 /**
  * Puts a listener of Deno's or Bun's own onto an inherited socket: it is made on

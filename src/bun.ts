@@ -16,18 +16,20 @@
  * @module
  */
 
-import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import type {
+  DrainOptions,
+  Fallback,
+  FallbackOptions,
+  ListenTarget,
+} from "./core/types.ts";
 import {
   createListenerAsync,
   createListeners,
 } from "./runtime/adoption/create_listeners.ts";
 import {
-  type BunFunctions,
   bunFunctions,
   type BunListener,
-  type BunOptions,
   type BunServer,
-  type BunUdpSocket,
 } from "./runtime/bun/functions.ts";
 import {
   createBunListener,
@@ -47,58 +49,31 @@ export type {
   ClosableWebSocket,
   DrainOptions,
   Fallback,
+  FallbackOptions,
   ListenTarget,
 } from "./core/types.ts";
-export type {
-  BunAddress,
-  BunFunctions,
-  BunListener,
-  BunOptions,
-  BunServer,
-  BunUdpSocket,
-} from "./runtime/bun/functions.ts";
+export type { BunListener, BunServer } from "./runtime/bun/functions.ts";
 
 /**
- * The type of the global `Bun` where Bun's types are installed; without them,
- * what is known of it here.
+ * The options and the result of a function of Bun. Of several forms it is the
+ * first, which in Bun's types is that for a port.
  */
-export type BunTypes = typeof globalThis extends { Bun: infer Types } ? Types
-  : BunFunctions;
-
-/**
- * The options of a function of Bun's. Of several forms it is the first, which in
- * Bun's types is that for a port.
- */
-export type OptionsOf<Call> = Call extends
-  { (options: infer First): unknown; (options: infer Last): unknown }
-  ? unknown extends First ? Last : First
-  : BunOptions;
-
-/** What a function of Bun's gives in its first form, waited for. */
-export type ResultOf<Call> = Call extends
-  { (options: never): infer First; (options: never): infer Last }
-  ? Awaited<unknown extends First ? Last : First>
-  : unknown;
-
-/** Options without an address, where one is required. */
-export type WithoutAddress<Options> = Omit<
-  Options,
-  "hostname" | "port" | "unix"
->;
-
-/** Where to listen when a process is not activated. */
-export interface FallbackOptions {
-  /** Where to listen when, and only when, the process is not activated. */
-  readonly fallback?: Fallback;
-}
+export type FormOf<Call> = Call extends {
+  (options: infer FirstOptions): infer FirstResult;
+  (options: infer LastOptions): infer LastResult;
+} ? unknown extends FirstOptions ? [LastOptions, Awaited<LastResult>]
+  : [FirstOptions, Awaited<FirstResult>]
+  : [Record<string, unknown>, unknown];
 
 /** The server of `Bun.serve`, as Bun's types have it where they are installed. */
-export type Server = BunTypes extends { serve: infer Call } ? ResultOf<Call>
+export type Server = typeof globalThis extends { Bun: { serve: infer Call } }
+  ? FormOf<Call>[1]
   : BunServer;
 
 /** The options of `Bun.serve`; an address among them is not used. */
 export type ServeOptions =
-  & (BunTypes extends { serve: infer Call } ? OptionsOf<Call> : BunOptions)
+  & (typeof globalThis extends { Bun: { serve: infer Call } } ? FormOf<Call>[0]
+    : Record<string, unknown>)
   & FallbackOptions
   & {
     /** How the server ends without losing a request. */
@@ -106,23 +81,27 @@ export type ServeOptions =
   };
 
 /** The listener of `Bun.listen`. */
-export type Listener = BunTypes extends { listen: infer Call } ? ResultOf<Call>
+export type Listener = typeof globalThis extends { Bun: { listen: infer Call } }
+  ? FormOf<Call>[1]
   : BunListener;
 
 /** The options of `Bun.listen`; an address among them is not used. */
 export type ListenOptions =
-  & (BunTypes extends { listen: infer Call } ? WithoutAddress<OptionsOf<Call>>
-    : BunOptions)
+  & (typeof globalThis extends { Bun: { listen: infer Call } }
+    ? Omit<FormOf<Call>[0], "hostname" | "port" | "unix">
+    : Record<string, unknown>)
   & FallbackOptions;
 
 /** The socket of `Bun.udpSocket`. */
-export type UdpSocket = BunTypes extends { udpSocket: infer Call }
-  ? ResultOf<Call>
-  : BunUdpSocket;
+export type UdpSocket = typeof globalThis extends
+  { Bun: { udpSocket: infer Call } } ? FormOf<Call>[1]
+  : { close(): void };
 
 /** The options of `Bun.udpSocket`; an address among them is not used. */
 export type UdpSocketOptions =
-  & (BunTypes extends { udpSocket: infer Call } ? OptionsOf<Call> : BunOptions)
+  & (typeof globalThis extends { Bun: { udpSocket: infer Call } }
+    ? FormOf<Call>[0]
+    : Record<string, unknown>)
   & FallbackOptions;
 
 /**
@@ -270,7 +249,7 @@ export async function udpSocket(
   try {
     requireOne(claim.source, action);
     const functions = bunFunctions();
-    const socket = await createListenerAsync<BunUdpSocket>(
+    const socket = await createListenerAsync(
       platform,
       claim.source,
       "datagram",

@@ -20,7 +20,12 @@
  */
 
 import { ActivationError } from "./core/errors.ts";
-import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import type {
+  DrainOptions,
+  Fallback,
+  FallbackOptions,
+  ListenTarget,
+} from "./core/types.ts";
 import {
   createListeners,
   type ListenerFactory,
@@ -54,6 +59,7 @@ export type {
   ClosableWebSocket,
   DrainOptions,
   Fallback,
+  FallbackOptions,
   ListenTarget,
 } from "./core/types.ts";
 export type { DatagramConn } from "./runtime/deno/functions.ts";
@@ -62,9 +68,8 @@ export type { DenoServeOptions } from "./runtime/deno/server.ts";
 /** The options of `Deno.serve`, without an address. */
 export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
   & Omit<DenoServeOptions, "onListen">
+  & FallbackOptions
   & {
-    /** Where to listen when, and only when, the process is not activated. */
-    readonly fallback?: Fallback;
     /**
      * Called for each socket with its address; by default, nothing is said. If
      * it throws, the server ends, and its sockets with it.
@@ -171,12 +176,6 @@ export async function serve(
   });
 }
 
-/** Where to listen when a process is not activated. */
-export interface ListenOptions {
-  /** Where to listen when, and only when, the process is not activated. */
-  readonly fallback?: Fallback;
-}
-
 /**
  * `Deno.listen` on the sockets of a name.
  *
@@ -199,7 +198,7 @@ export interface ListenOptions {
  */
 export async function listen(
   target: ListenTarget,
-  options: ListenOptions = {},
+  options: FallbackOptions = {},
 ): Promise<Deno.Listener> {
   const action = `Listening on ${describeTarget(target)}`;
   const functions = denoFunctions();
@@ -214,7 +213,7 @@ export async function listen(
 export type ListenTlsOptions =
   & Omit<Deno.ListenTlsOptions, "port" | "hostname" | "transport" | "reusePort">
   & Deno.TlsCertifiedKeyPem
-  & ListenOptions;
+  & FallbackOptions;
 
 /**
  * `Deno.listenTls` on the TCP sockets of a name.
@@ -276,7 +275,7 @@ async function openListener<T extends Deno.Listener<Deno.Conn>>(
 }
 
 /** The options of `Deno.listenDatagram` for UDP, without an address. */
-export interface ListenDatagramOptions extends ListenOptions {
+export interface ListenDatagramOptions extends FallbackOptions {
   /** Whether packets that were sent from this machine come back, for multicast. */
   readonly loopback?: boolean;
 }

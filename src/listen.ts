@@ -7,60 +7,16 @@
 import type { Address } from "./core/address.ts";
 import type {
   Connection,
-  Fallback,
+  Listener,
+  ListenOptions,
   ListenTarget,
   Made,
-  Mode,
 } from "./core/types.ts";
 import type { ConnectionListener } from "./runtime/backend.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { listenOnFirst, loadBackends, readMode } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
 import { claimTarget, describeTarget } from "./target.ts";
-
-/** How {@linkcode listen} listens. */
-export interface ListenOptions {
-  /** Where to listen when, and only when, the process is not activated. */
-  readonly fallback?: Fallback;
-  /**
-   * `auto`, the default: the runtime's own listener where it can be put onto the
-   * sockets, else `node:net`. `native` or `portable`: the one or the other, or an
-   * error. Node's own listener is `node:net`.
-   */
-  readonly mode?: Mode;
-}
-
-/**
- * Accepts the connections of all sockets of a name: TCP (IPv4 and IPv6) or Unix.
- *
- * They are accepted as they come, and wait in a queue for an iterator, which has
- * no limit but that of open descriptors: take them at once, and handle them
- * beside each other.
- */
-export interface Listener extends AsyncIterable<Connection>, Made {
-  /**
-   * The address of each socket, in order; `undefined` where it can't be told
-   * (a Unix socket on Deno without `--allow-ffi`).
-   */
-  readonly addresses: readonly (Address | undefined)[];
-  /**
-   * The connections, each one given to one iterator only. The iteration ends
-   * when the listener is closed, after what was accepted before.
-   */
-  [Symbol.asyncIterator](): AsyncIterator<Connection, undefined>;
-  /**
-   * Stops accepting. The socket stays with the service manager: it is not shut
-   * down, and its path is not removed. Accepted connections live on, and keep
-   * the process alive; those that no iterator has taken still can be.
-   */
-  close(): void;
-  /** Keeps the process alive while this listens, as it does from the start. */
-  ref(): void;
-  /** Lets the process end although this listens. */
-  unref(): void;
-  /** Stops accepting, and closes the connections that no iterator has taken. */
-  [Symbol.dispose](): void;
-}
 
 /**
  * Listens on the sockets that a service manager handed over under a name.
@@ -115,9 +71,7 @@ export async function listen(
   }
 }
 
-type Next = IteratorResult<Connection, undefined>;
-
-const DONE: Next = { done: true, value: undefined };
+const DONE = { done: true, value: undefined } as const;
 
 /** Merges the connections of several listeners. */
 class StreamListener implements Listener {
@@ -129,7 +83,7 @@ class StreamListener implements Listener {
   /** Connections that no iterator has asked for yet. */
   readonly #accepted: Connection[] = [];
   /** Iterators that wait for a connection; the first gets the next one. */
-  readonly #waiting = new Set<(next: Next) => void>();
+  readonly #waiting = new Set<(connection?: Connection) => void>();
   #isClosed = false;
 
   constructor(
@@ -144,36 +98,43 @@ class StreamListener implements Listener {
       listeners.some((listener) => listener.hasConnections())
     );
     for (const listener of listeners) {
-      listener.attach((value) => {
-        const [next] = this.#waiting;
-        if (next === undefined) this.#accepted.push(value);
-        else next({ done: false, value });
+      listener.attach((connection) => {
+        const [take] = this.#waiting;
+        if (take === undefined) this.#accepted.push(connection);
+        else take(connection);
       });
     }
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Connection, undefined> {
-    const own = new Set<(next: Next) => void>();
+    const own = new Set<(connection?: Connection) => void>();
     return {
-      next: () => this.#next(own),
+      next: async () => {
+        const value = await this.#take(own);
+        return value === undefined ? DONE : { done: false, value };
+      },
       // Leaving a loop ends the iteration, not the listener: another loop can
       // continue where this one stopped.
       return: () => {
-        for (const resolve of own) resolve(DONE);
+        for (const end of own) end();
         return Promise.resolve(DONE);
       },
     };
   }
 
-  #next(own: Set<(next: Next) => void>): Promise<Next> {
-    const value = this.#accepted.shift();
-    if (value !== undefined) return Promise.resolve({ done: false, value });
-    if (this.#isClosed) return Promise.resolve(DONE);
+  /** Waits for a connection; `undefined` ends the iteration. */
+  #take(
+    own: Set<(connection?: Connection) => void>,
+  ): Promise<Connection | undefined> {
+    const accepted = this.#accepted.shift();
+    if (accepted !== undefined || this.#isClosed) {
+      return Promise.resolve(accepted);
+    }
     return new Promise((resolve) => {
-      const settle = (next: Next) => {
+      const settle = (connection?: Connection) => {
         own.delete(settle);
         this.#waiting.delete(settle);
-        resolve(next);
+        resolve(connection);
       };
       own.add(settle);
       this.#waiting.add(settle);
@@ -185,7 +146,7 @@ class StreamListener implements Listener {
     this.#isClosed = true;
     for (const listener of this.#listeners) listener.close();
     this.#handle.close();
-    for (const resolve of this.#waiting) resolve(DONE);
+    for (const end of this.#waiting) end();
   }
 
   ref(): void {

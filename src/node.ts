@@ -20,7 +20,11 @@ import type * as net from "node:net";
 import { type Address, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
 import { ActivationError, quote } from "./core/errors.ts";
-import type { DrainOptions, Fallback, ListenTarget } from "./core/types.ts";
+import type {
+  DrainOptions,
+  FallbackOptions,
+  ListenTarget,
+} from "./core/types.ts";
 import { builtin } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { addressMismatch, listenError } from "./runtime/errors.ts";
@@ -37,6 +41,7 @@ export type {
   ClosableWebSocket,
   DrainOptions,
   Fallback,
+  FallbackOptions,
   ListenTarget,
 } from "./core/types.ts";
 export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
@@ -44,9 +49,7 @@ export type { ListenAddress } from "./core/listen_address.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
 
 /** How {@linkcode listen} listens. */
-export interface ListenOptions {
-  /** Where to listen when, and only when, the process is not activated. */
-  readonly fallback?: Fallback;
+export interface ListenOptions extends FallbackOptions {
   /** How the server ends without losing a request. */
   readonly drain?: DrainOptions;
 }

@@ -4,78 +4,21 @@
  * @module
  */
 
-import type { Address } from "./core/address.ts";
 import type {
-  DrainOptions,
-  Fallback,
+  FetchServer,
   ListenTarget,
   Made,
-  Mode,
-  ServeErrorHandler,
   ServeHandler,
+  ServeOptions,
 } from "./core/types.ts";
 import type { GracefulServer } from "./runtime/backend.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { loadBackends, readMode, serveOnFirst } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
 import { exitWhenIdle } from "./shutdown/idle_exit.ts";
-import { type DrainSettings, readDrainOptions } from "./shutdown/options.ts";
+import { readDrainOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimTarget, describeTarget, requireHandler } from "./target.ts";
-
-/** How {@linkcode serve} serves. */
-export interface ServeOptions {
-  /** Where to listen when, and only when, the process is not activated. */
-  readonly fallback?: Fallback;
-  /**
-   * Answers where the handler threw. By default the error is printed and the
-   * answer is a plain 500, as `Deno.serve` and `Bun.serve` do.
-   */
-  readonly onError?: ServeErrorHandler;
-  /** Shuts the server down when it is aborted. */
-  readonly signal?: AbortSignal;
-  /** How the server ends without losing a request. */
-  readonly drain?: DrainOptions;
-  /**
-   * `auto`, the default: the runtime's own server where it can be put onto the
-   * sockets, else `node:http`. `native` or `portable`: the one or the other, or
-   * an error. Node's own server is `node:http`.
-   */
-  readonly mode?: Mode;
-}
-
-/** An HTTP server on all sockets of a name. */
-export interface FetchServer extends Made {
-  /**
-   * The address of each socket, in order; `undefined` where it can't be told
-   * (a Unix socket on Deno without `--allow-ffi`).
-   */
-  readonly addresses: readonly (Address | undefined)[];
-  /**
-   * Resolves when the server is shut down or closed, and nothing is left.
-   * Rejects if it fails, as that of `Deno.serve` does where no more files can be
-   * opened.
-   */
-  readonly finished: Promise<void>;
-  /**
-   * Drains: stops accepting, answers the requests that were accepted, and tells
-   * the clients to use other connections. What comes meanwhile waits for the
-   * next process. After {@linkcode DrainOptions.timeout} what is left is closed.
-   * The socket stays with the service manager: it is not shut down, and its path
-   * is not removed.
-   *
-   * @returns The same promise as {@linkcode FetchServer.finished}.
-   */
-  shutdown(): Promise<void>;
-  /** Stops accepting and closes all connections at once. */
-  close(): void;
-  /** Keeps the process alive while this serves, as it does from the start. */
-  ref(): void;
-  /** Lets the process end although this serves. */
-  unref(): void;
-  /** The same as {@linkcode FetchServer.shutdown}. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
 
 /**
  * Serves HTTP on the sockets that a service manager handed over under a name.
@@ -167,7 +110,7 @@ export async function serve(
 function startServer(
   server: GracefulServer,
   made: Made,
-  settings: DrainSettings,
+  settings: ReturnType<typeof readDrainOptions>,
   signal: AbortSignal | undefined,
 ): FetchServer {
   const lifetime = new ServerLifetime(server, settings);

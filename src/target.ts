@@ -65,14 +65,6 @@ export function claimTarget(
   );
 }
 
-/** A claimed descriptor, with what it is. */
-export interface DescriptorClaim {
-  readonly descriptor: Descriptor;
-  readonly info: DescriptorInfo;
-  /** See {@linkcode Claim.release}. */
-  release(): Promise<void>;
-}
-
 /**
  * Claims the one descriptor of a name, which must be of a kind.
  *
@@ -82,15 +74,15 @@ export function claimDescriptor(
   name: string,
   kind: UsableKind,
   action: string,
-): DescriptorClaim {
+): Claim & { readonly descriptor: Descriptor; readonly info: DescriptorInfo } {
   const activated = activation();
   if (activated === null) throw notActivated(action);
   const descriptor = activated.claimOne(name);
-  const release = () => releaseAll(activated, [descriptor]);
+  const claim = inheritedClaim(activated, [descriptor]);
+  const [info] = claim.infos;
   try {
-    const [info] = Descriptor.inspectAll([descriptor]);
     requireUsable(currentPlatform(), [descriptor], [info!], kind, action);
-    return { descriptor, info: info!, release };
+    return { ...claim, descriptor, info: info! };
   } catch (error) {
     activated.release([descriptor]);
     throw error;
@@ -100,14 +92,17 @@ export function claimDescriptor(
 function inheritedClaim(
   activated: Activation,
   descriptors: readonly Descriptor[],
-): Claim {
-  const release = () => releaseAll(activated, descriptors);
+): Claim & { readonly infos: readonly DescriptorInfo[] } {
   try {
     const [first, ...rest] = descriptors;
     const infos = Descriptor.inspectAll(descriptors);
     return {
       source: { kind: "inherited", descriptors: [first!, ...rest], infos },
-      release,
+      infos,
+      async release() {
+        activated.release(descriptors);
+        await listenersClosed();
+      },
     };
   } catch (error) {
     activated.release(descriptors);
@@ -117,14 +112,6 @@ function inheritedClaim(
 
 function fallbackClaim(address: Fallback): Claim {
   return { source: { kind: "fallback", address }, release: listenersClosed };
-}
-
-async function releaseAll(
-  activated: Activation,
-  descriptors: readonly Descriptor[],
-): Promise<void> {
-  activated.release(descriptors);
-  await listenersClosed();
 }
 
 /**

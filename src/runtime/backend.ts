@@ -14,7 +14,7 @@ import type {
 } from "../core/types.ts";
 import type { OpenConnections } from "../linux/connections.ts";
 import type { ListenSource, Platform } from "./platform.ts";
-import type { RuntimeName } from "./versions.ts";
+import type { RuntimeName } from "../core/types.ts";
 
 /** The servers of one runtime, or the portable path (`node`). */
 export interface Backend {

@@ -5,7 +5,8 @@
  */
 
 import { processGlobal } from "./builtin.ts";
-import { type BunGlobal, bunPlatform } from "./bun/platform.ts";
+import type { BunFunctions } from "./bun/functions.ts";
+import { bunPlatform } from "./bun/platform.ts";
 import { type DenoGlobal, denoPlatform } from "./deno/platform.ts";
 import { nodePlatform } from "./node/platform.ts";
 import type { Platform } from "./platform.ts";
@@ -22,7 +23,7 @@ export function currentPlatform(): Platform {
 }
 
 function detect(): Platform {
-  const { Deno, Bun } = globalThis as { Deno?: DenoGlobal; Bun?: BunGlobal };
+  const { Deno, Bun } = globalThis as { Deno?: DenoGlobal; Bun?: BunFunctions };
   // First, because Deno and Bun look like Node, too.
   if (Deno?.version?.deno !== undefined) return denoPlatform(Deno);
   if (Bun?.version !== undefined) return bunPlatform(Bun);

@@ -11,9 +11,14 @@ import type { CloseDescriptor } from "../core/activation.ts";
 import type { Descriptor } from "../core/descriptor.ts";
 import type { ListenVariables } from "../core/environment.ts";
 import type { DescriptorInfo, Inspector } from "../core/info.ts";
-import type { Connection, Fallback } from "../core/types.ts";
+import type {
+  Connection,
+  Fallback,
+  Placeholder,
+  RuntimeName,
+} from "../core/types.ts";
 import type { Libc } from "../ffi/libc.ts";
-import type { MinimumVersions, RuntimeName } from "./versions.ts";
+import type { UsableKind } from "../core/kinds.ts";
 
 /** One runtime, in four groups of members. */
 export interface Platform {
@@ -57,7 +62,7 @@ export interface Platform {
   // The runtime's own listeners.
 
   /** Minimum version for each kind of descriptor, by the portable path. */
-  readonly minimumVersions: MinimumVersions;
+  readonly minimumVersions: Readonly<Record<UsableKind, string | undefined>>;
   /** The C library for adoption, or the reason why nothing can be adopted. */
   adoptionLibc(): Libc | MissingLibc;
   /** Flags of the permissions that are missing to bind a placeholder. */
@@ -98,23 +103,6 @@ export interface MissingLibc {
   /** Whether it is a permission that the program could be given. */
   readonly isDenied: boolean;
 }
-
-/** Where a listener is created whose place an inherited socket takes. */
-export type Placeholder =
-  | {
-    /** A TCP listener or UDP socket, for an inherited one of IPv4 or IPv6. */
-    readonly kind: "tcp" | "udp";
-    /** An address of the loopback interface. */
-    readonly hostname: string;
-    /** 0: the operating system chooses. */
-    readonly port: number;
-  }
-  | {
-    /** A Unix listener. */
-    readonly kind: "unix";
-    /** An unused path in a directory that only this user can enter. */
-    readonly path: string;
-  };
 
 /** Where to listen: on claimed descriptors, or at an address to bind. */
 export type ListenSource =

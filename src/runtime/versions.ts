@@ -5,41 +5,37 @@
  * @module
  */
 
-import type { UsableKind } from "../core/kinds.ts";
-
-/** The runtimes by their names in the public API. */
-export type RuntimeName = "deno" | "bun" | "node";
-
-/** The first version that can use each kind; `undefined`: none can. */
-export type MinimumVersions = {
-  readonly [kind in UsableKind]: string | undefined;
-};
+import type { RuntimeName } from "../core/types.ts";
+import type { Platform } from "./platform.ts";
 
 /** Through `node:net` and its relatives, and the neutral entry point. */
-export const PORTABLE_VERSIONS: Readonly<Record<RuntimeName, MinimumVersions>> =
-  {
-    deno: {
-      "stream-listener": "2.8",
-      "stream-connection": "2.7",
-      "datagram": undefined,
-    },
-    bun: {
-      "stream-listener": "1.4",
-      "stream-connection": "1.2",
-      "datagram": "1.4",
-    },
-    node: {
-      "stream-listener": "22.0",
-      "stream-connection": "22.0",
-      "datagram": "22.0",
-    },
-  };
+export const PORTABLE_VERSIONS: Readonly<
+  Record<RuntimeName, Platform["minimumVersions"]>
+> = {
+  deno: {
+    "stream-listener": "2.8",
+    "stream-connection": "2.7",
+    "datagram": undefined,
+  },
+  bun: {
+    "stream-listener": "1.4",
+    "stream-connection": "1.2",
+    "datagram": "1.4",
+  },
+  node: {
+    "stream-listener": "22.0",
+    "stream-connection": "22.0",
+    "datagram": "22.0",
+  },
+};
 
 /**
  * With the runtime's own servers: by adoption on Deno and Bun; Node's own are
  * those of `node:net`.
  */
-export const NATIVE_VERSIONS: Readonly<Record<RuntimeName, MinimumVersions>> = {
+export const NATIVE_VERSIONS: Readonly<
+  Record<RuntimeName, Platform["minimumVersions"]>
+> = {
   deno: {
     "stream-listener": "2.3",
     "stream-connection": undefined,

@@ -1,5 +1,5 @@
 /**
- * Reading what a program says of how its servers are to end.
+ * Reading the options of how a server ends.
  *
  * @module
  */
@@ -8,36 +8,30 @@ import { describeValue, quote } from "../core/errors.ts";
 import { builtin, processGlobal } from "../runtime/builtin.ts";
 import type { DrainOptions } from "../core/types.ts";
 
-/** The options, with what they are by default. */
-export type DrainSettings =
-  & Required<Pick<DrainOptions, "signals" | "timeout">>
-  & Pick<DrainOptions, "idleTimeout" | "webSockets">;
-
 /** Below the 90 seconds that systemd waits before it kills. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
- * Checks options, and fills in what is missing.
+ * Checks options, and fills in the defaults.
  *
- * @param options The options.
- * @param action What is being done, the beginning of an error's message.
- * @returns The settings.
  * @throws {TypeError | RangeError} If an option has another form.
  */
 export function readDrainOptions(
   options: DrainOptions | undefined,
   action: string,
-): DrainSettings {
-  const given: unknown = options ?? {};
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+):
+  & Required<Pick<DrainOptions, "signals" | "timeout">>
+  & Pick<DrainOptions, "idleTimeout" | "webSockets"> {
+  const actual: unknown = options ?? {};
+  if (typeof actual !== "object" || actual === null || Array.isArray(actual)) {
     throw new TypeError(
       `${action}: expected the option drain to be an object, found ` +
-        describeValue(given),
+        describeValue(actual),
     );
   }
   const { signals = [], timeout = DEFAULT_TIMEOUT_MS, idleTimeout } =
-    given as DrainOptions;
-  const { webSockets } = given as DrainOptions;
+    actual as DrainOptions;
+  const { webSockets } = actual as DrainOptions;
   if (!Array.isArray(signals)) {
     throw new TypeError(
       `${action}: expected drain.signals to be an array such as ["SIGTERM"], ` +
@@ -85,7 +79,7 @@ function checkSignal(signal: unknown, action: string): void {
   }
 }
 
-/** Deno refuses some, and would do so when the sockets are in use already. */
+/** Deno refuses some, and would do so only when the sockets are in use. */
 function canBeHandled(signal: string): boolean {
   const ignore = () => {};
   try {

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { ClosableWebSocket } from "../core/types.ts";
+import type { ClosableWebSocket, DrainOptions } from "../core/types.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { drain } from "./drain.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
-import type { DrainSettings } from "./options.ts";
+import type { readDrainOptions } from "./options.ts";
 
 /** The servers of this process that serve, and have not begun to end. */
 export const runningServers: Set<ServerLifetime> = new Set();
@@ -19,13 +19,16 @@ export const drainingServers: Set<ServerLifetime> = new Set();
 /** The lifetime of one server. */
 export class ServerLifetime {
   readonly server: GracefulServer;
-  readonly #settings: DrainSettings;
+  readonly #settings: ReturnType<typeof readDrainOptions>;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #onSignal: () => void;
   #isDraining = false;
   #hasEnded = false;
 
-  constructor(server: GracefulServer, settings: DrainSettings) {
+  constructor(
+    server: GracefulServer,
+    settings: ReturnType<typeof readDrainOptions>,
+  ) {
     this.server = server;
     this.#settings = settings;
     this.#onSignal = () => void this.drain();
@@ -54,7 +57,7 @@ export class ServerLifetime {
    * @param options Settings that differ from those at the start.
    */
   drain(
-    options: Partial<Pick<DrainSettings, "timeout" | "webSockets">> = {},
+    options: Pick<DrainOptions, "timeout" | "webSockets"> = {},
   ): Promise<void> {
     if (!this.#isDraining && !this.#hasEnded) {
       const { timeout = this.#settings.timeout } = options;

@@ -11,7 +11,7 @@ import type {
 import type { DescriptorInfo, Inspector } from "../../core/info.ts";
 import type { TcpAcceptQueue } from "../../ffi/libc.ts";
 import type { MissingLibc } from "../../runtime/platform.ts";
-import type { RuntimeName } from "../../runtime/versions.ts";
+import type { RuntimeName } from "../../core/types.ts";
 import type { Use } from "../shared/use.ts";
 
 /** The inspected process and its sources; injected for tests. */

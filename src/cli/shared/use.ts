@@ -8,11 +8,8 @@
 import type { DescriptorInfo, SocketInfo } from "../../core/info.ts";
 import { isFileInfo } from "../../core/info.ts";
 import type { UsableKind } from "../../core/kinds.ts";
-import {
-  NATIVE_VERSIONS,
-  PORTABLE_VERSIONS,
-  type RuntimeName,
-} from "../../runtime/versions.ts";
+import type { RuntimeName } from "../../core/types.ts";
+import { NATIVE_VERSIONS, PORTABLE_VERSIONS } from "../../runtime/versions.ts";
 
 /** Runtimes in the order of the output. */
 export const RUNTIMES: readonly RuntimeName[] = ["deno", "bun", "node"];

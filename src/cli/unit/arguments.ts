@@ -8,7 +8,7 @@
 import path from "node:path";
 import { quote } from "../../core/errors.ts";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
-import type { RuntimeName } from "../../runtime/versions.ts";
+import type { RuntimeName } from "../../core/types.ts";
 import type { ShellContext } from "../shared/disk.ts";
 import { UsageError } from "../shared/verb.ts";
 import { launcherError } from "./launchers.ts";

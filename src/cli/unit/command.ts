@@ -7,7 +7,7 @@
 
 import path from "node:path";
 import { quote } from "../../core/errors.ts";
-import type { RuntimeName } from "../../runtime/versions.ts";
+import type { RuntimeName } from "../../core/types.ts";
 import { findProgram, type ShellContext } from "../shared/disk.ts";
 import { UsageError } from "../shared/verb.ts";
 import { completeArguments } from "./arguments.ts";

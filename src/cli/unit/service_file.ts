@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RuntimeName } from "../../runtime/versions.ts";
+import type { RuntimeName } from "../../core/types.ts";
 import {
   commandLine,
   environmentWord,

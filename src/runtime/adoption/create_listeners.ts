@@ -10,14 +10,14 @@ import type { Descriptor } from "../../core/descriptor.ts";
 import { ActivationError } from "../../core/errors.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
 import { describeInfo, type UsableKind } from "../../core/kinds.ts";
-import type { Fallback } from "../../core/types.ts";
+import type { Fallback, Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
 import { requireKind } from "../checks.ts";
 import { trackClosing } from "../closing_listeners.ts";
 import { describeFallback, listenError } from "../errors.ts";
 import { parkedListeners } from "../parked.ts";
-import type { ListenSource, Placeholder, Platform } from "../platform.ts";
+import type { ListenSource, Platform } from "../platform.ts";
 import { ListenSockets } from "./listen_sockets.ts";
 import { type ReservedPlaceholder, reservePlaceholder } from "./placeholder.ts";
 
@@ -32,12 +32,6 @@ export interface ListenerFactory<T, Created = T> {
   create(bindTo: Placeholder, inherited: Address | undefined): Created;
   /** Closes a listener at once; a promise is awaited before the error is seen. */
   close(listener: T): unknown;
-}
-
-/** Listeners in the order of their source, and their sockets. */
-export interface CreatedListeners<T> {
-  readonly listeners: T[];
-  readonly sockets: ListenSockets;
 }
 
 /** A listener on a placeholder whose place an inherited socket is to take. */
@@ -63,7 +57,7 @@ export function createListeners<T>(
   kind: UsableKind,
   factory: ListenerFactory<T>,
   action: string,
-): CreatedListeners<T> {
+): { listeners: T[]; sockets: ListenSockets } {
   if (source.kind === "fallback") {
     try {
       const bindTo = toPlaceholder(source.address, kind);

@@ -5,10 +5,10 @@
  * @module
  */
 
+import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
 import { builtin } from "../builtin.ts";
-import type { Placeholder } from "../platform.ts";
 
 /** A placeholder, and how its socket is found and its files are removed. */
 export interface ReservedPlaceholder {

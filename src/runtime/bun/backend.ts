@@ -11,14 +11,9 @@ import type { Backend, ConnectionListener } from "../backend.ts";
 import { guard, LazyInfo } from "../http/fetch_handler.ts";
 import { inetAddress } from "../socket_address.ts";
 import { boundAddress, type BunSocket, BunStreams } from "./connection.ts";
-import { type BunAddress, bunFunctions } from "./functions.ts";
+import { bunFunctions, type BunServer } from "./functions.ts";
 import { createBunListener } from "./listeners.ts";
 import { BunServers } from "./server.ts";
-
-/** What the handler of `Bun.serve` is given beside the request. */
-interface RequestServer {
-  requestIP(request: Request): BunAddress | null;
-}
 
 /** `Bun.serve` and `Bun.listen`. */
 export const bunBackend: Backend = {
@@ -29,14 +24,14 @@ export const bunBackend: Backend = {
     // handler that takes it. Bun forgets it with the response.
     const toInfo = handler.length > 1
       ? readBunInfo
-      : (request: Request, server: RequestServer) =>
+      : (request: Request, server: BunServer) =>
         new LazyInfo(() => readBunInfo(request, server));
     const options = {
       // As on the other runtimes: no limits and no error page of Bun's own.
       development: false,
       idleTimeout: 0,
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-      fetch: (request: Request, server: RequestServer) =>
+      fetch: (request: Request, server: BunServer) =>
         answer(request, toInfo(request, server)),
       // Answers what Bun itself rejects in a response.
       error: answerError,
@@ -45,14 +40,14 @@ export const bunBackend: Backend = {
   },
   listen(platform, source, action) {
     const functions = bunFunctions();
-    const accepted: AcceptedSockets[] = [];
+    const accepted: ReturnType<typeof acceptSockets>[] = [];
     const { listeners, sockets } = createListeners(
       platform,
       source,
       "stream-listener",
       {
         create(bindTo, inherited) {
-          const own = new AcceptedSockets(inherited);
+          const own = acceptSockets(inherited);
           accepted.push(own);
           return createBunListener(functions, bindTo, inherited, {
             allowHalfOpen: true,
@@ -66,8 +61,8 @@ export const bunBackend: Backend = {
     return listeners.map((listener, index): ConnectionListener => ({
       address: source.kind === "inherited"
         ? sockets.addresses[index]
-        : boundAddress(listener as object, source.address),
-      attach: (onConnection) => accepted[index]!.attach(onConnection),
+        : boundAddress(listener, source.address),
+      attach: accepted[index]!.attach,
       close: () => listener.stop(),
       hasConnections: () => sockets.mayHaveConnections(),
       ref: () => listener.ref(),
@@ -76,43 +71,39 @@ export const bunBackend: Backend = {
   },
 };
 
-function readBunInfo(request: Request, server: RequestServer): ServeInfo {
+function readBunInfo(request: Request, server: BunServer): ServeInfo {
   const client = server.requestIP(request);
   return { remoteAddress: inetAddress(client?.address, client?.port) };
 }
 
-/** A socket with the streams that were created for it. */
-type AcceptedSocket = BunSocket & { data: BunStreams };
-
-/** The sockets that a listener accepts. */
-class AcceptedSockets {
-  readonly #local: Address | undefined;
-  readonly #waiting: Connection[] = [];
-  #onConnection: ((connection: Connection) => void) | undefined;
-
-  constructor(local: Address | undefined) {
-    this.#local = local;
-  }
-
-  attach(onConnection: (connection: Connection) => void): void {
-    this.#onConnection = onConnection;
-    for (const connection of this.#waiting.splice(0)) onConnection(connection);
-  }
-
-  readonly handlers: object = {
-    open: (socket: AcceptedSocket) => {
-      socket.data = new BunStreams();
-      const connection = socket.data.open(socket, this.#local);
-      if (this.#onConnection === undefined) this.#waiting.push(connection);
-      else this.#onConnection(connection);
+/** Collects the sockets of a listener until a function takes them. */
+function acceptSockets(local: Address | undefined): {
+  readonly handlers: object;
+  readonly attach: ConnectionListener["attach"];
+} {
+  const waiting: Connection[] = [];
+  let onConnection = (connection: Connection): void => {
+    waiting.push(connection);
+  };
+  const handlersOf = ({ data }: BunSocket) => data!.handlers;
+  return {
+    attach(take) {
+      onConnection = take;
+      for (const connection of waiting.splice(0)) take(connection);
     },
-    data: (socket: AcceptedSocket, data: Uint8Array) =>
-      socket.data.handlers.data(socket, data),
-    drain: (socket: AcceptedSocket) => socket.data.handlers.drain(socket),
-    end: (socket: AcceptedSocket) => socket.data.handlers.end(socket),
-    error: (socket: AcceptedSocket, error: Error) =>
-      socket.data.handlers.error(socket, error),
-    close: (socket: AcceptedSocket, error?: Error) =>
-      socket.data.handlers.close(socket, error),
+    handlers: {
+      open(socket: BunSocket) {
+        socket.data = new BunStreams();
+        onConnection(socket.data.open(socket, local));
+      },
+      data: (socket: BunSocket, data: Uint8Array) =>
+        handlersOf(socket).data(socket, data),
+      drain: (socket: BunSocket) => handlersOf(socket).drain(socket),
+      end: (socket: BunSocket) => handlersOf(socket).end(socket),
+      error: (socket: BunSocket, error: Error) =>
+        handlersOf(socket).error(socket, error),
+      close: (socket: BunSocket, error?: Error) =>
+        handlersOf(socket).close(socket, error),
+    },
   };
 }

@@ -12,6 +12,8 @@ import { inetAddress } from "../socket_address.ts";
 
 /** What this library uses of a socket of Bun. */
 export interface BunSocket {
+  /** The streams of an accepted socket. */
+  data?: BunStreams;
   readonly localAddress?: string;
   readonly localPort?: number;
   readonly remoteAddress?: string;
@@ -22,15 +24,6 @@ export interface BunSocket {
   terminate(): void;
   pause(): void;
   resume(): void;
-}
-
-/** The callbacks of a socket. */
-export interface BunSocketHandlers {
-  data(socket: BunSocket, data: Uint8Array): void;
-  drain(socket: BunSocket): void;
-  end(socket: BunSocket): void;
-  error(socket: BunSocket, error: Error): void;
-  close(socket: BunSocket, error?: Error): void;
 }
 
 /** The two streams of one socket. */
@@ -58,7 +51,13 @@ export class BunStreams {
   }
 
   /** The callbacks of the socket. */
-  readonly handlers: BunSocketHandlers = {
+  readonly handlers: {
+    data(socket: BunSocket, data: Uint8Array): void;
+    drain(socket: BunSocket): void;
+    end(socket: BunSocket): void;
+    error(socket: BunSocket, error: Error): void;
+    close(socket: BunSocket, error?: Error): void;
+  } = {
     data: (socket, data) => {
       if (this.#inputEnded) return;
       // Bun uses the memory again for what comes next.

@@ -5,15 +5,7 @@
  * @module
  */
 
-/** An address in Bun's form. */
-export interface BunAddress {
-  /** The numeric address. */
-  readonly address: string;
-  /** Its family. */
-  readonly family: "IPv4" | "IPv6";
-  /** The port. */
-  readonly port: number;
-}
+import type { BunSocket, BunStreams } from "./connection.ts";
 
 /** A server of `Bun.serve`. */
 export interface BunServer {
@@ -22,7 +14,7 @@ export interface BunServer {
   /** Its port; `undefined` for a Unix socket. */
   readonly port?: number | undefined;
   /** Its address; a path for a Unix socket. */
-  readonly address?: BunAddress | string | null | undefined;
+  readonly address?: ReturnType<BunServer["requestIP"]> | string | undefined;
   /** Number of requests without a complete response. */
   readonly pendingRequests: number;
   /** Number of open WebSockets. */
@@ -38,7 +30,9 @@ export interface BunServer {
   /** Lets the process end. */
   unref(): void;
   /** The client's address. */
-  requestIP(request: Request): BunAddress | null;
+  requestIP(
+    request: Request,
+  ): { address: string; family: "IPv4" | "IPv6"; port: number } | null;
   /** Upgrades a request to a WebSocket. */
   upgrade(request: Request, options?: object): boolean;
   /** Sets the time in seconds that a request may be idle. */
@@ -52,48 +46,39 @@ export interface BunServer {
 }
 
 /** A listener of `Bun.listen`. */
-export interface BunListener {
+export interface BunListener
+  extends Pick<BunServer, "hostname" | "port" | "reload" | "ref" | "unref"> {
   /** Stops accepting, and closes connections at once if asked to. */
   stop(closeActiveConnections?: boolean): void;
-  /** Takes other handlers. */
-  reload(options: object): unknown;
-  /** Keeps the process alive. */
-  ref(): void;
-  /** Lets the process end. */
-  unref(): void;
-}
-
-/** A socket of `Bun.udpSocket`. */
-export interface BunUdpSocket {
-  /** Closes it. */
-  close(): void;
-}
-
-/** Options that Bun knows. */
-export interface BunOptions {
-  /** An option. */
-  readonly [name: string]: unknown;
 }
 
 /** The functions of the global `Bun` that create servers and sockets. */
 export interface BunFunctions {
   /** `Bun.serve` */
-  serve(options: BunOptions): BunServer;
+  serve(options: Record<string, unknown>): BunServer;
   /** `Bun.listen` */
-  listen(options: BunOptions): BunListener;
+  listen(options: Record<string, unknown>): BunListener;
+  /** `Bun.version` */
+  readonly version: string;
+  /** `Bun.connect` of a descriptor */
+  connect(options: {
+    fd: number;
+    allowHalfOpen: boolean;
+    socket: BunStreams["handlers"];
+  }): Promise<BunSocket>;
   /** `Bun.udpSocket` */
-  udpSocket(options: BunOptions): Promise<BunUdpSocket>;
+  udpSocket(options: Record<string, unknown>): Promise<{ close(): void }>;
 }
 
-let functions: BunFunctions | undefined;
+let originals: Omit<BunFunctions, "version" | "connect"> | undefined;
 
 /**
  * Bun's functions as they were at the first call, so that they stay the
  * originals where a program's global ones are replaced.
  */
-export function bunFunctions(): BunFunctions {
-  if (functions !== undefined) return functions;
+export function bunFunctions(): Omit<BunFunctions, "version" | "connect"> {
+  if (originals !== undefined) return originals;
   const { Bun } = globalThis as unknown as { Bun: BunFunctions };
   const { serve, listen, udpSocket } = Bun;
-  return functions = { serve, listen, udpSocket };
+  return originals = { serve, listen, udpSocket };
 }

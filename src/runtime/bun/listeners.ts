@@ -6,18 +6,13 @@
  * @module
  */
 
+import type { Placeholder } from "../../core/types.ts";
 import { type Address, formatAddress } from "../../core/address.ts";
-import type { Placeholder } from "../platform.ts";
-import type {
-  BunAddress,
-  BunFunctions,
-  BunListener,
-  BunUdpSocket,
-} from "./functions.ts";
+import type { BunFunctions, BunListener, BunServer } from "./functions.ts";
 
 /** Creates a listener of `Bun.listen`. */
 export function createBunListener(
-  { listen }: BunFunctions,
+  { listen }: Pick<BunFunctions, "listen">,
   bindTo: Placeholder,
   inherited: Address | undefined,
   options: object,
@@ -29,11 +24,11 @@ export function createBunListener(
 
 /** Creates a socket of `Bun.udpSocket`. */
 export async function createUdpSocket(
-  { udpSocket }: BunFunctions,
+  { udpSocket }: Pick<BunFunctions, "udpSocket">,
   bindTo: Placeholder,
   inherited: Address | undefined,
   options: object,
-): Promise<BunUdpSocket> {
+): Promise<{ close(): void }> {
   const socket = await udpSocket({ ...options, ...toBunOptions(bindTo) });
   if (inherited !== undefined) {
     override(socket, {
@@ -59,8 +54,10 @@ export function shownAddress(address: Address): object {
 }
 
 /** An address as Bun has it. */
-export function toBunAddress(address: Address): BunAddress | undefined {
-  if (address.kind !== "ipv4" && address.kind !== "ipv6") return undefined;
+export function toBunAddress(
+  address: Address,
+): ReturnType<BunServer["requestIP"]> {
+  if (address.kind !== "ipv4" && address.kind !== "ipv6") return null;
   const { kind, hostname, port } = address;
   return {
     address: hostname,

@@ -9,16 +9,6 @@ import type { ClosableWebSocket } from "../../core/types.ts";
 import { closeConnectionAfter } from "../http/close_connection.ts";
 import type { RequestTracker } from "../http/request_tracker.ts";
 
-/** The options that are changed. */
-interface TrackedOptions {
-  readonly fetch?: unknown;
-  readonly error?: unknown;
-  readonly routes?: unknown;
-  /** Routes by their old name. */
-  readonly static?: unknown;
-  readonly websocket?: unknown;
-}
-
 type BunHandler = (this: unknown, ...args: unknown[]) => unknown;
 
 /** Tracks the requests and WebSockets of the handlers in options. */
@@ -27,7 +17,7 @@ export class OptionsTracker {
   readonly webSockets: Set<ClosableWebSocket> = new Set();
   readonly #tracker: RequestTracker;
   /** The options that Bun has in effect. */
-  #current: TrackedOptions = {};
+  #current: Record<string, unknown> = {};
   /** Constant responses and files among the routes, marked as the last. */
   #lastResponses: ReadonlyMap<unknown, Response> = new Map();
 
@@ -36,13 +26,13 @@ export class OptionsTracker {
   }
 
   /** Returns the options to give to Bun for those of the program. */
-  track(options: TrackedOptions & object): object {
+  track(options: object): object {
     this.#remember(options);
-    return this.#tracked(options, (response) => response);
+    return this.#tracked({ ...options }, (response) => response);
   }
 
   /** Remembers what Bun has in effect after it was given options. */
-  #remember(options: TrackedOptions & object): void {
+  #remember(options: object): void {
     const defined = Object.entries(options)
       .filter(([, value]) => value !== undefined);
     const hasRoutes = defined.some(([name]) => isRoutesName(name));
@@ -84,7 +74,7 @@ export class OptionsTracker {
   }
 
   #tracked(
-    options: TrackedOptions,
+    options: Record<string, unknown>,
     toRoute: (response: unknown) => unknown,
   ): object {
     const { fetch, error, websocket } = options;

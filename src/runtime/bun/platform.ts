@@ -12,20 +12,12 @@ import { bunLibc, NO_LIBC } from "../open_libc.ts";
 import type { Platform } from "../platform.ts";
 import { processMembers } from "../process_members.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
-import type { BunSocket, BunSocketHandlers } from "./connection.ts";
-
-/** What this platform uses of the global `Bun`. */
-export interface BunGlobal {
-  readonly version: string;
-  connect(options: {
-    fd: number;
-    allowHalfOpen: boolean;
-    socket: BunSocketHandlers;
-  }): Promise<BunSocket>;
-}
+import type { BunFunctions } from "./functions.ts";
 
 /** Creates the platform for Bun. */
-export function bunPlatform(bun: BunGlobal): Platform {
+export function bunPlatform(
+  bun: Pick<BunFunctions, "version" | "connect">,
+): Platform {
   const libc = once(bunLibc);
   return {
     ...processMembers(libc, inspectorWith(libc)),
@@ -59,7 +51,10 @@ function pauseSocket(request: http.IncomingMessage): void {
 }
 
 /** Takes over a connected stream socket through `Bun.connect`. */
-async function connectBun(bun: BunGlobal, fd: number): Promise<Connection> {
+async function connectBun(
+  bun: Pick<BunFunctions, "connect">,
+  fd: number,
+): Promise<Connection> {
   const { BunStreams } = await import("./connection.ts");
   const streams = new BunStreams();
   try {

@@ -5,13 +5,13 @@
  */
 
 import { type Address, formatAddress } from "../../core/address.ts";
-import type { ClosableWebSocket } from "../../core/types.ts";
+import type { ClosableWebSocket, Placeholder } from "../../core/types.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { RequestTracker } from "../http/request_tracker.ts";
-import type { ListenSource, Placeholder, Platform } from "../platform.ts";
+import type { ListenSource, Platform } from "../platform.ts";
 import { boundAddress } from "./connection.ts";
 import { bunFunctions, type BunServer } from "./functions.ts";
 import {
@@ -22,22 +22,11 @@ import {
 } from "./listeners.ts";
 import { OptionsTracker } from "./options.ts";
 
-/** The methods of a server of Bun that later mean all servers. */
-type OwnMethods = Omit<
-  BunServer,
-  | "hostname"
-  | "port"
-  | "address"
-  | "pendingRequests"
-  | "pendingWebSockets"
-  | "protocol"
->;
-
 /** Bun's own servers as one. */
 export class BunServers extends NativeServer {
   readonly addresses: readonly (Address | undefined)[];
   readonly #servers: readonly [BunServer, ...BunServer[]];
-  readonly #own: readonly OwnMethods[];
+  readonly #own: readonly ReturnType<typeof ownMethods>[];
   readonly #options: OptionsTracker;
 
   /** Creates the servers, all or none, with options of `Bun.serve`. */
@@ -151,7 +140,7 @@ export class BunServers extends NativeServer {
     // A handler is given the server that has the request, which may be any.
     for (const server of this.#servers) override(server, ending);
     if (own.length === 1) return first;
-    const ofRequests: Pick<OwnMethods, "requestIP" | "upgrade" | "timeout"> = {
+    const ofRequests: Pick<BunServer, "requestIP" | "upgrade" | "timeout"> = {
       requestIP(request) {
         for (const each of own) {
           const address = ifOwnRequest(() => each.requestIP(request));
@@ -222,7 +211,8 @@ function ifOwnRequest<T>(call: () => T): T | undefined {
   }
 }
 
-function ownMethods(server: BunServer): OwnMethods {
+/** The methods of a server, before they mean all servers. */
+function ownMethods(server: BunServer) {
   return {
     stop: server.stop.bind(server),
     reload: server.reload.bind(server),

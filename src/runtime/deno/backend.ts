@@ -23,13 +23,13 @@ export const denoBackend: Backend = {
     // handler that takes it. Deno forgets it with the response.
     const toInfo = handler.length > 1
       ? readDenoInfo
-      : (info: InetInfo) => new LazyInfo(() => readDenoInfo(info));
+      : (info: Deno.ServeHandlerInfo) => new LazyInfo(() => readDenoInfo(info));
     return DenoServer.create(
       platform,
       source,
       // Answers what Deno itself rejects in a response.
       { onError: answerError },
-      (request, info) => answer(request, toInfo(info as InetInfo)),
+      (request, info) => answer(request, toInfo(info)),
       (request, _info) => {
         const named = withHost(request);
         return typeof named === "number"
@@ -65,10 +65,9 @@ export const denoBackend: Backend = {
 
 const NO_ADDRESS: ServeInfo = { remoteAddress: undefined };
 
-type InetInfo = Deno.ServeHandlerInfo<Deno.NetAddr>;
-
-function readDenoInfo({ remoteAddr }: InetInfo): ServeInfo {
-  return { remoteAddress: inetAddress(remoteAddr.hostname, remoteAddr.port) };
+function readDenoInfo({ remoteAddr }: Deno.ServeHandlerInfo): ServeInfo {
+  const { hostname, port } = remoteAddr as Deno.NetAddr;
+  return { remoteAddress: inetAddress(hostname, port) };
 }
 
 /**

@@ -5,8 +5,8 @@
  * @module
  */
 
+import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
-import type { Placeholder } from "../platform.ts";
 import type { DatagramConn, DenoFunctions } from "./functions.ts";
 
 /** Creates a listener of `Deno.listen`. */

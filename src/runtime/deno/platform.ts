@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Placeholder } from "../../core/types.ts";
 import type * as net from "node:net";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { ActivationError } from "../../core/errors.ts";
@@ -19,15 +20,9 @@ import {
 } from "../descriptors.ts";
 import { isPermissionError } from "../errors.ts";
 import { denoLibc, NO_LIBC } from "../open_libc.ts";
-import type { MissingLibc, Placeholder, Platform } from "../platform.ts";
+import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
-
-/** A permission of Deno that this platform queries. */
-type DenoPermission =
-  | { readonly name: "ffi" }
-  | { readonly name: "net"; readonly host: string }
-  | { readonly name: "read" | "write"; readonly path: string };
 
 /** What this platform uses of the global `Deno`. */
 export interface DenoGlobal extends DenoFfi {
@@ -36,11 +31,7 @@ export interface DenoGlobal extends DenoFfi {
     get(name: string): string | undefined;
     delete(name: string): void;
   };
-  readonly permissions: {
-    querySync(
-      descriptor: DenoPermission,
-    ): { readonly state: "granted" | "denied" | "prompt" };
-  };
+  readonly permissions: Pick<Deno.Permissions, "querySync">;
 }
 
 /** Creates the platform for Deno. */
@@ -106,12 +97,15 @@ const NO_FFI: MissingLibc = {
 };
 
 /** Only queries, so that the user isn't prompted for an optional permission. */
-function isGranted(deno: DenoGlobal, permission: DenoPermission): boolean {
+function isGranted(
+  deno: DenoGlobal,
+  permission: Deno.PermissionDescriptor,
+): boolean {
   return deno.permissions.querySync(permission).state === "granted";
 }
 
 /** The permissions that a listener on a placeholder needs. */
-function permissionsFor(placeholder: Placeholder): DenoPermission[] {
+function permissionsFor(placeholder: Placeholder): Deno.PermissionDescriptor[] {
   if (placeholder.kind !== "unix") {
     return [{ name: "net", host: placeholder.hostname }];
   }
@@ -193,16 +187,12 @@ const keptHandles: unknown[] = [];
  * can't listen on, and with it a descriptor that can still be claimed.
  */
 function keepDescriptorOnListenError(server: net.Server): void {
-  interface Handle {
-    close(): void;
-    listen(backlog: number): number;
-  }
-  let current: Handle | null = null;
+  let current: { close(): void; listen(backlog: number): number } | null = null;
   Object.defineProperty(server, "_handle", {
     configurable: true,
     enumerable: true,
     get: () => current,
-    set(handle: Handle | null) {
+    set(handle: typeof current) {
       current = handle;
       if (handle === null) return;
       const { listen } = handle;

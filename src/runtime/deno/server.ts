@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
@@ -11,7 +12,7 @@ import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
 import { RequestTracker } from "../http/request_tracker.ts";
-import type { ListenSource, Placeholder, Platform } from "../platform.ts";
+import type { ListenSource, Platform } from "../platform.ts";
 import { fromDenoAddr } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
 import { refAll, showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
@@ -20,17 +21,6 @@ import { refAll, showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
 export type DenoServeOptions =
   & Omit<Deno.ServeTcpOptions, keyof Deno.NetAddr | "reusePort" | "tcpBacklog">
   & Partial<Deno.TlsCertifiedKeyPem>;
-
-type DenoHandler = Deno.ServeHandler<Deno.Addr>;
-
-/** A server of `Deno.serve` on one socket. */
-interface SocketServer {
-  readonly server: Deno.HttpServer;
-  /** Its own graceful shutdown. */
-  readonly shutdown: () => Promise<void>;
-  /** Ends it at once; Deno throws after `shutdown()`. */
-  readonly abort: () => void;
-}
 
 /** Ticks that new requests may delay the end. */
 const MAX_ANSWER_TICKS = 500;
@@ -44,7 +34,7 @@ export class DenoServer extends NativeServer {
   readonly ended: Promise<unknown>;
   readonly ref: () => void;
   readonly unref: () => void;
-  readonly #socketServers: readonly SocketServer[];
+  readonly #socketServers: readonly ReturnType<typeof serveOn>[];
   #isEnding = false;
 
   /**
@@ -56,8 +46,8 @@ export class DenoServer extends NativeServer {
     platform: Platform,
     source: ListenSource,
     options: DenoServeOptions,
-    handler: DenoHandler,
-    unixHandler: DenoHandler,
+    handler: Deno.ServeHandler<Deno.Addr>,
+    unixHandler: Deno.ServeHandler<Deno.Addr>,
     action: string,
   ): DenoServer {
     const tracker = new RequestTracker();
@@ -87,7 +77,7 @@ export class DenoServer extends NativeServer {
   }
 
   private constructor(
-    socketServers: readonly SocketServer[],
+    socketServers: readonly ReturnType<typeof serveOn>[],
     sockets: ListenSockets,
     tracker: RequestTracker,
   ) {
@@ -143,8 +133,8 @@ function serveOn(
   bindTo: Placeholder,
   inherited: Address | undefined,
   options: DenoServeOptions,
-  handler: DenoHandler,
-): SocketServer {
+  handler: Deno.ServeHandler<Deno.Addr>,
+) {
   const controller = new AbortController();
   const isUnix = inherited !== undefined && bindTo.kind === "unix";
   const server = denoFunctions().serve({
@@ -156,13 +146,18 @@ function serveOn(
   if (inherited !== undefined) showAddr(server, toDenoAddr(inherited));
   return {
     server: server as Deno.HttpServer,
+    /** Its own graceful shutdown. */
     shutdown: server.shutdown.bind(server),
+    /** Ends it at once; Deno throws after `shutdown()`. */
     abort: () => controller.abort(),
   };
 }
 
 /** Deno reports the path of a Unix listener as the address of its clients. */
-function withPath(handler: DenoHandler, inherited: Address): DenoHandler {
+function withPath(
+  handler: Deno.ServeHandler<Deno.Addr>,
+  inherited: Address,
+): Deno.ServeHandler<Deno.Addr> {
   const remoteAddr = toDenoAddr(inherited);
   return (request, info) =>
     handler(request, { remoteAddr, completed: info.completed });
@@ -173,9 +168,9 @@ function withPath(handler: DenoHandler, inherited: Address): DenoHandler {
  * handler, because Deno creates no more than these, and is faster with fewer.
  */
 function trackHandler(
-  handler: DenoHandler,
+  handler: Deno.ServeHandler<Deno.Addr>,
   tracker: RequestTracker,
-): DenoHandler {
+): Deno.ServeHandler<Deno.Addr> {
   const call = handler as (
     ...args: unknown[]
   ) => Response | Promise<Response>;
@@ -203,9 +198,9 @@ function trackHandler(
  * HTTP/2: on that, Deno's `shutdown()` cancels responses that are being sent.
  */
 function trackSending(
-  handler: DenoHandler,
+  handler: Deno.ServeHandler<Deno.Addr>,
   tracker: RequestTracker,
-): DenoHandler {
+): Deno.ServeHandler<Deno.Addr> {
   return (request, info) => {
     tracker.total++;
     tracker.awaitSent(info.completed);

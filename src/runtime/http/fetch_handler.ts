@@ -36,17 +36,9 @@ export class LazyInfo implements ServeInfo {
   }
 }
 
-/** A fetch handler and its error handler, neither of which throws. */
-export interface GuardedHandler {
-  readonly answer: (
-    request: Request,
-    info: ServeInfo,
-  ) => Response | Promise<Response>;
-  readonly answerError: (error: unknown) => Promise<Response>;
-}
-
 /**
- * Guards a handler. A response that it returns at once is returned at once.
+ * Guards a handler and its error handler, so that neither throws. A response
+ * that the handler returns at once is returned at once.
  *
  * @param isUsed Whether the body of a response can't be sent any more.
  */
@@ -54,42 +46,25 @@ export function guard(
   handler: ServeHandler,
   onError: ServeErrorHandler = defaultOnError,
   isUsed: (response: Response) => boolean = ({ bodyUsed }) => bodyUsed,
-): GuardedHandler {
-  const check = (
-    source: string,
-    action: () => string,
-    response: unknown,
-  ): Response => {
-    if (!(response instanceof Response)) {
-      throw new TypeError(
-        `${action()}: expected ${source} to return a Response, found ` +
-          typeof response,
-      );
-    }
-    if (isUsed(response)) {
-      throw new TypeError(
-        `${action()}: the body of the Response is used already`,
-      );
-    }
-    // Only Response.error() has the status 0.
-    if (response.status === 0) {
-      throw new TypeError(`${action()}: a Response.error() can't be sent`);
-    }
-    return response;
-  };
+): {
+  readonly answer: ServeHandler;
+  readonly answerError: (error: unknown) => Promise<Response>;
+} {
+  const checkResponse = (request: Request, response: unknown) =>
+    check(
+      response,
+      "the handler",
+      () => `Handling ${request.method} ${request.url}`,
+      isUsed,
+    );
   const answerError = async (error: unknown): Promise<Response> => {
     try {
-      return check("onError", () => "Answering an error", await onError(error));
+      const response = await onError(error);
+      return check(response, "onError", () => "Answering an error", isUsed);
     } catch (second) {
       return await defaultOnError(second);
     }
   };
-  const checkResponse = (request: Request, response: unknown) =>
-    check(
-      "the handler",
-      () => `Handling ${request.method} ${request.url}`,
-      response,
-    );
   return {
     answer(request, info) {
       const fail = (error: unknown) =>
@@ -114,6 +89,31 @@ export function guard(
     },
     answerError,
   };
+}
+
+/** Checks that a result is a response that can be sent. */
+function check(
+  response: unknown,
+  source: string,
+  action: () => string,
+  isUsed: (response: Response) => boolean,
+): Response {
+  if (!(response instanceof Response)) {
+    throw new TypeError(
+      `${action()}: expected ${source} to return a Response, found ` +
+        typeof response,
+    );
+  }
+  if (isUsed(response)) {
+    throw new TypeError(
+      `${action()}: the body of the Response is used already`,
+    );
+  }
+  // Only Response.error() has the status 0.
+  if (response.status === 0) {
+    throw new TypeError(`${action()}: a Response.error() can't be sent`);
+  }
+  return response;
 }
 
 /** Whether a value is to be awaited; fast for a `Response` and a `Promise`. */

@@ -14,22 +14,12 @@ import { builtin } from "../builtin.ts";
 import { requireUsable } from "../checks.ts";
 import { parkedListeners } from "../parked.ts";
 import type { ListenSource, Platform } from "../platform.ts";
-import { listenOn, placesOf, type SocketPlace } from "./listen.ts";
-
-/** Options of `net.createServer` for the sockets that it accepts. */
-export type SocketOptions = Pick<
-  net.ServerOpts,
-  | "allowHalfOpen"
-  | "noDelay"
-  | "keepAlive"
-  | "keepAliveInitialDelay"
-  | "pauseOnConnect"
->;
+import { listenOn, splitSource } from "./listen.ts";
 
 /** What `net.Server` keeps of the options that it was created with. */
 export function socketOptions(
-  server: net.Server & SocketOptions,
-): SocketOptions {
+  server: net.Server & net.ServerOpts,
+): net.ServerOpts {
   return {
     allowHalfOpen: server.allowHalfOpen ?? false,
     noDelay: server.noDelay,
@@ -57,16 +47,18 @@ export class Acceptor {
   }
 
   /**
-   * Begins to accept. Connections wait until {@linkcode Acceptor.attach} says
+   * Begins to accept on one socket. Connections wait until {@linkcode Acceptor.attach} says
    * where they go.
    */
   static async open(
     platform: Platform,
-    place: SocketPlace,
-    options: SocketOptions,
+    source: ListenSource,
+    options: net.ServerOpts,
     action: string,
   ): Promise<Acceptor> {
-    const descriptor = "descriptor" in place ? place.descriptor : undefined;
+    const descriptor = source.kind === "inherited"
+      ? source.descriptors[0]
+      : undefined;
     const parked = descriptor && parkedListeners.get(descriptor);
     if (parked instanceof Acceptor) {
       parkedListeners.delete(descriptor!);
@@ -75,12 +67,12 @@ export class Acceptor {
     }
     const server = builtin("node:net").createServer(options);
     const acceptor = new Acceptor(server, descriptor);
-    acceptor.#address = await listenOn(platform, server, place, action);
+    acceptor.#address = await listenOn(platform, server, source, action);
     return acceptor;
   }
 
   /** Begins again after parking, for a use with other options. */
-  #reuse(options: SocketOptions): void {
+  #reuse(options: net.ServerOpts): void {
     // `node:net` reads them for each connection that it accepts.
     Object.assign(this.#server, options);
     for (const socket of this.#waiting) {
@@ -153,19 +145,19 @@ function ignore(): void {}
 /**
  * Opens an acceptor for each of some sockets, or none.
  *
- * @param places Where to accept; by default on the whole source.
+ * @param sources The sockets to accept on; by default the whole source.
  */
 export async function openAcceptors(
   platform: Platform,
   source: ListenSource,
-  options: SocketOptions,
+  options: net.ServerOpts,
   action: string,
-  places: readonly SocketPlace[] = placesOf(source),
+  sources: readonly ListenSource[] = splitSource(source),
 ): Promise<Acceptor[]> {
   requireListeners(platform, source, action);
   // Each begins to listen before the first is awaited.
-  const opening = places.map((place) =>
-    Acceptor.open(platform, place, options, action)
+  const opening = sources.map((each) =>
+    Acceptor.open(platform, each, options, action)
   );
   const results = await Promise.allSettled(opening);
   const failed = results.find(({ status }) => status === "rejected");
@@ -202,7 +194,7 @@ export async function requireConnection(
   try {
     acceptor = await Acceptor.open(
       platform,
-      { descriptor, info },
+      { kind: "inherited", descriptors: [descriptor], infos: [info] },
       { allowHalfOpen: true },
       action,
     );

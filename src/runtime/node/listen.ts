@@ -6,9 +6,6 @@
 
 import type * as net from "node:net";
 import { type Address, sameAddress } from "../../core/address.ts";
-import type { Descriptor } from "../../core/descriptor.ts";
-import type { DescriptorInfo } from "../../core/info.ts";
-import type { Fallback } from "../../core/types.ts";
 import { addressMismatch, describeFallback, listenError } from "../errors.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { inetAddress } from "../socket_address.ts";
@@ -21,43 +18,45 @@ import { inetAddress } from "../socket_address.ts";
  */
 const BACKLOG = 65535;
 
-/** Where one server listens. */
-export type SocketPlace =
-  | { readonly descriptor: Descriptor; readonly info: DescriptorInfo }
-  | Fallback;
-
-/** The sockets of a source, one by one. */
-export function placesOf(
+/** Splits a source into those of one socket each. */
+export function splitSource(
   source: ListenSource,
-): readonly [SocketPlace, ...SocketPlace[]] {
-  if (source.kind === "fallback") return [source.address];
-  const [first, ...rest] = source.descriptors.map((descriptor, index) => ({
+): readonly [ListenSource, ...ListenSource[]] {
+  if (source.kind === "fallback") return [source];
+  const [first, ...rest] = source.descriptors.map((
     descriptor,
-    info: source.infos[index]!,
+    index,
+  ): ListenSource => ({
+    kind: "inherited",
+    descriptors: [descriptor],
+    infos: [source.infos[index]!],
   }));
   return [first!, ...rest];
 }
 
 /**
- * Makes a server listen, and checks that its address is the descriptor's.
+ * Makes a server listen on one socket, and checks that its address is the
+ * descriptor's.
  *
  * @returns The address, if it is known.
  */
 export async function listenOn(
   platform: Platform,
   server: net.Server,
-  place: SocketPlace,
+  source: ListenSource,
   action: string,
 ): Promise<Address | undefined> {
-  if (!("descriptor" in place)) {
-    const address = "path" in place
-      ? { path: nodePath(place.path) }
-      : { port: place.port, host: place.hostname };
-    const binding = `${action}: binding ${describeFallback(place)}`;
-    await settleListen(server, [address], binding);
+  if (source.kind === "fallback") {
+    const { address } = source;
+    const options = "path" in address
+      ? { path: nodePath(address.path) }
+      : { port: address.port, host: address.hostname };
+    const binding = `${action}: binding ${describeFallback(address)}`;
+    await settleListen(server, [options], binding);
     return serverAddress(server);
   }
-  const { descriptor, info: { address: expected } } = place;
+  const { descriptors: [descriptor], infos } = source;
+  const expected = infos[0]!.address;
   platform.keepDescriptorOnListenError?.(server);
   const listening = `${action}: listening on ${descriptor}`;
   await settleListen(server, [{ fd: descriptor.fd }, BACKLOG], listening);

@@ -17,9 +17,6 @@ import type { ListenSource, Platform } from "../platform.ts";
 import { HttpConnections } from "./http_connections.ts";
 import { ServerBinding } from "./server_binding.ts";
 
-/** The protocol of a server, as far as it matters here. */
-type Protocol = "http1" | "http2" | "other";
-
 /** Time that the `close` event may take after all connections are closed. */
 const CLOSE_EVENT_MS = 1000;
 
@@ -27,7 +24,8 @@ const CLOSE_EVENT_MS = 1000;
 export class NodeServer implements GracefulServer {
   readonly #server: net.Server;
   readonly #binding: ServerBinding;
-  readonly #protocol: Protocol;
+  /** As far as it matters here. */
+  readonly #protocol: "http1" | "http2" | "other";
   #addresses: readonly (Address | undefined)[] = [];
   #isInherited = false;
   /** All that are open. */
@@ -194,7 +192,7 @@ export class NodeServer implements GracefulServer {
   };
 }
 
-function protocolOf(server: net.Server): Protocol {
+function protocolOf(server: net.Server): "http1" | "http2" | "other" {
   // The classes of node:http2 are not public.
   if ("updateSettings" in server) return "http2";
   const { Server } = builtin("node:http");

@@ -12,7 +12,7 @@ import { builtin } from "../builtin.ts";
 import { parkedListeners } from "../parked.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
-import { listenOn, placesOf } from "./listen.ts";
+import { listenOn, splitSource } from "./listen.ts";
 
 /**
  * Binds a server that the program has created to several sockets.
@@ -72,9 +72,11 @@ export class ServerBinding {
     takesDescriptors: boolean,
     action: string,
   ): Promise<(Address | undefined)[]> {
-    const places = placesOf(source);
-    const [first, ...rest] = places;
-    const descriptor = "descriptor" in first ? first.descriptor : undefined;
+    const sources = splitSource(source);
+    const [first, ...rest] = sources;
+    const descriptor = first.kind === "inherited"
+      ? first.descriptors[0]
+      : undefined;
     // A parked listener holds its descriptor already.
     const hasOwnSocket = takesDescriptors &&
       !(descriptor && parkedListeners.has(descriptor));
@@ -84,7 +86,7 @@ export class ServerBinding {
       source,
       socketOptions(this.#server),
       action,
-      hasOwnSocket ? rest : places,
+      hasOwnSocket ? rest : sources,
     );
     const addresses = acceptors.map(({ address }) => address);
     if (hasOwnSocket) {
