@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import type { TestContext } from "node:test";
 import {
   entryFiles,
   reachable,
   specifiersOf,
 } from "../../scripts/npm_files.ts";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import { ROOT } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
+import { test } from "../harness/timed_test.ts";
 import {
   MANIFEST,
   NODE,
@@ -25,7 +27,7 @@ const CONFIG = JSON.parse(
 
 /** Unpacks the tarball; gives the text of every file. */
 async function unpack(t: TestContext): Promise<Map<string, string>> {
-  const folder = temporaryFolder(t);
+  const folder = temporaryDirectory(t);
   await succeed("tar", ["-xzf", TARBALL, "-C", folder], folder);
   const root = path.join(folder, "package");
   const files = fs.readdirSync(root, { recursive: true, withFileTypes: true })
@@ -121,7 +123,7 @@ test("the tarball is smaller than 100 KiB", () => {
 test("publint finds nothing", async (t) => {
   const cli = path.join(PACKAGE_TOOLS, "publint/src/cli.js");
   const args = [cli, "run", TARBALL, "--strict"];
-  const output = await succeed(NODE, args, temporaryFolder(t));
+  const output = await succeed(NODE, args, temporaryDirectory(t));
   assert.match(output, /All good!/);
 });
 
@@ -143,7 +145,7 @@ test("the types are not wrong", async (t) => {
     PACKAGE_TOOLS,
     "@arethetypeswrong/cli/dist/index.js",
   );
-  const folder = temporaryFolder(t);
+  const folder = temporaryDirectory(t);
   // Into a file: it ends before all is written into a pipe.
   const script = '"$0" "$@" --format json > analysis.json';
   const args = ["-c", script, NODE, cli, TARBALL];

@@ -6,20 +6,25 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import type { TestContext } from "node:test";
 import { entryFiles, reachable } from "../../scripts/npm_files.ts";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
 import {
-  MANIFEST,
-  npmProject,
-  run,
-  succeed,
+  DENO_PERMISSIONS,
+  forEachHost,
+  ROOT,
   type Tool,
   TOOLS,
-} from "./project.ts";
+} from "../harness/hosts.ts";
+import {
+  findProgram,
+  missingProgram,
+  temporaryDirectory,
+} from "../harness/machine_tools.ts";
+import { test } from "../harness/timed_test.ts";
+import { MANIFEST, npmProject, run, succeed } from "./project.ts";
 
-const HAS_STRACE = fs.existsSync("/usr/bin/strace");
-const SKIP = HAS_STRACE ? false : "strace is not installed";
+const STRACE = findProgram("strace");
+const skip = missingProgram("strace");
 
 const PROGRAMS = {
   empty: "",
@@ -36,7 +41,7 @@ async function traced(
   folder: string,
   script: string,
 ): Promise<Set<string>> {
-  const log = path.join(temporaryFolder(t), "log");
+  const log = path.join(temporaryDirectory(t), "log");
   const calls = "open,openat,openat2,connect,execve,readlink,readlinkat";
   const strace = [
     "-f",
@@ -51,12 +56,7 @@ async function traced(
     log,
   ];
   const flags = runtime === "deno"
-    ? [
-      "run",
-      "--no-lock",
-      "--no-prompt",
-      "--allow-env=LISTEN_PID,LISTEN_PIDFDID,LISTEN_FDS,LISTEN_FDNAMES",
-    ]
+    ? ["run", "--no-lock", ...DENO_PERMISSIONS]
     : [];
   // What a runtime keeps of modules that it has compiled is its own matter.
   const cache = path.join(folder, "cache");
@@ -67,7 +67,7 @@ async function traced(
     DENO_NO_UPDATE_CHECK: "1",
   };
   const args = [...strace, program, ...flags, script];
-  const { status, output } = await run("/usr/bin/strace", args, folder, env);
+  const { status, output } = await run(STRACE!, args, folder, env);
   assert.equal(status, 0, output);
   const found = new Set<string>();
   for (const line of fs.readFileSync(log, "utf8").split("\n")) {
@@ -151,10 +151,10 @@ function assertOpensOnly(
   }
 }
 
-for (const tool of TOOLS) {
+forEachHost(TOOLS, (tool) => {
   test(
     `${tool.label} opens the files of . when it imports it`,
-    { skip: SKIP },
+    { skip },
     async (t) => {
       const folder = await project(t);
       const { require: _, ...imported } = MANIFEST.exports["."]!;
@@ -166,12 +166,12 @@ for (const tool of TOOLS) {
       }
     },
   );
-}
+});
 
-for (const tool of TOOLS.filter(({ runtime }) => runtime === "node")) {
+forEachHost(TOOLS.filter(({ runtime }) => runtime === "node"), (tool) => {
   test(
     `${tool.label} opens the files of . when it requires it`,
-    { skip: SKIP },
+    { skip },
     async (t) => {
       const folder = await project(t);
       const entry = MANIFEST.exports["."]!;
@@ -180,7 +180,7 @@ for (const tool of TOOLS.filter(({ runtime }) => runtime === "node")) {
       assertOpensOnly(found, folder, wanted);
     },
   );
-}
+});
 
 test("what . leads to has nothing of other entry points", async (t) => {
   const folder = await project(t);

@@ -6,18 +6,17 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
-import {
-  parseSocketSpec,
-  withSockets,
-} from "../../src/cli/activator/activator.ts";
+import type { TestContext } from "node:test";
+import { request } from "../harness/client.ts";
 import {
   DENO_PERMISSIONS,
-  request,
+  forEachHost,
   ROOT,
-  start,
-  type Target,
-} from "../e2e/harness.ts";
+  TOOLS,
+} from "../harness/hosts.ts";
+import { startActivated } from "../harness/program.ts";
+import { bindSockets } from "../harness/sockets.ts";
+import { test } from "../harness/timed_test.ts";
 import {
   bunProject,
   copyConsumer,
@@ -27,7 +26,6 @@ import {
   npmProject,
   run,
   succeed,
-  TOOLS,
 } from "./project.ts";
 
 const NODES = TOOLS.filter(({ runtime }) => runtime === "node");
@@ -47,34 +45,28 @@ async function assertServes(
   { command, folder, env = {} }: Service,
   names: readonly string[],
 ): Promise<void> {
-  const specs = names.map((name) => parseSocketSpec(`${name}=tcp:127.0.0.1:0`));
+  const specs = names.map((name) => `${name}=tcp:127.0.0.1:0`);
   // The shell that starts it goes there first: descriptors are inherited so.
   const shell = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', folder];
-  const { program, ports } = await withSockets(specs, (sockets) => ({
-    program: start(t, [...shell, ...command], sockets, env),
+  const { program, ports } = await bindSockets(specs, (sockets) => ({
+    program: startActivated(t, [...shell, ...command], sockets, env),
     ports: sockets.map(({ port }) => port!),
   }));
-  for (const [at, port] of ports.entries()) {
-    const target: Target & { port: number } = { host: "127.0.0.1", port };
-    // If it fails, what the service wrote tells more.
-    const answer = request(target).catch(() => undefined);
-    const reply = await program.until("an answer", () => settled(answer));
+  for (const [index, port] of ports.entries()) {
+    const { status, body } = await program.whileRunning(
+      "an answer",
+      request({ host: "127.0.0.1", port }),
+    );
     assert.deepEqual(
-      { status: reply.status, body: reply.body },
-      { status: 200, body: `hello from ${names[at]}\n` },
+      { status, body },
+      { status: 200, body: `hello from ${names[index]}\n` },
     );
   }
   assert.equal(await program.terminate(), 0, program.stderr);
   assert.equal(program.stderr, "");
 }
 
-/** The value of a promise, or `undefined` as long as there is none. */
-async function settled<T>(promise: Promise<T>): Promise<T | undefined> {
-  const tick = new Promise<undefined>((resolve) => setTimeout(resolve, 5));
-  return await Promise.race([promise, tick]);
-}
-
-for (const node of NODES) {
+forEachHost(NODES, (node) => {
   test(`${node.label}: a service imports the installed package`, async (t) => {
     const folder = await npmProject(t, { files: ["service.mjs"] });
     const command = [node.path, "service.mjs"];
@@ -87,7 +79,7 @@ for (const node of NODES) {
     const command = [node.path, "service.cjs"];
     await assertServes(t, { command, folder }, ["neutral", "node"]);
   });
-}
+});
 
 test("a program that holds the package several times has one activation", async (t) => {
   const folder = await npmProject(t, { files: ["both.mjs"] });

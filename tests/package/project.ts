@@ -10,7 +10,8 @@ import path from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import { requireVariable, ROOT, type Tool, toolOf } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
 import { type Offered, startRegistry } from "./registry.ts";
 
 export const CONSUMERS: string = path.join(
@@ -18,29 +19,17 @@ export const CONSUMERS: string = path.join(
   "tests/package/consumers",
 );
 
-/** A runtime, and its program. */
-export interface Tool {
-  readonly label: string;
-  readonly runtime: "deno" | "bun" | "node";
-  readonly path: string;
-}
-
-/** All runtimes. */
-export const TOOLS: readonly Tool[] = JSON.parse(
-  variable("LISTENFDS_TOOLS"),
+/** The directory of npm, the compilers and the checkers. */
+export const PACKAGE_TOOLS: string = requireVariable(
+  "LISTENFDS_PACKAGE_TOOLS",
+  "package",
 );
 
-/** The folder of npm, the compilers and the checkers. */
-export const PACKAGE_TOOLS: string = variable("LISTENFDS_PACKAGE_TOOLS");
-
 /** The tarball that is tested. */
-export const TARBALL: string = variable("LISTENFDS_PACKAGE");
-
-function variable(name: string): string {
-  const value = process.env[name];
-  if (value !== undefined) return value;
-  throw new Error(`${name} is not set: run deno task test:package`);
-}
+export const TARBALL: string = requireVariable(
+  "LISTENFDS_PACKAGE",
+  "package",
+);
 
 /** What `package.json` of the tested package says. */
 export interface Manifest {
@@ -62,10 +51,9 @@ export const MANIFEST: Manifest = JSON.parse(
 );
 
 /** The Node that npm and the checkers run on. */
-export const NODE: string = TOOLS.find(({ label }) => label === "node 24")!
-  .path;
+export const NODE: string = toolOf("node 24").path;
 
-/** What a program wrote, and how it ended. */
+/** The output of a program, and its status. */
 export interface Ended {
   readonly status: number | null;
   readonly output: string;
@@ -113,7 +101,7 @@ function npm(args: readonly string[], cwd: string): Promise<string> {
 
 /** A registry with the package, and with what it depends on. */
 export async function offerPackage(t: TestContext): Promise<string> {
-  const folder = temporaryFolder(t);
+  const folder = temporaryDirectory(t);
   const dependencies = await Promise.all(
     Object.keys(MANIFEST.dependencies).map(async (name): Promise<Offered> => {
       const from = path.join(ROOT, "node_modules", name);
@@ -148,7 +136,7 @@ function emptyProject(
   t: TestContext,
   { type = "module", files }: ProjectOptions,
 ): string {
-  const folder = temporaryFolder(t);
+  const folder = temporaryDirectory(t);
   const manifest = { name: "consumer", version: "1.0.0", private: true, type };
   fs.writeFileSync(
     path.join(folder, "package.json"),
@@ -178,7 +166,7 @@ export async function npmProject(
     "install",
     ...["--no-audit", "--no-fund", "--ignore-scripts"],
     `--registry=${registry}`,
-    `--cache=${path.join(temporaryFolder(t), "cache")}`,
+    `--cache=${path.join(temporaryDirectory(t), "cache")}`,
     TARBALL,
   ], folder);
   return folder;
@@ -193,7 +181,7 @@ export async function bunProject(
   const folder = emptyProject(t, options);
   await succeed(bun.path, ["add", "--ignore-scripts", TARBALL], folder, {
     BUN_CONFIG_REGISTRY: await offerPackage(t),
-    BUN_INSTALL_CACHE_DIR: path.join(temporaryFolder(t), "cache"),
+    BUN_INSTALL_CACHE_DIR: path.join(temporaryDirectory(t), "cache"),
   });
   return folder;
 }
@@ -210,7 +198,7 @@ export async function denoProject(
   from: "registry" | "folder",
   files: readonly string[],
 ): Promise<DenoProject> {
-  const folder = temporaryFolder(t);
+  const folder = temporaryDirectory(t);
   for (const file of files) copyConsumer(file, folder);
   const { name, version } = MANIFEST;
   const specifier = `npm:${name}@${version}`;
@@ -231,7 +219,7 @@ export async function denoProject(
     folder,
     env: {
       NPM_CONFIG_REGISTRY: await offerPackage(t),
-      DENO_DIR: path.join(temporaryFolder(t), "cache"),
+      DENO_DIR: path.join(temporaryDirectory(t), "cache"),
       NO_COLOR: "1",
     },
   };

@@ -8,8 +8,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import type { TestContext } from "node:test";
+import { ROOT } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
+import { test } from "../harness/timed_test.ts";
 import {
   copyConsumer,
   linkTool,
@@ -157,7 +159,7 @@ test("a compiler finds what is wrong in a program", async (t) => {
  * file exports: so does dnt, which not every machine has.
  */
 test("the declarations that a compiler makes of . need no types of a runtime", async (t) => {
-  const folder = temporaryFolder(t);
+  const folder = temporaryDirectory(t);
   fs.writeFileSync(
     path.join(folder, "tsconfig.json"),
     JSON.stringify({

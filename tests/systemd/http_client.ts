@@ -7,6 +7,7 @@
 
 import { once } from "node:events";
 import net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** How a request can fail. */
 export const FAILURES = [
@@ -128,7 +129,7 @@ export class ClientConnection {
     ];
     this.#socket.write(`${lines.join("\r\n")}\r\n\r\n`);
     for (const part of parts ?? []) {
-      await new Promise((resolve) => setTimeout(resolve, partDelayMs));
+      await sleep(partDelayMs);
       this.#socket.write(`${part.length.toString(16)}\r\n`);
       this.#socket.write(part);
       this.#socket.write("\r\n");

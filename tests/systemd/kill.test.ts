@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import type http from "node:http";
-import { test } from "node:test";
-import { NO_MACHINE, until, useMachine } from "./machine.ts";
+import { NO_MACHINE, useMachine } from "./machine.ts";
 import { answered, installLoaded, lost, RunningLoad } from "./under_load.ts";
 import { NATIVE_HOSTS } from "./units.ts";
+import { eventually } from "../harness/eventually.ts";
+import { forEachHost } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
 /** How often it is killed under load. */
 const ROUNDS = 5;
 
@@ -28,9 +28,9 @@ function kill(signal: string): Promise<string> {
   return machine().systemctl(...args);
 }
 
-for (const host of NATIVE_HOSTS) {
+forEachHost(NATIVE_HOSTS, (host) => {
   test(`killing ${host.label} loses exactly what it had accepted`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await installLoaded(t, machine(), host, "drain");
     const ask = (options: http.RequestOptions) =>
@@ -41,18 +41,19 @@ for (const host of NATIVE_HOSTS) {
       () =>
         ask({ path: "/work?ms=60000" }).then(() => "answered", () => "lost"),
     );
-    await until(
+    await eventually(
       "ten connections to be accepted",
-      async () => await accepted(before) === 10 || undefined,
+      () => accepted(before),
+      (count) => count === 10,
     );
     // From here on it accepts nothing: what comes waits in the kernel.
     await kill("STOP");
     const waiting = Array.from({ length: 40 }, () => ask({ path: "/pid" }));
-    await until("forty connections to wait", async () => {
-      const args = ["ss", "-Hltn", "sport = :8080"];
-      const { stdout } = await machine().run(...args);
-      return Number(stdout.split(/\s+/)[1]) === 40 || undefined;
-    });
+    await eventually(
+      "forty connections to wait",
+      () => machine().run("ss", "-Hltn", "sport = :8080"),
+      ({ stdout }) => Number(stdout.split(/\s+/)[1]) === 40,
+    );
     assert.equal(await accepted(before), 10);
     await kill("KILL");
     const answers = await Promise.all(waiting);
@@ -63,7 +64,7 @@ for (const host of NATIVE_HOSTS) {
   });
 
   test(`killing ${host.label} under load loses no more than it had accepted`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await installLoaded(t, machine(), host, "drain");
     const common = { clients: 16, handlerMs: 0, pauseMs: 10 };
@@ -92,4 +93,4 @@ for (const host of NATIVE_HOSTS) {
       assert.equal(counts.refused + counts.wrong + counts.timeout, 0, message);
     }
   });
-}
+});

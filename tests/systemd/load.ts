@@ -11,6 +11,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ClientConnection,
   Failure,
@@ -95,7 +96,7 @@ export class LoadGenerator {
     const counts = this.report[group.name]!;
     let connection: ClientConnection | undefined;
     while (!this.#isStopping) {
-      await pause(Math.random() * group.pauseMs);
+      await sleep(Math.random() * group.pauseMs);
       try {
         // What the server has ended while nothing was asked is no failure.
         if (!connection?.isUsable) {
@@ -125,7 +126,7 @@ export class LoadGenerator {
         connection?.close();
         connection = undefined;
         // A server that is not there would be asked all the time.
-        await pause(10);
+        await sleep(10);
       }
     }
     connection?.close();
@@ -159,14 +160,10 @@ export class LoadGenerator {
   }
 }
 
-function pause(milliseconds: number): Promise<unknown> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
 if (import.meta.main) {
   const generator = new LoadGenerator(JSON.parse(process.argv[2]!));
-  const tell = () => console.log(JSON.stringify(generator.report));
-  for await (const _ of createInterface({ input: process.stdin })) tell();
+  const report = () => console.log(JSON.stringify(generator.report));
+  for await (const _ of createInterface({ input: process.stdin })) report();
   await generator.stop();
-  tell();
+  report();
 }

@@ -5,11 +5,12 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { test, type TestContext } from "node:test";
-import { type Program, start } from "../e2e/harness.ts";
-import { Machine, NO_MACHINE, until } from "./machine.ts";
+import type { TestContext } from "node:test";
+import { Machine, NO_MACHINE } from "./machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import { type Program, startActivated } from "../harness/program.ts";
+import { test } from "../harness/timed_test.ts";
 
-const skip = NO_MACHINE;
 const PROGRAM = path.join(import.meta.dirname!, "boot_and_wait.ts");
 
 /** The namespaces of a process; none once it has ended. */
@@ -75,11 +76,13 @@ async function leavesNothing(
   end: (booted: Booted) => unknown,
 ): Promise<Booted> {
   const before = surroundings();
-  const program = start(t, [process.execPath, PROGRAM], []);
-  const { pid, keeper } = await program.until("the machine", () => {
-    const { stdout } = program;
-    return stdout.endsWith("\n") ? JSON.parse(stdout) : undefined;
-  });
+  const program = startActivated(t, [process.execPath, PROGRAM], []);
+  const line = await program.until(
+    "the machine",
+    () => program.stdout,
+    (stdout) => stdout.endsWith("\n"),
+  );
+  const { pid, keeper } = JSON.parse(line);
   const made = namespaces(pid);
   const own = namespaces(process.pid);
   assert.equal(made.length, own.length);
@@ -88,16 +91,16 @@ async function leavesNothing(
   assert.ok(processesIn(made).length >= 4);
   assert.ok(hasGroup(keeper));
   await end({ program, pid, keeper });
-  await until("all processes to end", () => {
-    const isOver = processesIn(made).length === 0 &&
-      namespaces(keeper).length === 0;
-    return isOver || undefined;
-  });
+  await eventually(
+    "all processes to end",
+    () => [...processesIn(made), ...namespaces(keeper)],
+    (left) => left.length === 0,
+  );
   assert.deepEqual(surroundings(), before);
   return { program, pid, keeper };
 }
 
-/** What is said of a machine by a program that is started in this way. */
+/** Returns the reason against a machine that a program finds. */
 function reasonOf(...command: string[]): string {
   const module = JSON.stringify(import.meta.resolve("./machine.ts"));
   const code = `console.log((await import(${module})).NO_MACHINE)`;
@@ -105,7 +108,9 @@ function reasonOf(...command: string[]): string {
   return spawnSync(program!, args, { encoding: "utf8" }).stdout.trim();
 }
 
-test("where no machine can be booted, it is said why", { skip }, () => {
+test("the reason why no machine can be booted is reported", {
+  skip: NO_MACHINE,
+}, () => {
   assert.equal(reasonOf("env"), "false");
   // Root, but without what root may do: as in many containers.
   assert.match(
@@ -122,19 +127,23 @@ test("where no machine can be booted, it is said why", { skip }, () => {
 });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
-  test(`nothing is left of a machine after ${signal}`, { skip }, async (t) => {
-    const { program, keeper } = await leavesNothing(
-      t,
-      ({ program }) => program.process.kill(signal),
-    );
-    await program.exited;
-    assert.equal(program.process.signalCode, signal);
-    assert.ok(!hasGroup(keeper));
-  });
+  test(
+    `nothing is left of a machine after ${signal}`,
+    { skip: NO_MACHINE },
+    async (t) => {
+      const { program, keeper } = await leavesNothing(
+        t,
+        ({ program }) => program.process.kill(signal),
+      );
+      await program.exited;
+      assert.equal(program.process.signalCode, signal);
+      assert.ok(!hasGroup(keeper));
+    },
+  );
 }
 
 test("nothing is left of a machine when its program throws", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
   const { program, keeper } = await leavesNothing(
     t,
@@ -149,16 +158,17 @@ test("nothing is left of a machine when its program throws", {
 async function kill(victim: number, { program, pid }: Booted): Promise<void> {
   const [inside] = namespaces(pid).filter((each) => each.startsWith("pid:"));
   process.kill(victim, "SIGKILL");
-  await until(
+  await eventually(
     "the machine to end",
-    () => processesIn([inside!]).length === 0 || undefined,
+    () => processesIn([inside!]),
+    (left) => left.length === 0,
   );
   // It has still a process that makes sockets in the machine's network.
   program.process.stdin!.write("exit");
 }
 
 test("nothing is left of a machine when its first process is killed", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
   const { keeper } = await leavesNothing(
     t,
@@ -169,24 +179,22 @@ test("nothing is left of a machine when its first process is killed", {
 
 test(
   "nothing is left of a machine whose keeper is killed, once another boots",
-  {
-    skip,
-  },
+  { skip: NO_MACHINE },
   async (t) => {
     const { keeper } = await leavesNothing(
       t,
       (booted) => kill(booted.keeper, booted),
     );
     // The first that boots when the kernel has let go of all processes.
-    await until("the control group to be removed", async () => {
+    await eventually("the control group to be removed", async () => {
       await (await Machine.boot()).stop();
-      return !hasGroup(keeper) || undefined;
+      return !hasGroup(keeper);
     });
   },
 );
 
 test("nothing is left of a machine that is stopped, also of many at once", {
-  skip,
+  skip: NO_MACHINE,
 }, async () => {
   const before = surroundings();
   const machines = await Promise.all([1, 2, 3].map(() => Machine.boot()));

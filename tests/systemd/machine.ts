@@ -8,19 +8,20 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import type dgram from "node:dgram";
 import { once } from "node:events";
 import fs from "node:fs";
-import http from "node:http";
+import type http from "node:http";
 import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { after, before, type TestContext } from "node:test";
-import { type Reply, ROOT, TOOLS } from "../e2e/harness.ts";
+import { exchange, type Reply, request } from "../harness/client.ts";
+import { eventually } from "../harness/eventually.ts";
+import { ROOT, TOOLS } from "../harness/hosts.ts";
+import { hasEnded } from "../harness/program.ts";
+import { CLEANUP } from "../harness/timed_test.ts";
 import type { Dial, Dialed } from "./dialer.ts";
 
 const SCRIPT = path.join(import.meta.dirname!, "machine.sh");
 const DIALER = path.join(import.meta.dirname!, "dialer.ts");
-
-/** How long anything may take that a loaded machine does in a second. */
-const DEADLINE_MS = 30_000;
 
 /** Why no systemd can be booted here, if so. */
 export const NO_MACHINE: string | false = whyNot();
@@ -38,7 +39,7 @@ function whyNot(): string | false {
   return `no namespaces for a systemd of its own: ${reason ?? status}`;
 }
 
-/** What a command has printed, and how it ended. */
+/** The output of a command, and its status. */
 export interface Ran {
   readonly status: number | null;
   readonly stdout: string;
@@ -82,30 +83,26 @@ export class Machine {
     keeper.stdout.setEncoding("utf8").on("data", (text) => printed += text);
     // Without it, a program that is done would wait for what nobody ends.
     keeper.unref();
-    await until("systemd's process", () => {
-      const { exitCode, signalCode } = keeper;
-      if (exitCode !== null || signalCode !== null) {
+    await eventually("systemd's process", () => {
+      if (hasEnded(keeper)) {
+        const { exitCode, signalCode } = keeper;
         assert.fail(`Booting: ended with ${exitCode ?? signalCode}: ${errors}`);
       }
-      return printed.endsWith("\n") || undefined;
+      return printed.endsWith("\n");
     });
     const machine = new Machine(keeper, Number(printed));
-    await until("systemd to be up", async () => {
-      const { stdout } = await machine.run(
-        "systemctl",
-        "is-active",
-        "tests.target",
-      );
-      return stdout === "active\n" || undefined;
-    });
+    await eventually(
+      "systemd to be up",
+      () => machine.run("systemctl", "is-active", "tests.target"),
+      ({ stdout }) => stdout === "active\n",
+    );
     return machine;
   }
 
   /** Ends it and all that runs in it, and waits until that is done. */
   async stop(): Promise<void> {
     (await this.#dialer)?.disconnect();
-    const { exitCode, signalCode } = this.#keeper;
-    if (exitCode !== null || signalCode !== null) return;
+    if (hasEnded(this.#keeper)) return;
     this.#keeper.ref();
     this.#keeper.stdin!.end();
     await once(this.#keeper, "close");
@@ -192,7 +189,7 @@ export class Machine {
         fs.rmSync(this.file(`/etc/systemd/system/${name}`));
       }
       await this.systemctl("daemon-reload");
-    });
+    }, CLEANUP);
   }
 
   /** What a unit has written since it was installed, and systemd of it. */
@@ -267,29 +264,17 @@ export class Machine {
       : await this.connect(target);
     // The server is to decide when the connection ends.
     const headers = { connection: "close", ...options.headers };
-    const sent = http.request({
-      ...options,
-      headers,
-      createConnection: () => socket,
-    });
-    sent.end(body);
-    const [response] = await once(sent, "response") as [http.IncomingMessage];
-    let text = "";
-    for await (const chunk of response.setEncoding("latin1")) text += chunk;
-    return {
-      status: response.statusCode!,
-      headers: response.headers,
-      body: text,
-    };
+    const createConnection = () => socket;
+    return await request(
+      { agent: undefined, createConnection },
+      { ...options, headers },
+      body,
+    );
   }
 
   /** Sends bytes, ends the sending side, and reads all that comes back. */
-  async exchange(target: net.NetConnectOpts, text: string): Promise<string> {
-    const socket = await this.connect(target);
-    socket.end(text);
-    let answer = "";
-    for await (const chunk of socket.setEncoding("utf8")) answer += chunk;
-    return answer;
+  async exchange(target: net.NetConnectOpts, data: string): Promise<string> {
+    return await exchange(await this.connect(target), data);
   }
 }
 
@@ -306,22 +291,8 @@ function programs(): { name: string; file: string }[] {
 export function useMachine(): () => Machine {
   let machine: Machine | undefined;
   if (NO_MACHINE === false) {
-    before(async () => void (machine = await Machine.boot()));
-    after(() => machine?.stop());
+    before(async () => void (machine = await Machine.boot()), CLEANUP);
+    after(() => machine?.stop(), CLEANUP);
   }
   return () => machine!;
-}
-
-/** Waits until a check gives something. */
-export async function until<T>(
-  what: string,
-  check: () => T | undefined | Promise<T | undefined>,
-): Promise<T> {
-  const deadline = Date.now() + DEADLINE_MS;
-  for (;;) {
-    const value = await check();
-    if (value !== undefined) return value;
-    if (Date.now() > deadline) assert.fail(`Waiting for ${what}: timed out`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

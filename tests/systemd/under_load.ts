@@ -6,7 +6,8 @@ import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
 import { failed, type Group, type Load, type Report } from "./load.ts";
-import { type Machine, until } from "./machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import type { Machine } from "./machine.ts";
 import { serviceUnit, socketUnit, type UnitHost } from "./units.ts";
 
 const GENERATOR = path.join(import.meta.dirname!, "load.ts");
@@ -72,25 +73,24 @@ export class RunningLoad {
     this.#printed = "";
     this.#child.stdin!.write("\n");
     return JSON.parse(
-      await until(
+      await eventually(
         "the counts",
-        () => this.#printed.endsWith("\n") ? this.#printed : undefined,
+        () => this.#printed,
+        (printed) => printed.endsWith("\n"),
       ),
     );
   }
 
-  /** Waits until each group has got some more answers, or lost them. */
+  /** Waits until each group has more requests that were answered or lost. */
   async progress(requests: number): Promise<void> {
     const sum = (report: Report) =>
-      Object.values(report).map((each) => each.answered + failed(each));
+      Object.values(report).map((counts) => counts.answered + failed(counts));
     const before = sum(await this.report());
-    await until("more answers", async () => {
-      const now = sum(await this.report());
-      const isEnough = now.every((count, at) =>
-        count >= before[at]! + requests
-      );
-      return isEnough || undefined;
-    });
+    await eventually(
+      `${requests} more answers in each group than ${before}`,
+      async () => sum(await this.report()),
+      (now) => now.every((count, index) => count >= before[index]! + requests),
+    );
   }
 
   /** Ends it, and gives the counts. */
@@ -129,7 +129,10 @@ export async function installLoaded(
 
 /** How many requests of all groups were answered. */
 export function answered(report: Report): number {
-  return Object.values(report).reduce((sum, each) => sum + each.answered, 0);
+  return Object.values(report).reduce(
+    (sum, counts) => sum + counts.answered,
+    0,
+  );
 }
 
 /** How many requests of each group were not. */
@@ -137,7 +140,7 @@ export function lost(report: Report): number[] {
   return Object.values(report).map(failed);
 }
 
-/** Restarts a service under load; tells what became of the requests. */
+/** Restarts a service under load, and reports what became of the requests. */
 export async function measureRestarts(
   t: TestContext,
   machine: Machine,

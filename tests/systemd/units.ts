@@ -1,6 +1,6 @@
 /** The text of units, and the runtimes that they start. */
 
-import { DENO_PERMISSIONS, TOOLS } from "../e2e/harness.ts";
+import { DENO_PERMISSIONS, TOOLS } from "../harness/hosts.ts";
 
 /** A runtime as the units of a machine start it. */
 export interface UnitHost {
