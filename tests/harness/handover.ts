@@ -39,7 +39,7 @@ export interface Handover {
   readonly names: readonly string[];
   /** The ports of the sockets that have one, by name. */
   readonly ports: Readonly<Record<string, number>>;
-  /** What the kernel refused to make, and why. */
+  /** Descriptors that the kernel refused to create, with the reason. */
   readonly refused: Readonly<Record<string, string>>;
   /** The directory of the paths. */
   readonly directory: string;

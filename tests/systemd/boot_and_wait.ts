@@ -17,10 +17,10 @@ const { stderr, status } = await machine.run(
   ...["/bin/sh", "-c", "touch /tmp/listenfds-trace; exec sleep 1000"],
 );
 if (status !== 0) throw new Error(stderr);
-for (const folder of ["tmp", "var/tmp", "run", "etc", "opt", "dev"]) {
+for (const directory of ["tmp", "var/tmp", "run", "etc", "opt", "dev"]) {
   const { stderr, status } = await machine.run(
     "touch",
-    `/${folder}/listenfds-trace`,
+    `/${directory}/listenfds-trace`,
   );
   if (status !== 0) throw new Error(stderr);
 }

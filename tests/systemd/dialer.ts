@@ -7,10 +7,10 @@ import dgram from "node:dgram";
 import net from "node:net";
 import process from "node:process";
 
-/** What {@linkcode Machine} asks for. */
+/** A request of {@linkcode Machine}. */
 export interface Dial {
   readonly id: number;
-  /** Where to connect; a UDP socket, if missing. */
+  /** The target to connect to; a UDP socket, if missing. */
   readonly target?: net.NetConnectOpts;
 }
 

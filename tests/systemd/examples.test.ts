@@ -95,10 +95,10 @@ async function installOne(t: TestContext): Promise<void> {
   for (const name of NAMES) {
     const socket = `listenfds-${name}.socket`;
     units[socket] = read(socket);
-    const folder = machine().file(`/etc/systemd/system/${socket}.d`);
-    fs.mkdirSync(folder);
-    t.after(() => fs.rmSync(folder, { recursive: true }));
-    fs.writeFileSync(path.join(folder, "service.conf"), dropIn!);
+    const directory = machine().file(`/etc/systemd/system/${socket}.d`);
+    fs.mkdirSync(directory);
+    t.after(() => fs.rmSync(directory, { recursive: true }));
+    fs.writeFileSync(path.join(directory, "service.conf"), dropIn!);
   }
   await machine().install(t, units);
 }

@@ -20,7 +20,7 @@ import { ROOT } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const FOLDER = "/opt/listenfds/tests/systemd";
+const DIRECTORY = "/opt/listenfds/tests/systemd";
 
 /** The columns of the table, in order: runtimes, and how they serve. */
 const COLUMNS: readonly UnitHost[] = [
@@ -49,7 +49,7 @@ function readTable(): Row[] {
       const [, setting, ...cells] = line.split("|").map((cell) => cell.trim());
       const lines = [...setting!.matchAll(/`([^`]+)`/g)];
       return {
-        lines: lines.map(([, each]) => each!),
+        lines: lines.map(([, line]) => line!),
         cells: cells.slice(0, 4),
       };
     });
@@ -68,7 +68,7 @@ function unitsOf({ lines: [first, ...rest] }: Row): Units {
     "probe.service": serviceUnit(COLUMNS[3]!, "", {
       ...settings,
       Type: "oneshot",
-      ExecStart: `/usr/local/bin/node ${FOLDER}/probe.ts "${first}"`,
+      ExecStart: `/usr/local/bin/node ${DIRECTORY}/probe.ts "${first}"`,
     }),
   };
   for (const [index, host] of COLUMNS.entries()) {
@@ -87,7 +87,7 @@ function unitsOf({ lines: [first, ...rest] }: Row): Units {
     units[`${name}.service`] = serviceUnit(host, "", {
       ...settings,
       Sockets: `${name}web.socket ${name}admin.socket`,
-      ExecStart: [...host.command, `${FOLDER}/hardened.ts`].join(" "),
+      ExecStart: [...host.command, `${DIRECTORY}/hardened.ts`].join(" "),
       CacheDirectory: name,
       Environment: `DENO_DIR=%C/${name}`,
     });
@@ -95,12 +95,12 @@ function unitsOf({ lines: [first, ...rest] }: Row): Units {
   return units;
 }
 
-/** Whether the settings are in effect for a program that tries them. */
+/** Returns whether the settings are in effect for a program that tries them. */
 async function isInEffect({ lines: [first] }: Row): Promise<boolean> {
   // No program of Node's could tell: that it doesn't start is what shows it.
   if (first === "MemoryDenyWriteExecute=yes") return true;
-  for (const folder of ["/tmp", "/dev"]) {
-    fs.writeFileSync(machine().file(`${folder}/probe-marker`), "");
+  for (const directory of ["/tmp", "/dev"]) {
+    fs.writeFileSync(machine().file(`${directory}/probe-marker`), "");
   }
   await machine().systemctl("start", "probe.service");
   const found = await eventually("the probe", async () => {
@@ -110,7 +110,7 @@ async function isInEffect({ lines: [first] }: Row): Promise<boolean> {
   return found === "in effect";
 }
 
-/** What `hardened.ts` tells of a socket. */
+/** The report of `hardened.ts` on a socket. */
 interface Served {
   readonly kind: string;
   readonly mode?: string;

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How a request can fail. */
+/** The kinds of failures of a request. */
 export const FAILURES = [
   // Nobody listened.
   "refused",
@@ -23,7 +23,7 @@ export const FAILURES = [
   "timeout",
 ] as const;
 
-/** How a request has failed. */
+/** The kind of a failure. */
 export type FailureKind = typeof FAILURES[number];
 
 /** A request that was not answered as it should be. */
@@ -36,13 +36,13 @@ export class Failure extends Error {
   }
 }
 
-/** What to send. */
+/** A request to send. */
 export interface Sent {
   readonly path: string;
   /** The parts of a body, and how long to wait before each. */
   readonly parts?: readonly Uint8Array[];
   readonly partDelayMs?: number;
-  /** Whether to ask the server to end the connection. */
+  /** Asks the server to end the connection. */
   readonly isLast: boolean;
 }
 
@@ -58,7 +58,7 @@ export interface Answer {
 export class ClientConnection {
   readonly #socket: net.Socket;
   #received = Buffer.alloc(0);
-  /** Why no more can come: the peer has ended it, or it broke. */
+  /** The reason why no more can come: the peer has ended it, or it broke. */
   #ended: string | undefined;
   #wake: () => void = () => {};
 
@@ -91,7 +91,7 @@ export class ClientConnection {
     return new ClientConnection(socket);
   }
 
-  /** Whether it can be used: what the server has ended is noticed before. */
+  /** Returns whether the server has not ended it yet. */
   get isUsable(): boolean {
     return this.#ended === undefined;
   }
@@ -142,8 +142,8 @@ export class ClientConnection {
     const [start, ...lines] = head.split("\r\n");
     const status = Number(/^HTTP\/1\.1 (\d{3})\b/.exec(start!)?.[1]);
     const headers = new Map(lines.map((line) => {
-      const at = line.indexOf(":");
-      return [line.slice(0, at).toLowerCase(), line.slice(at + 1).trim()];
+      const index = line.indexOf(":");
+      return [line.slice(0, index).toLowerCase(), line.slice(index + 1).trim()];
     }));
     const length = headers.get("content-length");
     const isChunked = headers.get("transfer-encoding") === "chunked";
@@ -185,14 +185,14 @@ export class ClientConnection {
     }
   }
 
-  /** What comes before a mark, which is taken, too. */
+  /** Reads up to a mark, which is taken, too. */
   async #line(mark: string, path: string, hasBegun = false): Promise<string> {
-    let at: number;
-    while ((at = this.#received.indexOf(mark)) === -1) {
+    let index: number;
+    while ((index = this.#received.indexOf(mark)) === -1) {
       await this.#more(path, hasBegun || this.#received.length > 0);
     }
-    const line = this.#received.subarray(0, at).toString("latin1");
-    this.#received = this.#received.subarray(at + mark.length);
+    const line = this.#received.subarray(0, index).toString("latin1");
+    this.#received = this.#received.subarray(index + mark.length);
     return line;
   }
 

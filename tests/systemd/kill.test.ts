@@ -10,10 +10,10 @@ import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-/** How often it is killed under load. */
+/** The number of times that it is killed under load. */
 const ROUNDS = 5;
 
-/** How many connections a process has accepted; those that wait have none. */
+/** Returns the number of connections that a process has accepted. */
 async function accepted(pid: number): Promise<number> {
   const { stdout } = await machine().run(
     ...["ss", "-Htnp", "state", "all", "sport = :8080"],

@@ -46,7 +46,7 @@ async function load(
   return await generator.stop();
 }
 
-/** What a server does with a request, and as what it is to be counted. */
+/** Faults of a server, and the kinds of failures that they count as. */
 const FAULTS: Record<string, [
   FailureKind,
   (socket: net.Socket, id: string) => unknown,

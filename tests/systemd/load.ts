@@ -23,27 +23,27 @@ import { workBody } from "./work.ts";
 
 /** Clients that do the same. */
 export interface Group {
-  /** What the counts are called. */
+  /** The name of the counts. */
   readonly name: string;
   readonly clients: number;
   /** Whether connections are used again. */
   readonly keepAlive: boolean;
-  /** How long the handler takes; uploads take as long to send. */
+  /** The time of the handler; uploads take as long to send. */
   readonly handlerMs: number;
   readonly isUpload?: boolean;
-  /** How long a client waits between requests, at most: a random time. */
+  /** The longest time between requests of a client, which is random. */
   readonly pauseMs: number;
 }
 
-/** What to do. */
+/** The load to apply. */
 export interface Load {
   readonly port: number;
   readonly groups: readonly Group[];
-  /** How long an answer may take. */
+  /** The longest time of an answer. */
   readonly timeoutMs: number;
 }
 
-/** What became of the requests of a group. */
+/** The results of the requests of a group. */
 export interface Counts extends Record<FailureKind, number> {
   answered: number;
   connections: number;
@@ -54,7 +54,7 @@ export interface Counts extends Record<FailureKind, number> {
 /** The counts of all groups, by name. */
 export type Report = Record<string, Counts>;
 
-/** How many requests of a group failed. */
+/** Returns the number of failed requests of a group. */
 export function failed(counts: Counts): number {
   return FAILURES.reduce((sum, kind) => sum + counts[kind], 0);
 }

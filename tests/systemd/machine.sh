@@ -10,7 +10,7 @@
 #     Goes the same way without systemd; its status tells whether there is one.
 set -eu
 
-# A folder that every Linux has, and that nobody needs to see here.
+# A directory that every Linux has, and that nobody needs to see here.
 stage=/sys/fs/cgroup
 
 # A root of its own: the programs of this machine, which can't be changed, and
@@ -22,12 +22,12 @@ build_root() {
   mkdir -m 755 var/cache var/lib var/log
   mkdir -m 1777 tmp var/tmp
   ln -s /run var/run
-  for folder in bin lib lib32 lib64 libx32 sbin usr; do
-    if [ -L "/$folder" ]; then
-      cp -P "/$folder" .
-    elif [ -d "/$folder" ]; then
-      mkdir -p "$folder"
-      show "/$folder" "$folder"
+  for directory in bin lib lib32 lib64 libx32 sbin usr; do
+    if [ -L "/$directory" ]; then
+      cp -P "/$directory" .
+    elif [ -d "/$directory" ]; then
+      mkdir -p "$directory"
+      show "/$directory" "$directory"
     fi
   done
   cp -a /etc .
@@ -35,9 +35,9 @@ build_root() {
   rm -rf etc/systemd
   mkdir -p etc/systemd/system
   tr -d - < /proc/sys/kernel/random/uuid > etc/machine-id
-  for folder in usr/local/bin usr/lib/systemd/system-generators; do
-    if [ -d "$folder" ]; then
-      mount -t tmpfs -o mode=755 listenfds "$folder"
+  for directory in usr/local/bin usr/lib/systemd/system-generators; do
+    if [ -d "$directory" ]; then
+      mount -t tmpfs -o mode=755 listenfds "$directory"
     fi
   done
 
@@ -64,7 +64,7 @@ build_root() {
   mount -t tmpfs -o mode=755 listenfds run
 }
 
-# Shows a file or folder of this machine at another place, read-only.
+# Shows a file or directory of this machine at another place, read-only.
 show() {
   mount --bind "$1" "$2"
   mount -o remount,bind,ro "$2"

@@ -27,11 +27,11 @@ function namespaces(pid: number | string): string[] {
 /** The processes that are in one of the namespaces. */
 function processesIn(wanted: readonly string[]): string[] {
   return fs.readdirSync("/proc").filter((name) =>
-    namespaces(name).some((each) => wanted.includes(each))
+    namespaces(name).some((namespace) => wanted.includes(namespace))
   );
 }
 
-/** Whether the control group of a keeper is there. */
+/** Returns whether the control group of a keeper exists. */
 function hasGroup(keeper: number): boolean {
   const script = "mount -t cgroup2 cgroup2 /sys/fs/cgroup; ls /sys/fs/cgroup";
   const { stdout } = spawnSync("unshare", ["--mount", "sh", "-c", script], {
@@ -41,19 +41,19 @@ function hasGroup(keeper: number): boolean {
   return stdout.split("\n").includes(`listenfds-${keeper}`);
 }
 
-/** What is mounted, what services leave on disks, and what systemd sets. */
+/** Returns the mounts, the traces of services on disks, and systemd's limits. */
 function surroundings(): unknown {
-  const folders = [
+  const directories = [
     ...["/dev", "/dev/shm", "/etc", "/etc/systemd/system", "/opt", "/run"],
     ...["/run/systemd/system", "/tmp", "/usr/local/bin", "/var/cache"],
     ...["/var/cache/private", "/var/lib", "/var/lib/private", "/var/log"],
     ...["/var/tmp"],
-  ].filter((folder) => fs.existsSync(folder));
+  ].filter((directory) => fs.existsSync(directory));
   return {
     mounts: fs.readFileSync("/proc/self/mounts", "utf8"),
     // Others have temporary files there while this runs: only what is ours.
-    traces: folders.flatMap((folder) =>
-      fs.readdirSync(folder).filter((name) =>
+    traces: directories.flatMap((directory) =>
+      fs.readdirSync(directory).filter((name) =>
         /^systemd-private|listenfds-trace/.test(name)
       )
     ),
@@ -70,7 +70,7 @@ interface Booted {
   readonly keeper: number;
 }
 
-/** Has a machine booted, its program ended, and looks what is left. */
+/** Boots a machine, ends its program, and checks that nothing is left. */
 async function leavesNothing(
   t: TestContext,
   end: (booted: Booted) => unknown,
@@ -86,7 +86,7 @@ async function leavesNothing(
   const made = namespaces(pid);
   const own = namespaces(process.pid);
   assert.equal(made.length, own.length);
-  assert.deepEqual(made.filter((each) => own.includes(each)), []);
+  assert.deepEqual(made.filter((namespace) => own.includes(namespace)), []);
   // systemd, its journal, the service, and what makes sockets.
   assert.ok(processesIn(made).length >= 4);
   assert.ok(hasGroup(keeper));
@@ -156,7 +156,9 @@ test("nothing is left of a machine when its program throws", {
 
 /** Kills a process of a machine, and waits until all that it runs has ended. */
 async function kill(victim: number, { program, pid }: Booted): Promise<void> {
-  const [inside] = namespaces(pid).filter((each) => each.startsWith("pid:"));
+  const [inside] = namespaces(pid).filter((namespace) =>
+    namespace.startsWith("pid:")
+  );
   process.kill(victim, "SIGKILL");
   await eventually(
     "the machine to end",

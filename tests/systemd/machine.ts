@@ -23,7 +23,7 @@ import type { Dial, Dialed } from "./dialer.ts";
 const SCRIPT = path.join(import.meta.dirname!, "machine.sh");
 const DIALER = path.join(import.meta.dirname!, "dialer.ts");
 
-/** Why no systemd can be booted here, if so. */
+/** The reason why no systemd can be booted here, if there is one. */
 export const NO_MACHINE: string | false = whyNot();
 
 function whyNot(): string | false {
@@ -60,7 +60,7 @@ export class Machine {
   >();
   #dialer: Promise<ChildProcess> | undefined;
   #dials = 0;
-  /** Where the journal ended when a unit was installed. */
+  /** The end of the journal when each unit was installed. */
   readonly #cursors = new Map<string, string>();
 
   private constructor(keeper: ChildProcess, pid: number) {
@@ -150,7 +150,7 @@ export class Machine {
     return (await this.systemctl("show", ...args)).trimEnd();
   }
 
-  /** Where a path in it is to be found from outside. */
+  /** Returns the path outside of a path in the machine. */
   file(inside: string): string {
     return `/proc/${this.pid}/root${inside}`;
   }
@@ -192,7 +192,7 @@ export class Machine {
     }, CLEANUP);
   }
 
-  /** What a unit has written since it was installed, and systemd of it. */
+  /** Returns what a unit has written since it was installed, and systemd of it. */
   async journal(name: string): Promise<string> {
     await this.run("journalctl", "--sync");
     const args = [

@@ -51,14 +51,15 @@ function own(name: string): string {
   return fs.readFileSync(`/proc/self/${name}`, "utf8");
 }
 
-/** Whether nothing can be written there. */
-async function isReadOnly(folder: string): Promise<boolean> {
-  const code = await codeOf(() => fs.writeFileSync(`${folder}/probe`, ""));
+/** Returns whether nothing can be written to a directory. */
+async function isReadOnly(directory: string): Promise<boolean> {
+  const code = await codeOf(() => fs.writeFileSync(`${directory}/probe`, ""));
   return code === "EROFS" || code === "EACCES";
 }
 
-/** What the tests have put where a setting hides it. */
-const hidden = (folder: string) => !fs.existsSync(`${folder}/probe-marker`);
+/** Returns whether a setting hides the marker that the tests have created. */
+const hidden = (directory: string) =>
+  !fs.existsSync(`${directory}/probe-marker`);
 
 const probes: Record<string, () => boolean | Promise<boolean>> = {
   "DynamicUser=yes": () => process.getuid!() >= 61184,

@@ -30,9 +30,9 @@ const { values, positionals } = parseArgs({
   options: {
     /** Ends with an error before serving while this file is there. */
     "fail-while": { type: "string" },
-    /** How the servers end, instead of on SIGTERM, as JSON. */
+    /** The options of draining, as JSON. */
     drain: { type: "string", default: '{"signals":["SIGTERM"]}' },
-    /** Whether SIGTERM ends the process at once. */
+    /** End the process at once on SIGTERM. */
     exit: { type: "boolean", default: false },
   },
 });
@@ -97,7 +97,7 @@ interface Bun {
   serve(options: object): { stop(now?: boolean): Promise<void> };
 }
 
-/** What to do with a name; gives what ends it again, if SIGTERM doesn't. */
+/** Ways to use a name; they return a function that stops, if SIGTERM doesn't. */
 const ways: Record<string, (name: string) => Promise<void | (() => unknown)>> =
   {
     async serve(name) {
@@ -144,8 +144,7 @@ const ways: Record<string, (name: string) => Promise<void | (() => unknown)>> =
       return () => listener.close();
     },
     async connection(name) {
-      const one = await connection(name);
-      const { readable, writable } = one;
+      const { readable, writable } = await connection(name);
       await readable.pipeTo(writable);
     },
     async udp(name) {
@@ -201,7 +200,7 @@ const ways: Record<string, (name: string) => Promise<void | (() => unknown)>> =
       } catch (error) {
         if (!(error instanceof ActivationError)) throw error;
         const { code, message } = error;
-        const unclaimed = activation()!.unclaimed.map((each) => each.name);
+        const unclaimed = activation()!.unclaimed.map(({ name }) => name);
         about.refused = { code, message, unclaimed };
       }
     },

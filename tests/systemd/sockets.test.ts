@@ -18,7 +18,7 @@ import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-/** What `service.ts` tells of itself. */
+/** The report of `service.ts` on itself. */
 interface About {
   readonly pid: number;
   readonly runtime: string;
@@ -284,7 +284,7 @@ forEachHost(MAIN_HOSTS, (host) => {
   }
 });
 
-/** What becomes of `Backlog=37`. */
+/** The backlogs that `Backlog=37` leads to. */
 const BACKLOGS: Record<string, number> = {
   "deno serve": 37,
   "deno native": 37,
@@ -294,7 +294,7 @@ const BACKLOGS: Record<string, number> = {
   "node http": 4096,
 };
 
-/** How many connections may wait at a port. */
+/** Returns the number of connections that may wait at a port. */
 async function backlog(port: number): Promise<number> {
   const { stdout } = await machine().run("ss", "-Hltn", `sport = :${port}`);
   return Number(stdout.split(/\s+/)[2]);

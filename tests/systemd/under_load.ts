@@ -13,7 +13,7 @@ import { serviceUnit, socketUnit, type UnitHost } from "./units.ts";
 const GENERATOR = path.join(import.meta.dirname!, "load.ts");
 const PORT = 8080;
 
-/** How a service ends. */
+/** The way in which a service ends. */
 export type Stop =
   /** The library's way. */
   | "drain"
@@ -127,7 +127,7 @@ export async function installLoaded(
   await machine.systemctl("start", "loaded.socket");
 }
 
-/** How many requests of all groups were answered. */
+/** Returns the number of answered requests of all groups. */
 export function answered(report: Report): number {
   return Object.values(report).reduce(
     (sum, counts) => sum + counts.answered,
@@ -135,7 +135,7 @@ export function answered(report: Report): number {
   );
 }
 
-/** How many requests of each group were not. */
+/** Returns the number of failed requests of each group. */
 export function lost(report: Report): number[] {
   return Object.values(report).map(failed);
 }

@@ -4,12 +4,12 @@ import { DENO_PERMISSIONS, TOOLS } from "../harness/hosts.ts";
 
 /** A runtime as the units of a machine start it. */
 export interface UnitHost {
-  /** What tests call it, such as `node 24` or `deno 2.9 -A`. */
+  /** The name in test names, such as `node 24` or `deno 2.9 -A`. */
   readonly label: string;
   readonly runtime: "deno" | "bun" | "node";
-  /** How HTTP is served: see `service.ts`. */
+  /** The way of `service.ts` that serves HTTP. */
   readonly http: "serve" | "portable" | "native" | "http";
-  /** Whether what descriptors are can be told. */
+  /** Whether the kinds of descriptors can be read. */
   readonly inspects: boolean;
   /** The program in the machine, with what comes before the script. */
   readonly command: readonly string[];
@@ -57,7 +57,7 @@ export const NATIVE_HOSTS: readonly UnitHost[] = MAIN_HOSTS.filter(({ http }) =>
   http === "native" || http === "http"
 );
 
-/** Where the service of the tests is in a machine. */
+/** The path of the tests' service in a machine. */
 export const SERVICE = "/opt/listenfds/tests/systemd/service.ts";
 
 /** Lines of a section; a list stands for several lines of one key. */

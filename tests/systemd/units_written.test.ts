@@ -57,7 +57,7 @@ async function install(
   return names;
 }
 
-/** What a service tells of itself. */
+/** Asks a service for its report on itself. */
 async function about(
   target: { port: number; host: string } | { path: string },
 ): Promise<{ runtime: string; names: string[]; pid: number }> {
@@ -231,35 +231,46 @@ forEachHost(NEUTRAL_HOSTS, ({ label, program }) => {
     );
   });
 
-  test(`units on ${label} run as another user, with variables and a folder`, {
-    skip: NO_MACHINE,
-  }, async (t) => {
-    const file = "/etc/writ?en *.env";
-    fs.writeFileSync(machine().file(file), "WRITTEN=yes\n", { mode: 0o600 });
-    await install(
-      t,
-      "written",
-      ...["--user=daemon", `--env-file=${file}`, "--socket=web=127.0.0.1:8080"],
-      ...["--working-directory=/opt/listenfds", '--description=100% "mine"'],
-      ...["--", program, SERVICE, "serve=web"],
-    );
-    await about({ port: 8080, host: "127.0.0.1" });
-    const pid = await machine().mainPid("written.service");
-    const environment = fs.readFileSync(
-      machine().file(`/proc/${pid}/environ`),
-      "utf8",
-    );
-    assert.ok(environment.split("\0").includes("WRITTEN=yes"), environment);
-    assert.equal(
-      fs.readlinkSync(machine().file(`/proc/${pid}/cwd`)),
-      "/opt/listenfds",
-    );
-    assert.equal(
-      await machine().property("written.service", "Description"),
-      '100% "mine"',
-    );
-    assert.equal(await machine().property("written.service", "User"), "daemon");
-  });
+  test(
+    `units on ${label} run as another user, with variables and a directory`,
+    {
+      skip: NO_MACHINE,
+    },
+    async (t) => {
+      const file = "/etc/writ?en *.env";
+      fs.writeFileSync(machine().file(file), "WRITTEN=yes\n", { mode: 0o600 });
+      await install(
+        t,
+        "written",
+        ...[
+          "--user=daemon",
+          `--env-file=${file}`,
+          "--socket=web=127.0.0.1:8080",
+        ],
+        ...["--working-directory=/opt/listenfds", '--description=100% "mine"'],
+        ...["--", program, SERVICE, "serve=web"],
+      );
+      await about({ port: 8080, host: "127.0.0.1" });
+      const pid = await machine().mainPid("written.service");
+      const environment = fs.readFileSync(
+        machine().file(`/proc/${pid}/environ`),
+        "utf8",
+      );
+      assert.ok(environment.split("\0").includes("WRITTEN=yes"), environment);
+      assert.equal(
+        fs.readlinkSync(machine().file(`/proc/${pid}/cwd`)),
+        "/opt/listenfds",
+      );
+      assert.equal(
+        await machine().property("written.service", "Description"),
+        '100% "mine"',
+      );
+      assert.equal(
+        await machine().property("written.service", "User"),
+        "daemon",
+      );
+    },
+  );
 });
 
 /** Words that mean something to systemd, or to a shell, or are just odd. */
@@ -308,10 +319,10 @@ const WORDS: readonly string[] = [
 test("systemd reads the words of a command as they were written", {
   skip: NO_MACHINE,
 }, async (t) => {
-  const folder = "/srv/od d%n$x;é";
-  fs.mkdirSync(machine().file(folder), { recursive: true });
+  const directory = "/srv/od d%n$x;é";
+  fs.mkdirSync(machine().file(directory), { recursive: true });
   // A program whose own path is odd, too.
-  const program = `${folder}/words`;
+  const program = `${directory}/words`;
   fs.writeFileSync(
     machine().file(program),
     '#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done > /run/words\n' +
@@ -320,7 +331,7 @@ test("systemd reads the words of a command as they were written", {
   );
   t.after(() => {
     fs.rmSync(machine().file("/run/words.done"), { force: true });
-    fs.rmSync(machine().file(folder), { recursive: true });
+    fs.rmSync(machine().file(directory), { recursive: true });
   });
   await install(
     t,

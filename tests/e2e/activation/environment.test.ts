@@ -1,4 +1,4 @@
-/** How real processes read the environment, and what they leave of it. */
+/** The environment: real processes read it, and remove its variables. */
 
 import assert from "node:assert/strict";
 import process from "node:process";

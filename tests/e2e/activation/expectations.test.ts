@@ -17,7 +17,7 @@ import { test } from "../../harness/timed_test.ts";
 
 const options = { skip: NO_PYTHON };
 
-/** Whether a host can call the C library. */
+/** Returns whether a host can call the C library. */
 function hasFfi({ label }: Host): boolean {
   return !/^(?:node 2[24]|deno [0-9.]+)$/.test(label);
 }

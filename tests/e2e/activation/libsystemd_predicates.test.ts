@@ -126,7 +126,7 @@ function realPath(path: string | undefined): [string | null, number] {
   return [name, Buffer.byteLength(name)];
 }
 
-/** What descriptors are compared with. */
+/** The paths and addresses that questions name. */
 interface Paths {
   readonly files: readonly string[];
   readonly sockets: readonly string[];

@@ -227,11 +227,11 @@ function assertInfo(
 }
 
 /** Checks that two sources agree wherever both report something. */
-function assertAgree(one: unknown, other: unknown, what: string): void {
-  if (one === undefined || other === undefined) return;
-  if (typeof one !== "object") return assert.equal(one, other, what);
-  for (const [key, value] of Object.entries(one as InfoReport)) {
-    assertAgree(value, (other as InfoReport)[key], `${what} ${key}`);
+function assertAgree(first: unknown, second: unknown, what: string): void {
+  if (first === undefined || second === undefined) return;
+  if (typeof first !== "object") return assert.equal(first, second, what);
+  for (const [key, value] of Object.entries(first as InfoReport)) {
+    assertAgree(value, (second as InfoReport)[key], `${what} ${key}`);
   }
 }
 

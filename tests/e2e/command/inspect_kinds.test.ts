@@ -1,4 +1,4 @@
-/** What `inspect` reports of descriptors of every kind, on every runtime. */
+/** The report of `inspect` on descriptors of every kind, on every runtime. */
 
 import assert from "node:assert/strict";
 import { AGENT, type Agent, NATIVE_AGENT } from "../../harness/agent.ts";
@@ -30,7 +30,7 @@ function kindOf(name: string): string {
   } as Record<string, string>)[name] ?? name;
 }
 
-/** What `/proc` tells no more of than that they are sockets. */
+/** Descriptors that `/proc` knows as sockets only. */
 const NOT_IN_PROC = /^(?:tcp4-(?:idle|unbound)|vsock|packet)$/;
 
 forEachHost(METADATA_HOSTS, (host) => {

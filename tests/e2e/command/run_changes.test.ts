@@ -1,4 +1,4 @@
-/** What `listenfds run --watch` takes for a change, and what it does then. */
+/** Changes that `listenfds run --watch` sees, and the restarts after them. */
 
 import assert from "node:assert/strict";
 import fs from "node:fs";

@@ -1,4 +1,4 @@
-/** What `listenfds run` refuses: in one line, and with nothing left behind. */
+/** `listenfds run` refuses in one line, and leaves nothing behind. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -20,7 +20,7 @@ import { test } from "../../harness/timed_test.ts";
 
 const WEB = "--socket=web=127.0.0.1:0";
 
-/** Starts the program in Python, watching a folder. */
+/** Starts the program in Python, watching a directory. */
 function watch(
   t: TestContext,
   host: Host,

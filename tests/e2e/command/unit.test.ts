@@ -1,4 +1,4 @@
-/** What `unit` writes, with the real runtimes and systemd's own verification. */
+/** The units that `unit` writes for real runtimes; systemd verifies them. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -42,7 +42,7 @@ async function write(
   return Object.assign(program, { status });
 }
 
-/** Has systemd verify units; it prints nothing for valid ones. */
+/** Verifies units with systemd, which prints nothing for valid ones. */
 function verify(paths: readonly string[]): void {
   const { status, stdout, stderr } = spawnSync(
     "systemd-analyze",
@@ -86,18 +86,18 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     test(`unit on ${host.label} writes ${what}, which systemd verifies`, {
       skip,
     }, async (t) => {
-      const folder = temporaryDirectory(t);
+      const directory = temporaryDirectory(t);
       const native = host.runtime === "deno" ? [[], ["--native"]] : [[]];
       for (const more of native) {
         const written = await write(t, host, [
-          ...["hello", `--output=${folder}`, "--force", ...args, ...more],
+          ...["hello", `--output=${directory}`, "--force", ...args, ...more],
           ...["--", programOf(host), "examples/service.ts", 'a "b" $c %d'],
         ]);
         assert.equal(written.status, 0, written.stderr);
         const paths = written.stdout.trimEnd().split("\n");
         assert.deepEqual(
           paths.toSorted(),
-          fs.readdirSync(folder).map((name) => path.join(folder, name)),
+          fs.readdirSync(directory).map((name) => path.join(directory, name)),
         );
         verify(paths);
         const service = fs.readFileSync(paths[0]!, "utf8");
@@ -112,7 +112,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
   }
 
   test(`unit on ${host.label} writes the same to the standard output`, async (t) => {
-    const folder = temporaryDirectory(t);
+    const directory = temporaryDirectory(t);
     const args = [
       ...["hello", "--socket=web=127.0.0.1:80", "--socket=x=unix:@x"],
       ...["--", programOf(host), SERVICE],
@@ -121,7 +121,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     assert.equal(shown.status, 0, shown.stderr);
     const written = await write(t, host, [
       ...args.slice(0, 1),
-      `--output=${folder}`,
+      `--output=${directory}`,
       ...args.slice(1),
     ]);
     const paths = written.stdout.trimEnd().split("\n");
@@ -136,12 +136,12 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
   });
 
   test(`unit on ${host.label} replaces nothing unless told to`, async (t) => {
-    const folder = temporaryDirectory(t);
-    const socket = path.join(folder, "hello.socket");
+    const directory = temporaryDirectory(t);
+    const socket = path.join(directory, "hello.socket");
     // A masked unit is a link.
     fs.symlinkSync("/dev/null", socket);
     const args = [
-      ...["hello", `--output=${folder}`, "--socket=web=127.0.0.1:80"],
+      ...["hello", `--output=${directory}`, "--socket=web=127.0.0.1:80"],
       ...["--", programOf(host), SERVICE],
     ];
     const refused = await write(t, host, args);
@@ -151,24 +151,27 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       refused.stderr,
       /^(?:Note: .*\n)*listenfds unit: Writing units: "[^"]+hello\.socket" is there already: choose another name, or replace with --force\n$/,
     );
-    assert.deepEqual(fs.readdirSync(folder), ["hello.socket"]);
+    assert.deepEqual(fs.readdirSync(directory), ["hello.socket"]);
     const replaced = await write(t, host, [
       "hello",
       "--force",
       ...args.slice(1),
     ]);
     assert.equal(replaced.status, 0, replaced.stderr);
-    assert.deepEqual(fs.readdirSync(folder), ["hello.service", "hello.socket"]);
+    assert.deepEqual(fs.readdirSync(directory), [
+      "hello.service",
+      "hello.socket",
+    ]);
     assert.ok(fs.lstatSync(socket).isFile());
   });
 });
 
 test("unit leaves nothing behind where it can't write", async (t) => {
-  const folder = temporaryDirectory(t);
-  // A folder can't be replaced by a file.
-  fs.mkdirSync(path.join(folder, "hello.socket"));
+  const directory = temporaryDirectory(t);
+  // A directory can't be replaced by a file.
+  fs.mkdirSync(path.join(directory, "hello.socket"));
   const failed = await write(t, NODE_HOST, [
-    ...["hello", `--output=${folder}`, "--force"],
+    ...["hello", `--output=${directory}`, "--force"],
     ...["--socket=web=127.0.0.1:80", "--", programOf(NODE_HOST), SERVICE],
   ]);
   assert.equal(failed.status, 2);
@@ -176,9 +179,9 @@ test("unit leaves nothing behind where it can't write", async (t) => {
     failed.stderr,
     /hello\.socket" is a folder: choose another name/,
   );
-  assert.deepEqual(fs.readdirSync(folder), ["hello.socket"]);
+  assert.deepEqual(fs.readdirSync(directory), ["hello.socket"]);
   const missing = await write(t, NODE_HOST, [
-    ...["hello", `--output=${folder}/nowhere`],
+    ...["hello", `--output=${directory}/nowhere`],
     ...["--socket=web=127.0.0.1:80", "--", programOf(NODE_HOST), SERVICE],
   ]);
   assert.equal(missing.status, 2);
@@ -186,15 +189,15 @@ test("unit leaves nothing behind where it can't write", async (t) => {
 });
 
 test("unit finds the program through PATH, and the script from where it is", async (t) => {
-  const folder = temporaryDirectory(t);
-  const bin = path.join(folder, "bin");
+  const directory = temporaryDirectory(t);
+  const bin = path.join(directory, "bin");
   fs.mkdirSync(bin);
   fs.symlinkSync(programOf(NODE_HOST), path.join(bin, "node"));
-  fs.writeFileSync(path.join(folder, "main.ts"), "");
+  fs.writeFileSync(path.join(directory, "main.ts"), "");
   const written = await write(t, NODE_HOST, [
     ...["hello", "--socket=web=unix:x.sock", "--", "node", "main.ts"],
-  ], { cwd: folder, env: { PATH: `/nowhere:${bin}` } });
-  const real = fs.realpathSync(folder);
+  ], { cwd: directory, env: { PATH: `/nowhere:${bin}` } });
+  const real = fs.realpathSync(directory);
   assert.equal(written.status, 0, written.stderr);
   assert.ok(
     written.stdout.includes(`\nExecStart=${bin}/node ${real}/main.ts\n`),
@@ -206,11 +209,11 @@ test("unit finds the program through PATH, and the script from where it is", asy
 });
 
 test("unit writes what run reads, and inspect shows", async (t) => {
-  const folder = temporaryDirectory(t);
+  const directory = temporaryDirectory(t);
   const [web, dns] = await freePorts(2);
-  const socket = path.join(folder, "100% a b.sock");
+  const socket = path.join(directory, "100% a b.sock");
   const written = await write(t, NODE_HOST, [
-    ...["hello", `--output=${folder}`, `--socket=web=127.0.0.1:${web}`],
+    ...["hello", `--output=${directory}`, `--socket=web=127.0.0.1:${web}`],
     ...[`--socket=dns=udp:127.0.0.1:${dns}`, `--socket=a b%n=unix:${socket}`],
     ...["--", programOf(NODE_HOST), SERVICE],
   ]);
