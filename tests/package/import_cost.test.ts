@@ -144,13 +144,13 @@ function assertOpensOnly(
   assert.deepEqual(files.sort(), [...wanted].sort());
   const others = found.filter((file) => !/\.[cm]?js$/.test(file));
   // Folders on the way, and `package.json` in them, for the type of modules.
-  for (const file of others) {
+  for (const other of others) {
     const isOnTheWay = [...wanted].some((file) =>
       `${path.dirname(file)}/`.startsWith(
-        `${file.replace(/\/package\.json$/, "")}/`,
+        `${other.replace(/\/package\.json$/, "")}/`,
       )
     );
-    assert.ok(isOnTheWay, `${file} was opened in ${directory}`);
+    assert.ok(isOnTheWay, `${other} was opened in ${directory}`);
   }
 }
 
