@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { NO_MACHINE, useMachine } from "./machine.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import { ROOT } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 

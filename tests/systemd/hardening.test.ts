@@ -7,20 +7,20 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { NO_MACHINE, type Units, useMachine } from "./machine.ts";
+import { NO_MACHINE, type Units, useMachine } from "./machine/machine.ts";
 import {
   MAIN_HOSTS,
   serviceUnit,
   type Settings,
   socketUnit,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
 import { eventually } from "../harness/eventually.ts";
 import { ROOT } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const DIRECTORY = "/opt/listenfds/tests/systemd";
+const DIRECTORY = "/opt/listenfds/tests/systemd/programs";
 
 /** The columns of the table, in order: runtimes, and how they serve. */
 const COLUMNS: readonly UnitHost[] = [

@@ -7,13 +7,13 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TestContext } from "node:test";
-import { NO_MACHINE, useMachine } from "./machine.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import {
   NATIVE_HOSTS,
   serviceUnit,
   socketUnit,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
 import { eventually } from "../harness/eventually.ts";
 import { test } from "../harness/timed_test.ts";
 

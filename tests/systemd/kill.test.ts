@@ -2,9 +2,14 @@
 
 import assert from "node:assert/strict";
 import type http from "node:http";
-import { NO_MACHINE, useMachine } from "./machine.ts";
-import { answered, installLoaded, lost, RunningLoad } from "./under_load.ts";
-import { NATIVE_HOSTS } from "./units.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import {
+  answered,
+  installLoaded,
+  lost,
+  RunningLoad,
+} from "./load/under_load.ts";
+import { NATIVE_HOSTS } from "./machine/units.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";

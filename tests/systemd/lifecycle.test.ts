@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import type { TestContext } from "node:test";
-import { NO_MACHINE, useMachine } from "./machine.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import {
   MAIN_HOSTS,
   serviceUnit,
   type Settings,
   socketUnit,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";

@@ -7,9 +7,9 @@ import http from "node:http";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TestContext } from "node:test";
-import { type FailureKind, FAILURES } from "./http_client.ts";
-import { failed, type Group, LoadGenerator } from "./load.ts";
-import { workBody } from "./work.ts";
+import { type FailureKind, FAILURES } from "./load/http_client.ts";
+import { failed, type Group, LoadGenerator } from "./load/load.ts";
+import { workBody } from "./load/work.ts";
 import { eventually } from "../harness/eventually.ts";
 import { test } from "../harness/timed_test.ts";
 

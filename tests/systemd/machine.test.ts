@@ -6,12 +6,12 @@ import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
-import { Machine, NO_MACHINE } from "./machine.ts";
+import { Machine, NO_MACHINE } from "./machine/machine.ts";
 import { eventually } from "../harness/eventually.ts";
 import { type Program, startActivated } from "../harness/program.ts";
 import { test } from "../harness/timed_test.ts";
 
-const PROGRAM = path.join(import.meta.dirname!, "boot_and_wait.ts");
+const PROGRAM = path.join(import.meta.dirname!, "programs/boot_and_wait.ts");
 
 /** The namespaces of a process; none once it has ended. */
 function namespaces(pid: number | string): string[] {
@@ -102,7 +102,7 @@ async function leavesNothing(
 
 /** Returns the reason against a machine that a program finds. */
 function reasonOf(...command: string[]): string {
-  const module = JSON.stringify(import.meta.resolve("./machine.ts"));
+  const module = JSON.stringify(import.meta.resolve("./machine/machine.ts"));
   const code = `console.log((await import(${module})).NO_MACHINE)`;
   const [program, ...args] = [...command, process.execPath, "-e", code];
   return spawnSync(program!, args, { encoding: "utf8" }).stdout.trim();

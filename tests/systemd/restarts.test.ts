@@ -7,9 +7,14 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { after } from "node:test";
-import { NO_MACHINE, useMachine } from "./machine.ts";
-import { answered, lost, measureRestarts, type Stop } from "./under_load.ts";
-import { NATIVE_HOSTS } from "./units.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import {
+  answered,
+  lost,
+  measureRestarts,
+  type Stop,
+} from "./load/under_load.ts";
+import { NATIVE_HOSTS } from "./machine/units.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
 import type { TestContext } from "node:test";
-import { NO_MACHINE, useMachine } from "./machine.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost, TOOLS } from "../harness/hosts.ts";
 import { CLEANUP, test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
 const COMMAND = "/opt/listenfds/src/cli/bin.ts";
-const SERVICE = "/opt/listenfds/tests/systemd/service.ts";
+const SERVICE = "/opt/listenfds/tests/systemd/programs/service.ts";
 const UNITS = "/etc/systemd/system";
 
 /**
@@ -278,42 +278,11 @@ const WORDS: readonly string[] = [
   ..."% %% %n %h %% $ $$ $HOME ${HOME} a$b $@ ; \\; | & > < ' \" ` ! # ~ * ?"
     .split(" "),
   ...["", " ", "a b", " a", "a ", "\t", "a\tb", "\n", "a\nb", "\r", "\x01\x7f"],
-  ...[
-    "\\",
-    "\\\\",
-    "\\n",
-    "\\x41",
-    "\\u0041",
-    "a\\",
-    '"a"',
-    "'a'",
-    'a"b',
-    "a'b",
-  ],
-  ...[
-    "é",
-    "日本",
-    "😀",
-    "\u00ad\u202e",
-    "\u0085",
-    "\u2028",
-    "@x",
-    "-x",
-    "+x",
-    ":x",
-  ],
-  ...[
-    "a=b",
-    "A=$B",
-    "--x='y z'",
-    "$$$$x",
-    "%%%x",
-    "{}",
-    "()",
-    "[a]",
-    "\\$x",
-    "\\%n",
-  ],
+  ...["\\", "\\\\", "\\n", "\\x41", "\\u0041", "a\\"],
+  ...['"a"', "'a'", 'a"b', "a'b"],
+  ...["é", "日本", "😀", "\u00ad\u202e", "\u0085", "\u2028"],
+  ...["@x", "-x", "+x", ":x", "a=b", "A=$B", "--x='y z'", "$$$$x", "%%%x"],
+  ...["{}", "()", "[a]", "\\$x", "\\%n"],
 ];
 
 test("systemd reads the words of a command as they were written", {

@@ -13,11 +13,11 @@ import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { after, before, type TestContext } from "node:test";
-import { exchange, type Reply, request } from "../harness/client.ts";
-import { eventually } from "../harness/eventually.ts";
-import { ROOT, TOOLS } from "../harness/hosts.ts";
-import { hasEnded } from "../harness/program.ts";
-import { CLEANUP } from "../harness/timed_test.ts";
+import { exchange, type Reply, request } from "../../harness/client.ts";
+import { eventually } from "../../harness/eventually.ts";
+import { ROOT, TOOLS } from "../../harness/hosts.ts";
+import { hasEnded } from "../../harness/program.ts";
+import { CLEANUP } from "../../harness/timed_test.ts";
 import type { Dial, Dialed } from "./dialer.ts";
 
 const SCRIPT = path.join(import.meta.dirname!, "machine.sh");

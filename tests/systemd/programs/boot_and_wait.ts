@@ -5,7 +5,7 @@
 
 import { once } from "node:events";
 import process from "node:process";
-import { Machine } from "./machine.ts";
+import { Machine } from "../machine/machine.ts";
 
 const machine = await Machine.boot();
 const kinds = ["Cache", "State", "Logs", "Runtime"];

@@ -19,11 +19,11 @@ import {
   type DrainOptions,
   listen,
   serve,
-} from "../../mod.ts";
-import * as bun from "../../src/bun.ts";
-import * as deno from "../../src/deno.ts";
-import * as node from "../../src/node.ts";
-import { workBody } from "./work.ts";
+} from "../../../mod.ts";
+import * as bun from "../../../src/bun.ts";
+import * as deno from "../../../src/deno.ts";
+import * as node from "../../../src/node.ts";
+import { workBody } from "../load/work.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -6,9 +6,9 @@ import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
 import { failed, type Group, type Load, type Report } from "./load.ts";
-import { eventually } from "../harness/eventually.ts";
-import type { Machine } from "./machine.ts";
-import { serviceUnit, socketUnit, type UnitHost } from "./units.ts";
+import { eventually } from "../../harness/eventually.ts";
+import type { Machine } from "../machine/machine.ts";
+import { serviceUnit, socketUnit, type UnitHost } from "../machine/units.ts";
 
 const GENERATOR = path.join(import.meta.dirname!, "load.ts");
 const PORT = 8080;

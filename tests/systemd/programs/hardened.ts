@@ -3,7 +3,7 @@
  * knows of them; `web` is TCP, `admin` Unix, `dns` UDP.
  */
 
-import { activation, serve } from "../../mod.ts";
+import { activation, serve } from "../../../mod.ts";
 
 const activated = activation()!;
 const served: Record<string, unknown> = {};

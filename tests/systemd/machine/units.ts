@@ -1,6 +1,6 @@
 /** The text of units, and the runtimes that they start. */
 
-import { DENO_PERMISSIONS, TOOLS } from "../harness/hosts.ts";
+import { DENO_PERMISSIONS, TOOLS } from "../../harness/hosts.ts";
 
 /** A runtime as the units of a machine start it. */
 export interface UnitHost {
@@ -58,7 +58,7 @@ export const NATIVE_HOSTS: readonly UnitHost[] = MAIN_HOSTS.filter(({ http }) =>
 );
 
 /** The path of the tests' service in a machine. */
-export const SERVICE = "/opt/listenfds/tests/systemd/service.ts";
+export const SERVICE = "/opt/listenfds/tests/systemd/programs/service.ts";
 
 /** Lines of a section; a list stands for several lines of one key. */
 export type Settings = Readonly<
