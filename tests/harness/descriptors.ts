@@ -1,4 +1,4 @@
-/** Descriptors of many kinds, made by Node, to hand over. */
+/** Descriptors of many kinds, created by Node, to hand over. */
 
 import { execFileSync } from "node:child_process";
 import dgram from "node:dgram";

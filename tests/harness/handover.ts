@@ -32,9 +32,9 @@ export const METADATA_HOSTS: readonly Host[] = HOSTS.flatMap((host) =>
     : [host]
 );
 
-/** Descriptors that were made, from 3 on, to be handed to a program. */
+/** Descriptors from 3 on, to be handed to a program. */
 export interface Handover {
-  /** The program that made the descriptors, until it becomes another one. */
+  /** The program that created the descriptors, until it becomes another one. */
   readonly maker: Agent<MakerOperations>;
   readonly names: readonly string[];
   /** The ports of the sockets that have one, by name. */
@@ -58,16 +58,16 @@ export async function handOver(
   const maker = new Agent<MakerOperations>(t, spawnPiped(["python3", MAKER]));
   const queue = `/listenfds-${maker.pid}`;
   t.after(() => fs.rmSync(`/dev/mqueue${queue}`, { force: true }));
-  const made = await maker.call("make", names, directory);
-  if (names.length > 0) assert.deepEqual(made.refused, {});
+  const report = await maker.call("make", names, directory);
+  if (names.length > 0) assert.deepEqual(report.refused, {});
   return {
     maker,
-    ...made,
+    ...report,
     directory,
     queue,
     fd(name) {
-      const index = made.names.indexOf(name);
-      if (index < 0) throw new Error(`${name} was not made`);
+      const index = report.names.indexOf(name);
+      if (index < 0) throw new Error(`${name} was not created`);
       return 3 + index;
     },
   };

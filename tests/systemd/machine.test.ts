@@ -83,17 +83,17 @@ async function leavesNothing(
     (stdout) => stdout.endsWith("\n"),
   );
   const { pid, keeper } = JSON.parse(line);
-  const made = namespaces(pid);
+  const inside = namespaces(pid);
   const own = namespaces(process.pid);
-  assert.equal(made.length, own.length);
-  assert.deepEqual(made.filter((namespace) => own.includes(namespace)), []);
+  assert.equal(inside.length, own.length);
+  assert.deepEqual(inside.filter((namespace) => own.includes(namespace)), []);
   // systemd, its journal, the service, and what makes sockets.
-  assert.ok(processesIn(made).length >= 4);
+  assert.ok(processesIn(inside).length >= 4);
   assert.ok(hasGroup(keeper));
   await end({ program, pid, keeper });
   await eventually(
     "all processes to end",
-    () => [...processesIn(made), ...namespaces(keeper)],
+    () => [...processesIn(inside), ...namespaces(keeper)],
     (left) => left.length === 0,
   );
   assert.deepEqual(surroundings(), before);
@@ -200,12 +200,12 @@ test("nothing is left of a machine that is stopped, also of many at once", {
 }, async () => {
   const before = surroundings();
   const machines = await Promise.all([1, 2, 3].map(() => Machine.boot()));
-  const made = machines.flatMap(({ pid }) => namespaces(pid));
-  assert.equal(new Set(made).size, made.length);
+  const inside = machines.flatMap(({ pid }) => namespaces(pid));
+  assert.equal(new Set(inside).size, inside.length);
   for (const machine of machines) {
     await machine.stop();
     assert.ok(!hasGroup(machine.keeperPid));
   }
-  assert.deepEqual(processesIn(made), []);
+  assert.deepEqual(processesIn(inside), []);
   assert.deepEqual(surroundings(), before);
 });

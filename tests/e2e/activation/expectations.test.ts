@@ -90,7 +90,7 @@ forEachHost(METADATA_HOSTS, (host) => {
   );
 
   test(
-    `LISTEN_PIDFDID on ${host.label} tells a process from another one`,
+    `LISTEN_PIDFDID on ${host.label} distinguishes processes`,
     options,
     async (t) => {
       const run = async (change: bigint): Promise<Agent | undefined> => {

@@ -242,9 +242,9 @@ forEachHost(METADATA_HOSTS.filter((host) => host.inspects), (host) => {
     const handover = await handOver(t);
     const { names, refused } = handover;
     for (const [name, why] of Object.entries(refused)) {
-      t.diagnostic(`not made: ${name}: ${why}`);
+      t.diagnostic(`not created: ${name}: ${why}`);
     }
-    assert.ok(names.length > 30, "most of them can be made");
+    assert.ok(names.length > 30, "most of them can be created");
     const agent = await become(handover, host, METADATA_AGENT);
 
     const own = await agent.call("infos");

@@ -34,7 +34,7 @@ function kindOf(name: string): string {
 const NOT_IN_PROC = /^(?:tcp4-(?:idle|unbound)|vsock|packet)$/;
 
 forEachHost(METADATA_HOSTS, (host) => {
-  test(`inspect on ${host.label} tells descriptors of every kind`, {
+  test(`inspect on ${host.label} reports descriptors of every kind`, {
     skip: NO_PYTHON,
   }, async (t) => {
     const handover = await handOver(t);

@@ -209,7 +209,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       const run = startRun(
         t,
         host,
-        [WEB, "--watch=watched", "--stop-timeout=0.2"],
+        [WEB, "--watch=watched", "--stop-timeout=2"],
         python("--ignore-end"),
         { cwd },
       );

@@ -20,7 +20,7 @@ function createsAll({ label }: Host): boolean {
 function sendPacket(kind: string, file: string): string {
   const script = `import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.${kind})
-s.settimeout(5)
+s.settimeout(60)
 s.connect(sys.argv[1])
 s.send(b"packet")
 print(s.recv(100).decode() if "SEQ" in "${kind}" else "sent")`;

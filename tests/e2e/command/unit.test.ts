@@ -135,7 +135,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     }
   });
 
-  test(`unit on ${host.label} replaces nothing unless told to`, async (t) => {
+  test(`unit on ${host.label} replaces nothing without --force`, async (t) => {
     const directory = temporaryDirectory(t);
     const socket = path.join(directory, "hello.socket");
     // A masked unit is a link.

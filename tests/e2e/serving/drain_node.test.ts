@@ -1,4 +1,4 @@
-/** Draining servers of Node's, which the program has made itself. */
+/** Draining servers of Node's, which the program creates itself. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

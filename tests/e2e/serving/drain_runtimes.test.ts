@@ -21,7 +21,7 @@ import {
 import { test } from "../../harness/timed_test.ts";
 
 forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
-  test(`draining on ${host.label} tells WebSockets that the server goes away`, async (t) => {
+  test(`draining on ${host.label} closes WebSockets with the code for going away`, async (t) => {
     const { agent, web } = await startGenerations(t, host);
     await agent.call("start", host.runtime);
     const socket = new WebSocket(`ws://${web.host}:${web.port}/`);

@@ -149,7 +149,7 @@ forEachHost(HOSTS, (host) => {
 });
 
 forEachHost(HOSTS, (host) => {
-  test(`service on ${host.label} serves the only socket it is given`, (t) =>
+  test(`service on ${host.label} serves the only socket that it has`, (t) =>
     assertService(t, host, [2], async ([echo]) => {
       const address = addressOf(echo!.target);
       return await startService(t, host, [`echo=tcp:${address}`]);

@@ -1,6 +1,6 @@
 /**
  * HTTP/1.1 on one connection, that hides nothing: no request is sent twice, and
- * what goes wrong is told apart.
+ * each kind of failure has a name.
  *
  * @module
  */

@@ -62,7 +62,7 @@ export function failed(counts: Counts): number {
 const UPLOAD_PARTS = 10;
 const UPLOAD_PART_BYTES = 4096;
 
-/** Applies a load until it is told to stop. */
+/** Applies a load until it is stopped. */
 export class LoadGenerator {
   readonly #load: Load;
   readonly report: Report;

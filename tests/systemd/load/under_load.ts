@@ -56,7 +56,7 @@ export class RunningLoad {
     machine: Machine,
     groups: readonly Group[],
   ): RunningLoad {
-    const load: Load = { port: PORT, groups, timeoutMs: 10_000 };
+    const load: Load = { port: PORT, groups, timeoutMs: 30_000 };
     const [program, ...args] = [
       ...machine.enter("net"),
       ...[process.execPath, GENERATOR, JSON.stringify(load)],
@@ -117,8 +117,9 @@ export async function installLoaded(
       ListenStream: `127.0.0.1:${PORT}`,
     }),
     "loaded.service": serviceUnit(host, `${flag}${way}=web`, {
-      // Node's close() waits for clients that go on as long as it does.
-      TimeoutStopSec: 3,
+      // Node's close() waits for clients that go on as long as it does. A drain
+      // has the time that a loaded machine needs.
+      TimeoutStopSec: stop === "naive" ? 3 : 60,
     }, {
       // Restarts are what this is about.
       StartLimitIntervalSec: 0,

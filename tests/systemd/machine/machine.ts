@@ -144,7 +144,7 @@ export class Machine {
     return stdout;
   }
 
-  /** A property of a unit, as `systemctl show` tells it. */
+  /** Returns a property of a unit, as `systemctl show` prints it. */
   async property(unit: string, name: string): Promise<string> {
     const args = [unit, `--property=${name}`, "--value"];
     return (await this.systemctl("show", ...args)).trimEnd();
@@ -228,11 +228,11 @@ export class Machine {
     const dialer = await (this.#dialer ??= this.#startDialer());
     const id = this.#dials++;
     return await new Promise((resolve, reject) => {
-      let made: unknown;
+      let socket: unknown;
       this.#dialing.set(id, ({ error, isHandle }, handle) => {
-        if (isHandle) return void (made = handle);
+        if (isHandle) return void (socket = handle);
         this.#dialing.delete(id);
-        if (error === undefined) resolve(made);
+        if (error === undefined) resolve(socket);
         else reject(Object.assign(new Error(error.message), error));
       });
       dialer.send({ id, ...(target && { target }) } satisfies Dial);

@@ -1,6 +1,6 @@
 /**
- * Boots a machine whose service leaves traces wherever it can, and tells its
- * processes; then ends without stopping it, as it is told.
+ * Boots a machine whose service leaves traces wherever it can, and prints its
+ * processes; then ends without stopping it, in the way that a test asks for.
  */
 
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * A service that tells in which way it serves each of its sockets, and what it
- * knows of them; `web` is TCP, `admin` Unix, `dns` UDP.
+ * A service that reports in which way it serves each of its sockets, and their
+ * metadata; `web` is TCP, `admin` Unix, `dns` UDP.
  */
 
 import { activation, serve } from "../../../mod.ts";
