@@ -37,7 +37,7 @@ interface Activator {
 const ROOT = new URL("../", import.meta.url);
 const HEADINGS = "runtime version name fd kind address answer ok".split(" ");
 /** How long a service has for all its answers, and then to end. */
-const DEADLINE_SECONDS = 15;
+const DEADLINE_SECONDS = 60;
 /** How often to try if others take the ports in between. */
 const ATTEMPTS = 5;
 

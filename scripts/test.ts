@@ -135,7 +135,7 @@ function unitRun(tool: Tool, file: string = ""): Run {
 function e2eRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, all runtimes",
-    ...endToEnd(tools, ["tests/e2e/*.test.ts"]),
+    ...endToEnd(tools, ["tests/e2e/**/*.test.ts"]),
   };
 }
 
@@ -145,10 +145,12 @@ function matrixRun(tools: readonly Tool[]): Run {
     label: "e2e, older versions",
     isMatrix: true,
     ...endToEnd(tools, [
-      "tests/e2e/native.test.ts",
-      "tests/e2e/modes.test.ts",
-      "tests/e2e/drain.test.ts",
-      "tests/e2e/idle.test.ts",
+      "tests/e2e/serving/native.test.ts",
+      "tests/e2e/serving/adoption.test.ts",
+      "tests/e2e/serving/modes.test.ts",
+      "tests/e2e/serving/drain.test.ts",
+      "tests/e2e/serving/drain_runtimes.test.ts",
+      "tests/e2e/serving/idle.test.ts",
     ]),
   };
 }
@@ -169,7 +171,7 @@ function restartsRun(tools: readonly Tool[]): Run {
     // One after another: what is measured is not to disturb what is measured.
     ...endToEnd(tools, [
       "tests/systemd/restarts.test.ts",
-      "tests/e2e/run_watch.test.ts",
+      "tests/e2e/command/run_watch.test.ts",
     ], 1),
   };
 }

@@ -1,15 +1,17 @@
-/** What is in the package: all that is meant, and nothing else. */
+/** The content of the package: all that is needed, and nothing else. */
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import type { TestContext } from "node:test";
 import {
   entryFiles,
   reachable,
   specifiersOf,
 } from "../../scripts/npm_files.ts";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import { ROOT } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
+import { test } from "../harness/timed_test.ts";
 import {
   MANIFEST,
   NODE,
@@ -25,12 +27,12 @@ const CONFIG = JSON.parse(
 
 /** Unpacks the tarball; gives the text of every file. */
 async function unpack(t: TestContext): Promise<Map<string, string>> {
-  const folder = temporaryFolder(t);
-  await succeed("tar", ["-xzf", TARBALL, "-C", folder], folder);
-  const root = path.join(folder, "package");
+  const directory = temporaryDirectory(t);
+  await succeed("tar", ["-xzf", TARBALL, "-C", directory], directory);
+  const root = path.join(directory, "package");
   const files = fs.readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((each) => each.isFile())
-    .map((each) => path.join(each.parentPath, each.name));
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
   return new Map(
     files.map((file) => [
       path.relative(root, file),
@@ -121,11 +123,11 @@ test("the tarball is smaller than 100 KiB", () => {
 test("publint finds nothing", async (t) => {
   const cli = path.join(PACKAGE_TOOLS, "publint/src/cli.js");
   const args = [cli, "run", TARBALL, "--strict"];
-  const output = await succeed(NODE, args, temporaryFolder(t));
+  const output = await succeed(NODE, args, temporaryDirectory(t));
   assert.match(output, /All good!/);
 });
 
-/** What `attw --format json` says. */
+/** The report of `attw --format json`. */
 interface Analysis {
   readonly analysis: {
     readonly entrypoints: Readonly<Record<string, unknown>>;
@@ -143,13 +145,13 @@ test("the types are not wrong", async (t) => {
     PACKAGE_TOOLS,
     "@arethetypeswrong/cli/dist/index.js",
   );
-  const folder = temporaryFolder(t);
+  const directory = temporaryDirectory(t);
   // Into a file: it ends before all is written into a pipe.
   const script = '"$0" "$@" --format json > analysis.json';
   const args = ["-c", script, NODE, cli, TARBALL];
-  await run("/bin/sh", args, folder);
+  await run("/bin/sh", args, directory);
   const { analysis }: Analysis = JSON.parse(
-    fs.readFileSync(path.join(folder, "analysis.json"), "utf8"),
+    fs.readFileSync(path.join(directory, "analysis.json"), "utf8"),
   );
   assert.deepEqual(
     Object.keys(analysis.entrypoints),

@@ -6,20 +6,25 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
+import type { TestContext } from "node:test";
 import { entryFiles, reachable } from "../../scripts/npm_files.ts";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
 import {
-  MANIFEST,
-  npmProject,
-  run,
-  succeed,
+  DENO_PERMISSIONS,
+  forEachHost,
+  ROOT,
   type Tool,
   TOOLS,
-} from "./project.ts";
+} from "../harness/hosts.ts";
+import {
+  findProgram,
+  missingProgram,
+  temporaryDirectory,
+} from "../harness/machine_tools.ts";
+import { test } from "../harness/timed_test.ts";
+import { MANIFEST, npmProject, run, succeed } from "./project.ts";
 
-const HAS_STRACE = fs.existsSync("/usr/bin/strace");
-const SKIP = HAS_STRACE ? false : "strace is not installed";
+const STRACE = findProgram("strace");
+const skip = missingProgram("strace");
 
 const PROGRAMS = {
   empty: "",
@@ -33,10 +38,10 @@ const PROGRAMS = {
 async function traced(
   t: TestContext,
   { path: program, runtime }: Tool,
-  folder: string,
+  directory: string,
   script: string,
 ): Promise<Set<string>> {
-  const log = path.join(temporaryFolder(t), "log");
+  const log = path.join(temporaryDirectory(t), "log");
   const calls = "open,openat,openat2,connect,execve,readlink,readlinkat";
   const strace = [
     "-f",
@@ -51,15 +56,10 @@ async function traced(
     log,
   ];
   const flags = runtime === "deno"
-    ? [
-      "run",
-      "--no-lock",
-      "--no-prompt",
-      "--allow-env=LISTEN_PID,LISTEN_PIDFDID,LISTEN_FDS,LISTEN_FDNAMES",
-    ]
+    ? ["run", "--no-lock", ...DENO_PERMISSIONS]
     : [];
   // What a runtime keeps of modules that it has compiled is its own matter.
-  const cache = path.join(folder, "cache");
+  const cache = path.join(directory, "cache");
   const env = {
     BUN_INSTALL_CACHE_DIR: cache,
     BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0",
@@ -67,124 +67,127 @@ async function traced(
     DENO_NO_UPDATE_CHECK: "1",
   };
   const args = [...strace, program, ...flags, script];
-  const { status, output } = await run("/usr/bin/strace", args, folder, env);
+  const { status, output } = await run(STRACE!, args, directory, env);
   assert.equal(status, 0, output);
   const found = new Set<string>();
   for (const line of fs.readFileSync(log, "utf8").split("\n")) {
     const [, file] = /"((?:[^"\\]|\\.)*)"/.exec(line) ?? [];
     if (file === undefined) continue;
-    const full = path.resolve(folder, file);
+    const full = path.resolve(directory, file);
     if (!`${full}/`.startsWith(`${cache}/`)) found.add(full);
   }
-  assert.ok(found.has(path.join(folder, script)), "the program was not opened");
+  assert.ok(
+    found.has(path.join(directory, script)),
+    "the program was not opened",
+  );
   return found;
 }
 
-/** What the second of two programs opened more. */
+/** Returns the files that a program opens beyond those of an empty one. */
 async function opensMore(
   t: TestContext,
   tool: Tool,
-  folder: string,
+  directory: string,
   script: string,
 ): Promise<string[]> {
   const extension = path.extname(script);
   const scripts = [`empty${extension}`, script];
-  const base = await traced(t, tool, folder, scripts[0]!);
-  const found = await traced(t, tool, folder, scripts[1]!);
-  return [...found].filter((each) => !base.has(each))
-    .filter((each) => each !== path.join(folder, script))
+  const base = await traced(t, tool, directory, scripts[0]!);
+  const found = await traced(t, tool, directory, scripts[1]!);
+  return [...found].filter((file) => !base.has(file))
+    .filter((file) => file !== path.join(directory, script))
     // What a runtime may ask now and then: of the machine, and of itself.
-    .filter((each) =>
-      !each.startsWith("/sys/devices/system/cpu/") &&
-      each !== "/proc/sys/vm/overcommit_memory" &&
-      each !== "/proc/self/exe" && each !== fs.realpathSync(tool.path)
+    .filter((file) =>
+      !file.startsWith("/sys/devices/system/cpu/") &&
+      file !== "/proc/sys/vm/overcommit_memory" &&
+      file !== "/proc/self/exe" && file !== fs.realpathSync(tool.path)
     );
 }
 
 async function project(t: TestContext): Promise<string> {
-  const folder = await npmProject(t, { files: [] });
+  const directory = await npmProject(t, { files: [] });
   for (const [name, code] of Object.entries(PROGRAMS)) {
     for (const extension of ["mjs", "cjs"]) {
-      fs.writeFileSync(path.join(folder, `${name}.${extension}`), code);
+      fs.writeFileSync(path.join(directory, `${name}.${extension}`), code);
     }
   }
-  return folder;
+  return directory;
 }
 
 /** The files of the package that an entry point leads to. */
-function filesOf(folder: string, entry: unknown): Set<string> {
-  const root = path.join(folder, "node_modules", MANIFEST.name);
+function filesOf(directory: string, entry: unknown): Set<string> {
+  const root = path.join(directory, "node_modules", MANIFEST.name);
   const code = new Map(
     (fs.readdirSync(root, { recursive: true }) as string[])
-      .filter((each) => each.endsWith(".js"))
-      .map((each) => [
-        each,
+      .filter((file) => file.endsWith(".js"))
+      .map((file) => [
+        file,
         // What is imported when it is needed isn't opened before.
-        fs.readFileSync(path.join(root, each), "utf8")
+        fs.readFileSync(path.join(root, file), "utf8")
           .replace(/\bimport\(/g, "later("),
       ]),
   );
   const files = entryFiles({ exports: { ".": entry } })
-    .filter((each) => each.endsWith(".js"));
+    .filter((file) => file.endsWith(".js"));
   return new Set(
-    [...reachable(files, code)].map((each) => path.join(root, each)),
+    [...reachable(files, code)].map((file) => path.join(root, file)),
   );
 }
 
 /** Checks that a program opens what `.` needs of the package, and no more. */
 function assertOpensOnly(
   found: readonly string[],
-  folder: string,
+  directory: string,
   wanted: ReadonlySet<string>,
 ): void {
-  const files = found.filter((each) => /\.[cm]?js$/.test(each));
+  const files = found.filter((file) => /\.[cm]?js$/.test(file));
   assert.deepEqual(files.sort(), [...wanted].sort());
-  const others = found.filter((each) => !/\.[cm]?js$/.test(each));
+  const others = found.filter((file) => !/\.[cm]?js$/.test(file));
   // Folders on the way, and `package.json` in them, for the type of modules.
-  for (const each of others) {
+  for (const other of others) {
     const isOnTheWay = [...wanted].some((file) =>
       `${path.dirname(file)}/`.startsWith(
-        `${each.replace(/\/package\.json$/, "")}/`,
+        `${other.replace(/\/package\.json$/, "")}/`,
       )
     );
-    assert.ok(isOnTheWay, `${each} was opened in ${folder}`);
+    assert.ok(isOnTheWay, `${other} was opened in ${directory}`);
   }
 }
 
-for (const tool of TOOLS) {
+forEachHost(TOOLS, (tool) => {
   test(
     `${tool.label} opens the files of . when it imports it`,
-    { skip: SKIP },
+    { skip },
     async (t) => {
-      const folder = await project(t);
+      const directory = await project(t);
       const { require: _, ...imported } = MANIFEST.exports["."]!;
-      const wanted = filesOf(folder, imported);
+      const wanted = filesOf(directory, imported);
       assert.ok(wanted.size > 0 && wanted.size <= 12, `${wanted.size} files`);
       for (const script of ["imports.mjs", "asks.mjs"]) {
-        const found = await opensMore(t, tool, folder, script);
-        assertOpensOnly(found, folder, wanted);
+        const found = await opensMore(t, tool, directory, script);
+        assertOpensOnly(found, directory, wanted);
       }
     },
   );
-}
+});
 
-for (const tool of TOOLS.filter(({ runtime }) => runtime === "node")) {
+forEachHost(TOOLS.filter(({ runtime }) => runtime === "node"), (tool) => {
   test(
     `${tool.label} opens the files of . when it requires it`,
-    { skip: SKIP },
+    { skip },
     async (t) => {
-      const folder = await project(t);
+      const directory = await project(t);
       const entry = MANIFEST.exports["."]!;
-      const wanted = filesOf(folder, entry.require ?? entry.import);
-      const found = await opensMore(t, tool, folder, "requires.cjs");
-      assertOpensOnly(found, folder, wanted);
+      const wanted = filesOf(directory, entry.require ?? entry.import);
+      const found = await opensMore(t, tool, directory, "requires.cjs");
+      assertOpensOnly(found, directory, wanted);
     },
   );
-}
+});
 
 test("what . leads to has nothing of other entry points", async (t) => {
-  const folder = await project(t);
-  for (const file of filesOf(folder, MANIFEST.exports["."]!.import)) {
+  const directory = await project(t);
+  for (const file of filesOf(directory, MANIFEST.exports["."]!.import)) {
     const code = fs.readFileSync(file, "utf8");
     for (const call of ["Deno.serve(", "Deno.listen(", "parseArgs("]) {
       assert.ok(!code.includes(call), `${file} has ${call}`);
@@ -216,7 +219,7 @@ test("on JSR, . leads to three modules that Deno doesn't use", async () => {
   const visit = (specifier: string): void => {
     if (reached.has(specifier)) return;
     reached.add(specifier);
-    const found = modules.find((each) => each.specifier === specifier);
+    const found = modules.find((module) => module.specifier === specifier);
     for (const { code, isDynamic } of found?.dependencies ?? []) {
       if (code !== undefined && !isDynamic) visit(code.specifier);
     }
@@ -225,18 +228,21 @@ test("on JSR, . leads to three modules that Deno doesn't use", async () => {
   const files = [...reached].map((specifier) =>
     specifier.replace(/^.*?\/(?=src\/|mod\.ts)/, "")
   );
-  assert.ok(files.includes("src/runtime/deno.ts"), "the modules are missing");
-  assert.deepEqual(
-    files.filter((each) => /\/(?:bun|node|deno|cli)(?:\/|[._])/.test(each))
-      .sort(),
-    [
-      "src/libc/bun.ts",
-      "src/libc/deno.ts",
-      "src/libc/node.ts",
-      "src/runtime/bun.ts",
-      "src/runtime/deno.ts",
-      // Of which the shim for Deno uses the most.
-      "src/runtime/node.ts",
-    ],
+  assert.ok(
+    files.includes("src/runtime/deno/platform.ts"),
+    "the modules are missing",
   );
+  // Deno uses the rest of Node's directory, too: it is the portable path.
+  const others = files.filter((file) =>
+    /\/(?:bun|node|deno|cli)(?:\/|[._])/.test(file) &&
+    !/^src\/runtime\/node\/(?!platform)/.test(file)
+  );
+  assert.deepEqual(others.sort(), [
+    "src/ffi/bun.ts",
+    "src/ffi/deno.ts",
+    "src/ffi/node.ts",
+    "src/runtime/bun/platform.ts",
+    "src/runtime/deno/platform.ts",
+    "src/runtime/node/platform.ts",
+  ]);
 });

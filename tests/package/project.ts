@@ -10,7 +10,8 @@ import path from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import { requireVariable, ROOT, type Tool, toolOf } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
 import { type Offered, startRegistry } from "./registry.ts";
 
 export const CONSUMERS: string = path.join(
@@ -18,31 +19,19 @@ export const CONSUMERS: string = path.join(
   "tests/package/consumers",
 );
 
-/** A runtime, and its program. */
-export interface Tool {
-  readonly label: string;
-  readonly runtime: "deno" | "bun" | "node";
-  readonly path: string;
-}
-
-/** All runtimes. */
-export const TOOLS: readonly Tool[] = JSON.parse(
-  variable("LISTENFDS_TOOLS"),
+/** The directory of npm, the compilers and the checkers. */
+export const PACKAGE_TOOLS: string = requireVariable(
+  "LISTENFDS_PACKAGE_TOOLS",
+  "package",
 );
 
-/** The folder of npm, the compilers and the checkers. */
-export const PACKAGE_TOOLS: string = variable("LISTENFDS_PACKAGE_TOOLS");
-
 /** The tarball that is tested. */
-export const TARBALL: string = variable("LISTENFDS_PACKAGE");
+export const TARBALL: string = requireVariable(
+  "LISTENFDS_PACKAGE",
+  "package",
+);
 
-function variable(name: string): string {
-  const value = process.env[name];
-  if (value !== undefined) return value;
-  throw new Error(`${name} is not set: run deno task test:package`);
-}
-
-/** What `package.json` of the tested package says. */
+/** The `package.json` of the tested package. */
 export interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -62,10 +51,9 @@ export const MANIFEST: Manifest = JSON.parse(
 );
 
 /** The Node that npm and the checkers run on. */
-export const NODE: string = TOOLS.find(({ label }) => label === "node 24")!
-  .path;
+export const NODE: string = toolOf("node 24").path;
 
-/** What a program wrote, and how it ended. */
+/** The output of a program, and its status. */
 export interface Ended {
   readonly status: number | null;
   readonly output: string;
@@ -113,14 +101,14 @@ function npm(args: readonly string[], cwd: string): Promise<string> {
 
 /** A registry with the package, and with what it depends on. */
 export async function offerPackage(t: TestContext): Promise<string> {
-  const folder = temporaryFolder(t);
+  const directory = temporaryDirectory(t);
   const dependencies = await Promise.all(
     Object.keys(MANIFEST.dependencies).map(async (name): Promise<Offered> => {
       const from = path.join(ROOT, "node_modules", name);
       const json = fs.readFileSync(path.join(from, "package.json"), "utf8");
       const { dependencies, ...manifest } = JSON.parse(json);
       assert.equal(dependencies, undefined, `${name} depends on others`);
-      const target = path.join(folder, `${name.replaceAll("/", "-")}.tgz`);
+      const target = path.join(directory, `${name.replaceAll("/", "-")}.tgz`);
       const root = fs.realpathSync(from);
       await succeed(
         "tar",
@@ -136,7 +124,7 @@ export async function offerPackage(t: TestContext): Promise<string> {
   ]);
 }
 
-/** How a project is set up. */
+/** Settings of a project. */
 interface ProjectOptions {
   /** The type of its modules. */
   readonly type?: "module" | "commonjs";
@@ -148,21 +136,21 @@ function emptyProject(
   t: TestContext,
   { type = "module", files }: ProjectOptions,
 ): string {
-  const folder = temporaryFolder(t);
+  const directory = temporaryDirectory(t);
   const manifest = { name: "consumer", version: "1.0.0", private: true, type };
   fs.writeFileSync(
-    path.join(folder, "package.json"),
+    path.join(directory, "package.json"),
     JSON.stringify(manifest),
   );
-  for (const file of files) copyConsumer(file, folder);
-  return folder;
+  for (const file of files) copyConsumer(file, directory);
+  return directory;
 }
 
 /** Puts a file of `consumers/` into a project. */
-export function copyConsumer(file: string, folder: string): void {
+export function copyConsumer(file: string, directory: string): void {
   const code = fs.readFileSync(path.join(CONSUMERS, file), "utf8");
   fs.writeFileSync(
-    path.join(folder, file),
+    path.join(directory, file),
     code.replace(/^\/\/ @ts-nocheck.*\n/, ""),
   );
 }
@@ -172,16 +160,16 @@ export async function npmProject(
   t: TestContext,
   options: ProjectOptions,
 ): Promise<string> {
-  const folder = emptyProject(t, options);
+  const directory = emptyProject(t, options);
   const registry = await offerPackage(t);
   await npm([
     "install",
     ...["--no-audit", "--no-fund", "--ignore-scripts"],
     `--registry=${registry}`,
-    `--cache=${path.join(temporaryFolder(t), "cache")}`,
+    `--cache=${path.join(temporaryDirectory(t), "cache")}`,
     TARBALL,
-  ], folder);
-  return folder;
+  ], directory);
+  return directory;
 }
 
 /** A project that the tarball is installed in with Bun. */
@@ -190,56 +178,56 @@ export async function bunProject(
   bun: Tool,
   options: ProjectOptions,
 ): Promise<string> {
-  const folder = emptyProject(t, options);
-  await succeed(bun.path, ["add", "--ignore-scripts", TARBALL], folder, {
+  const directory = emptyProject(t, options);
+  await succeed(bun.path, ["add", "--ignore-scripts", TARBALL], directory, {
     BUN_CONFIG_REGISTRY: await offerPackage(t),
-    BUN_INSTALL_CACHE_DIR: path.join(temporaryFolder(t), "cache"),
+    BUN_INSTALL_CACHE_DIR: path.join(temporaryDirectory(t), "cache"),
   });
-  return folder;
+  return directory;
 }
 
 /** A project for Deno, and the environment to run it in. */
 export interface DenoProject {
-  readonly folder: string;
+  readonly directory: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A project that Deno loads the package in: from a registry, or a folder. */
+/** A project that Deno loads the package in: from a registry, or a directory. */
 export async function denoProject(
   t: TestContext,
-  from: "registry" | "folder",
+  from: "registry" | "directory",
   files: readonly string[],
 ): Promise<DenoProject> {
-  const folder = temporaryFolder(t);
-  for (const file of files) copyConsumer(file, folder);
+  const directory = temporaryDirectory(t);
+  for (const file of files) copyConsumer(file, directory);
   const { name, version } = MANIFEST;
   const specifier = `npm:${name}@${version}`;
   const config = from === "registry" ? {} : {
     links: ["./vendor/package"],
     nodeModulesDir: "auto",
   };
-  if (from === "folder") {
-    const vendor = path.join(folder, "vendor");
+  if (from === "directory") {
+    const vendor = path.join(directory, "vendor");
     fs.mkdirSync(vendor);
-    await succeed("tar", ["-xzf", TARBALL, "-C", vendor], folder);
+    await succeed("tar", ["-xzf", TARBALL, "-C", vendor], directory);
   }
   fs.writeFileSync(
-    path.join(folder, "deno.json"),
+    path.join(directory, "deno.json"),
     JSON.stringify({ ...config, imports: { [name]: specifier } }),
   );
   return {
-    folder,
+    directory,
     env: {
       NPM_CONFIG_REGISTRY: await offerPackage(t),
-      DENO_DIR: path.join(temporaryFolder(t), "cache"),
+      DENO_DIR: path.join(temporaryDirectory(t), "cache"),
       NO_COLOR: "1",
     },
   };
 }
 
 /** Puts a package of the tools into a project, such as `@types/node`. */
-export function linkTool(name: string, folder: string): void {
-  const target = path.join(folder, "node_modules", name);
+export function linkTool(name: string, directory: string): void {
+  const target = path.join(directory, "node_modules", name);
   fs.mkdirSync(path.dirname(target), { recursive: true });
   fs.symlinkSync(path.join(PACKAGE_TOOLS, name), target);
 }

@@ -18,7 +18,7 @@ export interface Offered {
   readonly tarball: string;
 }
 
-/** Starts a registry that offers some packages. Its address. */
+/** Starts a registry that offers some packages, and returns its address. */
 export async function startRegistry(
   t: TestContext,
   packages: readonly Offered[],

@@ -8,8 +8,10 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
-import { ROOT, temporaryFolder } from "../e2e/harness.ts";
+import type { TestContext } from "node:test";
+import { ROOT } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
+import { test } from "../harness/timed_test.ts";
 import {
   copyConsumer,
   linkTool,
@@ -62,13 +64,13 @@ const FOR_NODE: Consumer = {
 
 /** Compiles; gives the errors. */
 async function compile(
-  folder: string,
+  directory: string,
   compiler: string,
   { file, types, lib }: Consumer,
   options: Resolution["options"],
 ): Promise<string[]> {
   fs.writeFileSync(
-    path.join(folder, "tsconfig.json"),
+    path.join(directory, "tsconfig.json"),
     JSON.stringify({
       compilerOptions: {
         target: "esnext",
@@ -83,7 +85,7 @@ async function compile(
     }),
   );
   const tsc = path.join(PACKAGE_TOOLS, compiler, "bin/tsc");
-  const { status, output } = await run(NODE, [tsc, "-p", "."], folder);
+  const { status, output } = await run(NODE, [tsc, "-p", "."], directory);
   // What is indented explains an error more; and a few errors tell enough.
   const errors = output.split("\n").filter((line) => /^\S/.test(line));
   assert.equal(status === 0, errors.length === 0, output);
@@ -96,18 +98,18 @@ async function project(
   type: Resolution["type"],
   { file, types }: Consumer,
 ): Promise<string> {
-  const folder = await npmProject(t, { type, files: [file] });
-  for (const name of types) linkTool(`@types/${name}`, folder);
-  return folder;
+  const directory = await npmProject(t, { type, files: [file] });
+  for (const name of types) linkTool(`@types/${name}`, directory);
+  return directory;
 }
 
 for (const consumer of [NEUTRAL, FOR_NODE]) {
   for (const resolution of RESOLUTIONS) {
     test(`${consumer.file} compiles under ${resolution.title}`, async (t) => {
-      const folder = await project(t, resolution.type, consumer);
+      const directory = await project(t, resolution.type, consumer);
       for (const compiler of COMPILERS) {
         const errors = await compile(
-          folder,
+          directory,
           compiler,
           consumer,
           resolution.options,
@@ -129,11 +131,11 @@ const FOR_DENO: Consumer = { file: "deno.ts", types: ["deno"] };
 for (const consumer of [FOR_BUN, FOR_DENO]) {
   const { file } = consumer;
   test(`${file} compiles with the types of its runtime`, async (t) => {
-    const folder = await project(t, "module", consumer);
+    const directory = await project(t, "module", consumer);
     for (const compiler of COMPILERS) {
       for (const { type, options } of RESOLUTIONS) {
         if (type === "commonjs") continue;
-        const errors = await compile(folder, compiler, consumer, options);
+        const errors = await compile(directory, compiler, consumer, options);
         assert.deepEqual(errors, []);
       }
     }
@@ -141,13 +143,13 @@ for (const consumer of [FOR_BUN, FOR_DENO]) {
 }
 
 test("a compiler finds what is wrong in a program", async (t) => {
-  const folder = await project(t, "module", NEUTRAL);
-  const file = path.join(folder, "neutral.ts");
+  const directory = await project(t, "module", NEUTRAL);
+  const file = path.join(directory, "neutral.ts");
   const code = fs.readFileSync(file, "utf8");
   fs.writeFileSync(file, code.replace('"stream-listener"', '"stream"'));
   for (const compiler of COMPILERS) {
     const { options } = RESOLUTIONS[0]!;
-    const errors = await compile(folder, compiler, NEUTRAL, options);
+    const errors = await compile(directory, compiler, NEUTRAL, options);
     assert.match(errors.join("\n"), /^neutral\.ts\(.*: error TS2322: .*$/);
   }
 });
@@ -157,9 +159,9 @@ test("a compiler finds what is wrong in a program", async (t) => {
  * file exports: so does dnt, which not every machine has.
  */
 test("the declarations that a compiler makes of . need no types of a runtime", async (t) => {
-  const folder = temporaryFolder(t);
+  const directory = temporaryDirectory(t);
   fs.writeFileSync(
-    path.join(folder, "tsconfig.json"),
+    path.join(directory, "tsconfig.json"),
     JSON.stringify({
       compilerOptions: {
         target: "esnext",
@@ -171,22 +173,22 @@ test("the declarations that a compiler makes of . need no types of a runtime", a
         noCheck: true,
         types: [],
         rootDir: ROOT,
-        outDir: path.join(folder, "made"),
+        outDir: path.join(directory, "made"),
       },
       files: [path.join(ROOT, "mod.ts"), path.join(ROOT, "src/core/mod.ts")],
     }),
   );
   const tsc = path.join(PACKAGE_TOOLS, "typescript/bin/tsc");
-  await succeed(NODE, [tsc, "-p", "."], folder);
-  copyConsumer("neutral.ts", folder);
-  const consumer = path.join(folder, "neutral.ts");
+  await succeed(NODE, [tsc, "-p", "."], directory);
+  copyConsumer("neutral.ts", directory);
+  const consumer = path.join(directory, "neutral.ts");
   const code = fs.readFileSync(consumer, "utf8")
     .replace('"@listenfds/listenfds"', '"./made/mod.js"')
     .replace('"@listenfds/listenfds/core"', '"./made/src/core/mod.js"');
   fs.writeFileSync(consumer, code);
-  fs.writeFileSync(path.join(folder, "package.json"), '{"type":"module"}');
+  fs.writeFileSync(path.join(directory, "package.json"), '{"type":"module"}');
   for (const compiler of COMPILERS) {
     const { options } = RESOLUTIONS[0]!;
-    assert.deepEqual(await compile(folder, compiler, NEUTRAL, options), []);
+    assert.deepEqual(await compile(directory, compiler, NEUTRAL, options), []);
   }
 });

@@ -3,13 +3,12 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test, type TestContext } from "node:test";
-import { ROOT } from "../e2e/harness.ts";
-import { NO_MACHINE, useMachine } from "./machine.ts";
+import type { TestContext } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import { ROOT } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
 const NAMES = ["web", "admin", "echo"] as const;
 const RUNTIMES = ["deno", "bun", "node"] as const;
 type Runtime = typeof RUNTIMES[number];
@@ -59,7 +58,7 @@ async function stop(unit: string): Promise<void> {
 for (const name of NAMES) {
   for (const runtime of RUNTIMES) {
     test(`listenfds-${name} runs as it is shipped, on ${runtime}`, {
-      skip,
+      skip: NO_MACHINE,
     }, async (t) => {
       const unit = `listenfds-${name}`;
       await machine().install(t, {
@@ -96,16 +95,16 @@ async function installOne(t: TestContext): Promise<void> {
   for (const name of NAMES) {
     const socket = `listenfds-${name}.socket`;
     units[socket] = read(socket);
-    const folder = machine().file(`/etc/systemd/system/${socket}.d`);
-    fs.mkdirSync(folder);
-    t.after(() => fs.rmSync(folder, { recursive: true }));
-    fs.writeFileSync(path.join(folder, "service.conf"), dropIn!);
+    const directory = machine().file(`/etc/systemd/system/${socket}.d`);
+    fs.mkdirSync(directory);
+    t.after(() => fs.rmSync(directory, { recursive: true }));
+    fs.writeFileSync(path.join(directory, "service.conf"), dropIn!);
   }
   await machine().install(t, units);
 }
 
 test("one service serves three sockets as examples/README.md says", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
   await installOne(t);
   await machine().systemctl(
@@ -121,7 +120,7 @@ test("one service serves three sockets as examples/README.md says", {
 });
 
 test("one service that is started by hand gets all three sockets", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
   await installOne(t);
   await machine().systemctl("start", "listenfds.service");

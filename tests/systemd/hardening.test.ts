@@ -7,21 +7,20 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
-import { ROOT } from "../e2e/harness.ts";
-import { NO_MACHINE, type Units, until, useMachine } from "./machine.ts";
+import { NO_MACHINE, type Units, useMachine } from "./machine/machine.ts";
 import {
   MAIN_HOSTS,
   serviceUnit,
   type Settings,
   socketUnit,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
+import { eventually } from "../harness/eventually.ts";
+import { ROOT } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
-const FOLDER = "/opt/listenfds/tests/systemd";
+const DIRECTORY = "/opt/listenfds/tests/systemd/programs";
 
 /** The columns of the table, in order: runtimes, and how they serve. */
 const COLUMNS: readonly UnitHost[] = [
@@ -50,7 +49,7 @@ function readTable(): Row[] {
       const [, setting, ...cells] = line.split("|").map((cell) => cell.trim());
       const lines = [...setting!.matchAll(/`([^`]+)`/g)];
       return {
-        lines: lines.map(([, each]) => each!),
+        lines: lines.map(([, line]) => line!),
         cells: cells.slice(0, 4),
       };
     });
@@ -69,16 +68,16 @@ function unitsOf({ lines: [first, ...rest] }: Row): Units {
     "probe.service": serviceUnit(COLUMNS[3]!, "", {
       ...settings,
       Type: "oneshot",
-      ExecStart: `/usr/local/bin/node ${FOLDER}/probe.ts "${first}"`,
+      ExecStart: `/usr/local/bin/node ${DIRECTORY}/probe.ts "${first}"`,
     }),
   };
-  for (const [at, host] of COLUMNS.entries()) {
-    const name = `hard${at}`;
+  for (const [index, host] of COLUMNS.entries()) {
+    const name = `hard${index}`;
     const service = { Service: `${name}.service` };
     units[`${name}web.socket`] = socketUnit({
       ...service,
       FileDescriptorName: "web",
-      ListenStream: `127.0.0.${at + 1}:80`,
+      ListenStream: `127.0.0.${index + 1}:80`,
     });
     units[`${name}admin.socket`] = socketUnit({
       ...service,
@@ -88,7 +87,7 @@ function unitsOf({ lines: [first, ...rest] }: Row): Units {
     units[`${name}.service`] = serviceUnit(host, "", {
       ...settings,
       Sockets: `${name}web.socket ${name}admin.socket`,
-      ExecStart: [...host.command, `${FOLDER}/hardened.ts`].join(" "),
+      ExecStart: [...host.command, `${DIRECTORY}/hardened.ts`].join(" "),
       CacheDirectory: name,
       Environment: `DENO_DIR=%C/${name}`,
     });
@@ -96,22 +95,22 @@ function unitsOf({ lines: [first, ...rest] }: Row): Units {
   return units;
 }
 
-/** Whether the settings are in effect for a program that tries them. */
+/** Returns whether the settings are in effect for a program that tries them. */
 async function isInEffect({ lines: [first] }: Row): Promise<boolean> {
   // No program of Node's could tell: that it doesn't start is what shows it.
   if (first === "MemoryDenyWriteExecute=yes") return true;
-  for (const folder of ["/tmp", "/dev"]) {
-    fs.writeFileSync(machine().file(`${folder}/probe-marker`), "");
+  for (const directory of ["/tmp", "/dev"]) {
+    fs.writeFileSync(machine().file(`${directory}/probe-marker`), "");
   }
   await machine().systemctl("start", "probe.service");
-  const found = await until("the probe", async () => {
+  const found = await eventually("the probe", async () => {
     const text = await machine().journal("probe.service");
     return /^probe: (.*)$/m.exec(text)?.[1];
   });
   return found === "in effect";
 }
 
-/** What `hardened.ts` tells of a socket. */
+/** The report of `hardened.ts` on a socket. */
 interface Served {
   readonly kind: string;
   readonly mode?: string;
@@ -123,9 +122,9 @@ interface Served {
 async function describe(
   host: UnitHost,
   name: string,
-  at: number,
+  index: number,
 ): Promise<string> {
-  const ready = await until(`${host.label} to start, or not`, async () => {
+  const ready = await eventually(`${host.label} to start, or not`, async () => {
     const text = await machine().journal(`${name}.service`);
     if (/Failed with result/.test(text)) return null;
     return /^ready (.*)$/m.exec(text)?.[1];
@@ -133,7 +132,7 @@ async function describe(
   if (ready === null) return "doesn't start";
   const served: Record<string, Served> = JSON.parse(ready);
   const targets = {
-    web: { host: `127.0.0.${at + 1}`, port: 80 },
+    web: { host: `127.0.0.${index + 1}`, port: 80 },
     admin: { path: `/run/${name}.sock` },
   };
   const modes = [];
@@ -153,15 +152,15 @@ async function describe(
 
 for (const row of readTable()) {
   const title = row.lines.join(", ");
-  test(`${title} does what README.md says`, { skip }, async (t) => {
+  test(`${title} does what README.md says`, { skip: NO_MACHINE }, async (t) => {
     await machine().install(t, unitsOf(row));
-    const names = COLUMNS.map((_, at) => `hard${at}`);
+    const names = COLUMNS.map((_, index) => `hard${index}`);
     const [isShown, ...found] = await Promise.all([
       isInEffect(row),
-      ...COLUMNS.map(async (host, at) => {
+      ...COLUMNS.map(async (host, index) => {
         // That it fails to start is a result, too.
-        await machine().run("systemctl", "start", `${names[at]}.service`);
-        return await describe(host, names[at]!, at);
+        await machine().run("systemctl", "start", `${names[index]}.service`);
+        return await describe(host, names[index]!, index);
       }),
     ]);
     if (!isShown) return t.skip(`${title} is not in effect here`);

@@ -5,32 +5,29 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { test, type TestContext } from "node:test";
-import { NO_MACHINE, until, useMachine } from "./machine.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TestContext } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import {
   NATIVE_HOSTS,
   serviceUnit,
   socketUnit,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
+import { eventually } from "../harness/eventually.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
 const EXITS = 50;
 const IDLE_MS = 50;
 
-/** Whether a process of the machine is still there. */
+/** Returns whether a process of the machine is still there. */
 function isRunning(pid: number): boolean {
   return fs.existsSync(machine().file(`/proc/${pid}`));
 }
 
-function pause(milliseconds: number): Promise<unknown> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Has a service end as often as is to be seen, and asks it around that. */
-async function around(
+/** Sends requests to a service around its exits, until it has had all. */
+async function askAroundExits(
   t: TestContext,
   host: UnitHost,
   port: number,
@@ -52,14 +49,14 @@ async function around(
   const ask = async () => {
     const socket = await machine().connect({ port });
     // A connection is to keep the process, also before it asks for anything.
-    await pause(Math.random() * 20);
+    await sleep(Math.random() * 20);
     const { status, body } = await machine().request(socket, { path: "/pid" });
     assert.equal(status, 200);
     return Number(body);
   };
   let pid = await ask();
   const start = performance.now();
-  await until("the first exit", () => isRunning(pid) ? undefined : true);
+  await eventually("the first exit", () => !isRunning(pid));
   // How long it takes to end, kept at what half of the exits take.
   let expected = performance.now() - start;
   let requests = 1;
@@ -67,7 +64,7 @@ async function around(
   pid = await ask();
   while (exits < EXITS) {
     const delay = Math.max(0, expected + (Math.random() - 0.5) * 60);
-    await pause(delay);
+    await sleep(delay);
     const next = await ask();
     requests++;
     expected += next === pid ? 5 : -5;
@@ -82,14 +79,12 @@ async function around(
 
 test(
   `${EXITS} exits on idle lose no request of a client that comes just then`,
-  {
-    skip,
-  },
+  { skip: NO_MACHINE },
   async (t) => {
     // Beside each other: they mostly wait.
-    await Promise.all(NATIVE_HOSTS.map(async (host, at) => {
+    await Promise.all(NATIVE_HOSTS.map(async (host, index) => {
       try {
-        const { requests } = await around(t, host, 8080 + at);
+        const { requests } = await askAroundExits(t, host, 8080 + index);
         t.diagnostic(`${host.label}: ${requests} requests, ${EXITS} exits`);
         // As many came before the end as after, more or less.
         assert.ok(requests > EXITS * 1.2);

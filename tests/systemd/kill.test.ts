@@ -2,18 +2,23 @@
 
 import assert from "node:assert/strict";
 import type http from "node:http";
-import { test } from "node:test";
-import { NO_MACHINE, until, useMachine } from "./machine.ts";
-import { answered, installLoaded, lost, RunningLoad } from "./under_load.ts";
-import { NATIVE_HOSTS } from "./units.ts";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import {
+  answered,
+  installLoaded,
+  lost,
+  RunningLoad,
+} from "./load/under_load.ts";
+import { NATIVE_HOSTS } from "./machine/units.ts";
+import { eventually } from "../harness/eventually.ts";
+import { forEachHost } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
-/** How often it is killed under load. */
+/** The number of times that it is killed under load. */
 const ROUNDS = 5;
 
-/** How many connections a process has accepted; those that wait have none. */
+/** Returns the number of connections that a process has accepted. */
 async function accepted(pid: number): Promise<number> {
   const { stdout } = await machine().run(
     ...["ss", "-Htnp", "state", "all", "sport = :8080"],
@@ -28,9 +33,9 @@ function kill(signal: string): Promise<string> {
   return machine().systemctl(...args);
 }
 
-for (const host of NATIVE_HOSTS) {
+forEachHost(NATIVE_HOSTS, (host) => {
   test(`killing ${host.label} loses exactly what it had accepted`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await installLoaded(t, machine(), host, "drain");
     const ask = (options: http.RequestOptions) =>
@@ -41,18 +46,19 @@ for (const host of NATIVE_HOSTS) {
       () =>
         ask({ path: "/work?ms=60000" }).then(() => "answered", () => "lost"),
     );
-    await until(
+    await eventually(
       "ten connections to be accepted",
-      async () => await accepted(before) === 10 || undefined,
+      () => accepted(before),
+      (count) => count === 10,
     );
     // From here on it accepts nothing: what comes waits in the kernel.
     await kill("STOP");
     const waiting = Array.from({ length: 40 }, () => ask({ path: "/pid" }));
-    await until("forty connections to wait", async () => {
-      const args = ["ss", "-Hltn", "sport = :8080"];
-      const { stdout } = await machine().run(...args);
-      return Number(stdout.split(/\s+/)[1]) === 40 || undefined;
-    });
+    await eventually(
+      "forty connections to wait",
+      () => machine().run("ss", "-Hltn", "sport = :8080"),
+      ({ stdout }) => Number(stdout.split(/\s+/)[1]) === 40,
+    );
     assert.equal(await accepted(before), 10);
     await kill("KILL");
     const answers = await Promise.all(waiting);
@@ -63,7 +69,7 @@ for (const host of NATIVE_HOSTS) {
   });
 
   test(`killing ${host.label} under load loses no more than it had accepted`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await installLoaded(t, machine(), host, "drain");
     const common = { clients: 16, handlerMs: 0, pauseMs: 10 };
@@ -92,4 +98,4 @@ for (const host of NATIVE_HOSTS) {
       assert.equal(counts.refused + counts.wrong + counts.timeout, 0, message);
     }
   });
-}
+});

@@ -2,19 +2,20 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { test, type TestContext } from "node:test";
-import { NO_MACHINE, until, useMachine } from "./machine.ts";
+import type { TestContext } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import {
   MAIN_HOSTS,
   serviceUnit,
   type Settings,
   socketUnit,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
+import { eventually } from "../harness/eventually.ts";
+import { forEachHost } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
 /** Installs `pair.socket` on port 8080 and its service. */
 function install(
   t: TestContext,
@@ -55,11 +56,11 @@ function isRefused(error: NodeJS.ErrnoException): boolean {
   return error.code === "ECONNREFUSED";
 }
 
-for (const host of MAIN_HOSTS) {
+forEachHost(MAIN_HOSTS, (host) => {
   const { label } = host;
 
   test(`a service on ${label} starts with the first connection`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await install(t, host);
     await machine().systemctl("start", "pair.socket");
@@ -72,9 +73,7 @@ for (const host of MAIN_HOSTS) {
 
   test(
     `a service on ${label} is handed its socket when it is started by hand`,
-    {
-      skip,
-    },
+    { skip: NO_MACHINE },
     async (t) => {
       await install(t, host, {}, { unit: { Requires: "pair.socket" } });
       await machine().systemctl("start", "pair.service");
@@ -85,7 +84,7 @@ for (const host of MAIN_HOSTS) {
   );
 
   test(`a service on ${label} is restarted on the same socket`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await install(t, host);
     await machine().systemctl("start", "pair.socket");
@@ -99,9 +98,7 @@ for (const host of MAIN_HOSTS) {
 
   test(
     `a service on ${label} that is stopped first is started by the socket again`,
-    {
-      skip,
-    },
+    { skip: NO_MACHINE },
     async (t) => {
       await install(t, host);
       await machine().systemctl("start", "pair.socket");
@@ -118,9 +115,7 @@ for (const host of MAIN_HOSTS) {
 
   test(
     `a service on ${label} goes on serving when its socket unit is stopped first`,
-    {
-      skip,
-    },
+    { skip: NO_MACHINE },
     async (t) => {
       await install(t, host);
       await machine().systemctl("start", "pair.socket");
@@ -136,23 +131,25 @@ for (const host of MAIN_HOSTS) {
   );
 
   test(`Restart=on-failure on ${label} serves again after a crash`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await install(t, host, { Restart: "on-failure" });
     await machine().systemctl("start", "pair.socket");
     const before = await pidOf();
     await machine().systemctl("kill", "--signal=KILL", "pair.service");
-    // Whether it comes before or after the crash is noticed: it waits.
-    const after = await until("another process", async () => {
-      const pid = await pidOf().catch(() => before);
-      return pid === before ? undefined : pid;
-    });
+    // A request waits, whether it comes before or after the crash is noticed.
+    const after = await eventually(
+      "another process",
+      () => pidOf().catch(() => before),
+      (pid) => pid !== before,
+    );
     assert.equal(await machine().mainPid("pair.service"), after);
     await machine().systemctl("kill", "--signal=KILL", "pair.service");
-    await until("it to be started without a client", async () => {
-      const pid = await machine().mainPid("pair.service");
-      return pid !== 0 && pid !== after || undefined;
-    });
+    await eventually(
+      "the service to be started without a client",
+      () => machine().mainPid("pair.service"),
+      (pid) => pid !== 0 && pid !== after,
+    );
     assert.match(
       await machine().journal("pair.service"),
       /Scheduled restart job, restart counter is at/,
@@ -161,9 +158,7 @@ for (const host of MAIN_HOSTS) {
 
   test(
     `a service on ${label} that fails at start leaves the connection waiting`,
-    {
-      skip,
-    },
+    { skip: NO_MACHINE },
     async (t) => {
       const flag = "/run/fail";
       const reads = host.inspects ? [] : [`--allow-read=${flag}`];
@@ -183,13 +178,14 @@ for (const host of MAIN_HOSTS) {
       await machine().systemctl("start", "pair.socket");
       let isAnswered = false;
       const answer = pidOf().finally(() => isAnswered = true);
-      await until("two failures", async () => {
-        const text = await machine().journal("pair.service");
-        return text.split("failing on purpose").length > 2 || undefined;
-      });
+      await eventually(
+        "two failures",
+        () => machine().journal("pair.service"),
+        (text) => text.split("failing on purpose").length > 2,
+      );
       assert.equal(isAnswered, false);
       fs.rmSync(machine().file(flag));
       assert.equal(await answer, await machine().mainPid("pair.service"));
     },
   );
-}
+});

@@ -5,12 +5,13 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { test, type TestContext } from "node:test";
-import { type Program, start } from "../e2e/harness.ts";
-import { Machine, NO_MACHINE, until } from "./machine.ts";
+import type { TestContext } from "node:test";
+import { Machine, NO_MACHINE } from "./machine/machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import { type Program, startActivated } from "../harness/program.ts";
+import { test } from "../harness/timed_test.ts";
 
-const skip = NO_MACHINE;
-const PROGRAM = path.join(import.meta.dirname!, "boot_and_wait.ts");
+const PROGRAM = path.join(import.meta.dirname!, "programs/boot_and_wait.ts");
 
 /** The namespaces of a process; none once it has ended. */
 function namespaces(pid: number | string): string[] {
@@ -26,11 +27,11 @@ function namespaces(pid: number | string): string[] {
 /** The processes that are in one of the namespaces. */
 function processesIn(wanted: readonly string[]): string[] {
   return fs.readdirSync("/proc").filter((name) =>
-    namespaces(name).some((each) => wanted.includes(each))
+    namespaces(name).some((namespace) => wanted.includes(namespace))
   );
 }
 
-/** Whether the control group of a keeper is there. */
+/** Returns whether the control group of a keeper exists. */
 function hasGroup(keeper: number): boolean {
   const script = "mount -t cgroup2 cgroup2 /sys/fs/cgroup; ls /sys/fs/cgroup";
   const { stdout } = spawnSync("unshare", ["--mount", "sh", "-c", script], {
@@ -40,19 +41,19 @@ function hasGroup(keeper: number): boolean {
   return stdout.split("\n").includes(`listenfds-${keeper}`);
 }
 
-/** What is mounted, what services leave on disks, and what systemd sets. */
+/** Returns the mounts, the traces of services on disks, and systemd's limits. */
 function surroundings(): unknown {
-  const folders = [
+  const directories = [
     ...["/dev", "/dev/shm", "/etc", "/etc/systemd/system", "/opt", "/run"],
     ...["/run/systemd/system", "/tmp", "/usr/local/bin", "/var/cache"],
     ...["/var/cache/private", "/var/lib", "/var/lib/private", "/var/log"],
     ...["/var/tmp"],
-  ].filter((folder) => fs.existsSync(folder));
+  ].filter((directory) => fs.existsSync(directory));
   return {
     mounts: fs.readFileSync("/proc/self/mounts", "utf8"),
     // Others have temporary files there while this runs: only what is ours.
-    traces: folders.flatMap((folder) =>
-      fs.readdirSync(folder).filter((name) =>
+    traces: directories.flatMap((directory) =>
+      fs.readdirSync(directory).filter((name) =>
         /^systemd-private|listenfds-trace/.test(name)
       )
     ),
@@ -69,43 +70,47 @@ interface Booted {
   readonly keeper: number;
 }
 
-/** Has a machine booted, its program ended, and looks what is left. */
+/** Boots a machine, ends its program, and checks that nothing is left. */
 async function leavesNothing(
   t: TestContext,
   end: (booted: Booted) => unknown,
 ): Promise<Booted> {
   const before = surroundings();
-  const program = start(t, [process.execPath, PROGRAM], []);
-  const { pid, keeper } = await program.until("the machine", () => {
-    const { stdout } = program;
-    return stdout.endsWith("\n") ? JSON.parse(stdout) : undefined;
-  });
-  const made = namespaces(pid);
+  const program = startActivated(t, [process.execPath, PROGRAM], []);
+  const line = await program.until(
+    "the machine",
+    () => program.stdout,
+    (stdout) => stdout.endsWith("\n"),
+  );
+  const { pid, keeper } = JSON.parse(line);
+  const inside = namespaces(pid);
   const own = namespaces(process.pid);
-  assert.equal(made.length, own.length);
-  assert.deepEqual(made.filter((each) => own.includes(each)), []);
+  assert.equal(inside.length, own.length);
+  assert.deepEqual(inside.filter((namespace) => own.includes(namespace)), []);
   // systemd, its journal, the service, and what makes sockets.
-  assert.ok(processesIn(made).length >= 4);
+  assert.ok(processesIn(inside).length >= 4);
   assert.ok(hasGroup(keeper));
   await end({ program, pid, keeper });
-  await until("all processes to end", () => {
-    const isOver = processesIn(made).length === 0 &&
-      namespaces(keeper).length === 0;
-    return isOver || undefined;
-  });
+  await eventually(
+    "all processes to end",
+    () => [...processesIn(inside), ...namespaces(keeper)],
+    (left) => left.length === 0,
+  );
   assert.deepEqual(surroundings(), before);
   return { program, pid, keeper };
 }
 
-/** What is said of a machine by a program that is started in this way. */
+/** Returns the reason against a machine that a program finds. */
 function reasonOf(...command: string[]): string {
-  const module = JSON.stringify(import.meta.resolve("./machine.ts"));
+  const module = JSON.stringify(import.meta.resolve("./machine/machine.ts"));
   const code = `console.log((await import(${module})).NO_MACHINE)`;
   const [program, ...args] = [...command, process.execPath, "-e", code];
   return spawnSync(program!, args, { encoding: "utf8" }).stdout.trim();
 }
 
-test("where no machine can be booted, it is said why", { skip }, () => {
+test("the reason why no machine can be booted is reported", {
+  skip: NO_MACHINE,
+}, () => {
   assert.equal(reasonOf("env"), "false");
   // Root, but without what root may do: as in many containers.
   assert.match(
@@ -122,19 +127,23 @@ test("where no machine can be booted, it is said why", { skip }, () => {
 });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
-  test(`nothing is left of a machine after ${signal}`, { skip }, async (t) => {
-    const { program, keeper } = await leavesNothing(
-      t,
-      ({ program }) => program.process.kill(signal),
-    );
-    await program.exited;
-    assert.equal(program.process.signalCode, signal);
-    assert.ok(!hasGroup(keeper));
-  });
+  test(
+    `nothing is left of a machine after ${signal}`,
+    { skip: NO_MACHINE },
+    async (t) => {
+      const { program, keeper } = await leavesNothing(
+        t,
+        ({ program }) => program.process.kill(signal),
+      );
+      await program.exited;
+      assert.equal(program.process.signalCode, signal);
+      assert.ok(!hasGroup(keeper));
+    },
+  );
 }
 
 test("nothing is left of a machine when its program throws", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
   const { program, keeper } = await leavesNothing(
     t,
@@ -147,18 +156,21 @@ test("nothing is left of a machine when its program throws", {
 
 /** Kills a process of a machine, and waits until all that it runs has ended. */
 async function kill(victim: number, { program, pid }: Booted): Promise<void> {
-  const [inside] = namespaces(pid).filter((each) => each.startsWith("pid:"));
+  const [inside] = namespaces(pid).filter((namespace) =>
+    namespace.startsWith("pid:")
+  );
   process.kill(victim, "SIGKILL");
-  await until(
+  await eventually(
     "the machine to end",
-    () => processesIn([inside!]).length === 0 || undefined,
+    () => processesIn([inside!]),
+    (left) => left.length === 0,
   );
   // It has still a process that makes sockets in the machine's network.
   program.process.stdin!.write("exit");
 }
 
 test("nothing is left of a machine when its first process is killed", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
   const { keeper } = await leavesNothing(
     t,
@@ -169,33 +181,31 @@ test("nothing is left of a machine when its first process is killed", {
 
 test(
   "nothing is left of a machine whose keeper is killed, once another boots",
-  {
-    skip,
-  },
+  { skip: NO_MACHINE },
   async (t) => {
     const { keeper } = await leavesNothing(
       t,
       (booted) => kill(booted.keeper, booted),
     );
     // The first that boots when the kernel has let go of all processes.
-    await until("the control group to be removed", async () => {
+    await eventually("the control group to be removed", async () => {
       await (await Machine.boot()).stop();
-      return !hasGroup(keeper) || undefined;
+      return !hasGroup(keeper);
     });
   },
 );
 
 test("nothing is left of a machine that is stopped, also of many at once", {
-  skip,
+  skip: NO_MACHINE,
 }, async () => {
   const before = surroundings();
   const machines = await Promise.all([1, 2, 3].map(() => Machine.boot()));
-  const made = machines.flatMap(({ pid }) => namespaces(pid));
-  assert.equal(new Set(made).size, made.length);
+  const inside = machines.flatMap(({ pid }) => namespaces(pid));
+  assert.equal(new Set(inside).size, inside.length);
   for (const machine of machines) {
     await machine.stop();
     assert.ok(!hasGroup(machine.keeperPid));
   }
-  assert.deepEqual(processesIn(made), []);
+  assert.deepEqual(processesIn(inside), []);
   assert.deepEqual(surroundings(), before);
 });

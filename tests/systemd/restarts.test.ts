@@ -6,21 +6,27 @@
 
 import assert from "node:assert/strict";
 import process from "node:process";
-import { after, test } from "node:test";
-import { NO_MACHINE, useMachine } from "./machine.ts";
-import { answered, lost, measureRestarts, type Stop } from "./under_load.ts";
-import { NATIVE_HOSTS } from "./units.ts";
+import { after } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import {
+  answered,
+  lost,
+  measureRestarts,
+  type Stop,
+} from "./load/under_load.ts";
+import { NATIVE_HOSTS } from "./machine/units.ts";
+import { forEachHost } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
 const LONG = process.env["LISTENFDS_RESTARTS"];
 const RESTARTS = Number(LONG ?? 10);
+const TIMEOUT_MS = 240_000 + RESTARTS * 10_000;
 
 /** The rows of the table: what was measured, by what and how it was stopped. */
 const table = new Map<string, Map<Stop, string>>();
 
-for (const host of NATIVE_HOSTS) {
+forEachHost(NATIVE_HOSTS, (host) => {
   for (const keepAlive of [false, true]) {
     const connections = keepAlive ? "keep-alive" : "new connections";
     const row = `${host.label.replace(" -A", "")} | ${connections}`;
@@ -29,9 +35,7 @@ for (const host of NATIVE_HOSTS) {
     const restart = (stop: Stop, restarts: number, what: string) =>
       test(
         `${restarts} restarts of ${host.label} with ${connections} ${what}`,
-        {
-          skip,
-        },
+        { skip: NO_MACHINE, timeout: TIMEOUT_MS },
         async (t) => {
           const report = await measureRestarts(
             t,
@@ -57,10 +61,10 @@ for (const host of NATIVE_HOSTS) {
     if (!keepAlive) restart("exit", 2, "that just end lose requests");
     restart("drain", RESTARTS, "lose nothing");
   }
-}
+});
 
 after(() => {
-  if (LONG === undefined || skip) return;
+  if (LONG === undefined || NO_MACHINE) return;
   console.log(
     `\nRequests lost in ${RESTARTS} restarts: fast / 200 ms / uploads\n\n` +
       "| server | clients | its own shutdown | drain |\n|---|---|---|---|",

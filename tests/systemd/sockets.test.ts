@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
-import { test, type TestContext } from "node:test";
-import { NO_MACHINE, until, useMachine } from "./machine.ts";
+import type { TestContext } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import {
   MAIN_HOSTS,
   serviceUnit,
@@ -12,12 +12,13 @@ import {
   socketUnit,
   UNIT_HOSTS,
   type UnitHost,
-} from "./units.ts";
+} from "./machine/units.ts";
+import { eventually } from "../harness/eventually.ts";
+import { forEachHost } from "../harness/hosts.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
-/** What `service.ts` tells of itself. */
+/** The report of `service.ts` on itself. */
 interface About {
   readonly pid: number;
   readonly runtime: string;
@@ -57,10 +58,10 @@ async function pair(
   await machine().systemctl("start", "pair.socket");
 }
 
-for (const host of UNIT_HOSTS) {
+forEachHost(UNIT_HOSTS, (host) => {
   test(
     `a socket unit without FileDescriptorName= on ${host.label} names its descriptor after itself`,
-    { skip },
+    { skip: NO_MACHINE },
     async (t) => {
       await pair(t, host, `${host.http}=pair.socket`, { ListenStream: 8080 });
       const { names, runtime, pid } = await about(8080);
@@ -69,13 +70,13 @@ for (const host of UNIT_HOSTS) {
       assert.ok(pid > 1);
     },
   );
-}
+});
 
-for (const host of MAIN_HOSTS) {
+forEachHost(MAIN_HOSTS, (host) => {
   const { label, http } = host;
 
   test(`one service with three socket units on ${label} gets all three names`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     const service = { Service: "three.service" };
     await machine().install(t, {
@@ -110,7 +111,7 @@ for (const host of MAIN_HOSTS) {
   });
 
   test(`one socket unit with several addresses on ${label} is one server`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     const paths = ["/run/pair.sock", "@pair"];
     await pair(t, host, `${http}=web`, {
@@ -138,12 +139,13 @@ for (const host of MAIN_HOSTS) {
       );
     }
     for (
-      const [port, address] of [[8080, "::1"], [8081, "::1"], [
-        8081,
-        "127.0.0.1",
-      ]]
+      const [port, address] of [
+        [8080, "::1"],
+        [8081, "::1"],
+        [8081, "127.0.0.1"],
+      ] as const
     ) {
-      assert.equal((await about(port as number, address as string)).pid, pid);
+      assert.equal((await about(port, address)).pid, pid);
     }
     for (const path of [paths[0]!, "\0pair"]) {
       const { body } = await machine().request({ path });
@@ -154,7 +156,7 @@ for (const host of MAIN_HOSTS) {
   });
 
   test(`ListenDatagram= on ${label} is answered, or the error says who can`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     const native = http === "native";
     const way = host.runtime === "bun" && native ? "bunUdp" : "udp";
@@ -176,7 +178,7 @@ for (const host of MAIN_HOSTS) {
 
   test(
     `ListenSequentialPacket= and ListenFIFO= on ${label} are passed through`,
-    { skip },
+    { skip: NO_MACHINE },
     async (t) => {
       const service = { Service: "other.service" };
       await machine().install(t, {
@@ -216,7 +218,7 @@ for (const host of MAIN_HOSTS) {
 
   test(
     `Accept=yes on ${label} starts a service for each connection`,
-    { skip },
+    { skip: NO_MACHINE },
     async (t) => {
       await machine().install(t, {
         "each.socket": socketUnit({ ListenStream: 7777, Accept: "yes" }),
@@ -227,17 +229,18 @@ for (const host of MAIN_HOSTS) {
         ["one", "two"].map((text) => machine().exchange({ port: 7777 }, text)),
       );
       assert.deepEqual(answers, ["one", "two"]);
-      const shown = await until("both services to end", async () => {
-        const text = await machine().systemctl("show", "each.socket");
-        return /^NConnections=0$/m.test(text) ? text : undefined;
-      });
+      const shown = await eventually(
+        "both services to end",
+        () => machine().systemctl("show", "each.socket"),
+        (text) => /^NConnections=0$/m.test(text),
+      );
       assert.match(shown, /^NAccepted=2$/m);
       assert.match(shown, /^NRefused=0$/m);
     },
   );
 
   test(`Backlog= on ${label} is kept, or becomes what README says`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await pair(t, host, `${http}=web`, {
       FileDescriptorName: "web",
@@ -253,7 +256,7 @@ for (const host of MAIN_HOSTS) {
     const setting = `NonBlocking=${nonBlocking ? "yes" : "no"}`;
     test(
       `${setting} on ${label} makes no difference to clients`,
-      { skip },
+      { skip: NO_MACHINE },
       async (t) => {
         await machine().install(t, {
           "pair.socket": socketUnit({
@@ -268,7 +271,7 @@ for (const host of MAIN_HOSTS) {
         const { descriptors } = await about(8080);
         if (host.inspects) {
           assert.deepEqual(
-            descriptors.map((each) => each.nonBlocking),
+            descriptors.map((descriptor) => descriptor.nonBlocking),
             [nonBlocking, nonBlocking],
           );
         }
@@ -279,9 +282,9 @@ for (const host of MAIN_HOSTS) {
       },
     );
   }
-}
+});
 
-/** What becomes of `Backlog=37`. */
+/** The backlogs that `Backlog=37` leads to. */
 const BACKLOGS: Record<string, number> = {
   "deno serve": 37,
   "deno native": 37,
@@ -291,7 +294,7 @@ const BACKLOGS: Record<string, number> = {
   "node http": 4096,
 };
 
-/** How many connections may wait at a port. */
+/** Returns the number of connections that may wait at a port. */
 async function backlog(port: number): Promise<number> {
   const { stdout } = await machine().run("ss", "-Hltn", `sport = :${port}`);
   return Number(stdout.split(/\s+/)[2]);
@@ -299,7 +302,7 @@ async function backlog(port: number): Promise<number> {
 
 /** Waits until a service has done all that its arguments say. */
 async function untilReady(service: string): Promise<About> {
-  const line = await until(
+  const line = await eventually(
     `${service} to be ready`,
     async () => /^ready (.*)$/m.exec(await machine().journal(service))?.[1],
   );

@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
-import { test, type TestContext } from "node:test";
-import { TOOLS } from "../e2e/harness.ts";
-import { NO_MACHINE, until, useMachine } from "./machine.ts";
+import type { TestContext } from "node:test";
+import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import { eventually } from "../harness/eventually.ts";
+import { forEachHost, TOOLS } from "../harness/hosts.ts";
+import { CLEANUP, test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const skip = NO_MACHINE;
-
 const COMMAND = "/opt/listenfds/src/cli/bin.ts";
-const SERVICE = "/opt/listenfds/tests/systemd/service.ts";
+const SERVICE = "/opt/listenfds/tests/systemd/programs/service.ts";
 const UNITS = "/etc/systemd/system";
 
 /**
@@ -49,7 +49,7 @@ async function install(
     }
     for (const path of paths) fs.rmSync(machine().file(path));
     await machine().systemctl("daemon-reload");
-  });
+  }, CLEANUP);
   const verified = await machine().run("systemd-analyze", "verify", ...paths);
   assert.deepEqual(verified, { status: 0, stdout: "", stderr: "" });
   await machine().systemctl("daemon-reload");
@@ -57,7 +57,7 @@ async function install(
   return names;
 }
 
-/** What a service tells of itself. */
+/** Asks a service for its report on itself. */
 async function about(
   target: { port: number; host: string } | { path: string },
 ): Promise<{ runtime: string; names: string[]; pid: number }> {
@@ -67,7 +67,7 @@ async function about(
 }
 
 /** A runtime as it is started, and the ways in which the service uses sockets. */
-interface Written {
+interface WrittenHost {
   readonly label: string;
   readonly runtime: string;
   readonly program: string;
@@ -76,54 +76,61 @@ interface Written {
   readonly udp: string | undefined;
 }
 
-const HOSTS: readonly Written[] = TOOLS.flatMap(({ label, runtime }) => {
-  const program = `/usr/local/bin/${label.replace(" ", "-")}`;
-  const host = { label, runtime, program, flags: [], http: "serve" };
-  const native = {
-    ...host,
-    label: `${label}, native`,
-    flags: runtime === "deno" ? ["--native"] : [],
-    http: "native",
-    udp: runtime === "deno" ? "udp" : "bunUdp",
-  };
-  switch (runtime) {
-    case "deno":
-      return [{ ...host, udp: undefined }, native];
-    case "bun":
-      return [{ ...host, udp: "udp" }, native];
-    case "node":
-      return [{ ...host, udp: "udp" }];
-  }
-});
+const WRITTEN_HOSTS: readonly WrittenHost[] = TOOLS.flatMap(
+  ({ label, runtime }) => {
+    const program = `/usr/local/bin/${label.replace(" ", "-")}`;
+    const host = { label, runtime, program, flags: [], http: "serve" };
+    const native = {
+      ...host,
+      label: `${label}, native`,
+      flags: runtime === "deno" ? ["--native"] : [],
+      http: "native",
+      udp: runtime === "deno" ? "udp" : "bunUdp",
+    };
+    switch (runtime) {
+      case "deno":
+        return [{ ...host, udp: undefined }, native];
+      case "bun":
+        return [{ ...host, udp: "udp" }, native];
+      case "node":
+        return [{ ...host, udp: "udp" }];
+    }
+  },
+);
 
-for (const { label, runtime, program, flags, http, udp } of HOSTS) {
-  test(`units for TCP on ${label} start a service`, { skip }, async (t) => {
-    await install(
-      t,
-      "written",
-      ...["--socket=web=127.0.0.1:8080", "--socket=web=[::1]:8080"],
-      ...[...flags, "--backlog=77", "--", program, SERVICE, `${http}=web`],
-    );
-    const four = await about({ port: 8080, host: "127.0.0.1" });
-    assert.equal(four.runtime, runtime);
-    assert.deepEqual(four.names, ["web"]);
-    const six = await about({ port: 8080, host: "::1" });
-    assert.equal(six.pid, four.pid);
-    // The service runs as what the unit says, and nobody else does.
-    const status = fs.readFileSync(
-      machine().file(
-        `/proc/${await machine().mainPid("written.service")}/status`,
-      ),
-      "utf8",
-    );
-    assert.match(status, /^Uid:\t(?!0\t)/m);
-    assert.match(status, /^CapEff:\t0+$/m);
-    assert.match(status, /^NoNewPrivs:\t1$/m);
-    assert.match(status, /^Seccomp:\t2$/m);
-  });
+forEachHost(WRITTEN_HOSTS, (host) => {
+  const { label, runtime, program, flags, http, udp } = host;
+  test(
+    `units for TCP on ${label} start a service`,
+    { skip: NO_MACHINE },
+    async (t) => {
+      await install(
+        t,
+        "written",
+        ...["--socket=web=127.0.0.1:8080", "--socket=web=[::1]:8080"],
+        ...[...flags, "--backlog=77", "--", program, SERVICE, `${http}=web`],
+      );
+      const four = await about({ port: 8080, host: "127.0.0.1" });
+      assert.equal(four.runtime, runtime);
+      assert.deepEqual(four.names, ["web"]);
+      const six = await about({ port: 8080, host: "::1" });
+      assert.equal(six.pid, four.pid);
+      // The service runs as what the unit says, and nobody else does.
+      const status = fs.readFileSync(
+        machine().file(
+          `/proc/${await machine().mainPid("written.service")}/status`,
+        ),
+        "utf8",
+      );
+      assert.match(status, /^Uid:\t(?!0\t)/m);
+      assert.match(status, /^CapEff:\t0+$/m);
+      assert.match(status, /^NoNewPrivs:\t1$/m);
+      assert.match(status, /^Seccomp:\t2$/m);
+    },
+  );
 
   test(`units for a Unix socket on ${label} start a service`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     await install(
       t,
@@ -137,7 +144,7 @@ for (const { label, runtime, program, flags, http, udp } of HOSTS) {
   });
 
   test(`units for several names on ${label} start one service with all`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     const names = await install(
       t,
@@ -177,7 +184,8 @@ for (const { label, runtime, program, flags, http, udp } of HOSTS) {
   });
 
   test(`units for UDP on ${label} start a service`, {
-    skip: skip || (udp === undefined && "Deno's own sockets alone take UDP"),
+    skip: NO_MACHINE ||
+      (udp === undefined && "Deno's own sockets alone take UDP"),
   }, async (t) => {
     await install(
       t,
@@ -190,11 +198,13 @@ for (const { label, runtime, program, flags, http, udp } of HOSTS) {
     const [data] = await once(socket, "message");
     assert.equal(String(data), "hello");
   });
-}
+});
 
-for (const { label, program } of HOSTS.filter(({ http }) => http === "serve")) {
+const NEUTRAL_HOSTS = WRITTEN_HOSTS.filter(({ http }) => http === "serve");
+
+forEachHost(NEUTRAL_HOSTS, ({ label, program }) => {
   test(`units with --accept on ${label} start a process for each connection`, {
-    skip,
+    skip: NO_MACHINE,
   }, async (t) => {
     const names = await install(
       t,
@@ -210,8 +220,8 @@ for (const { label, program } of HOSTS.filter(({ http }) => http === "serve")) {
       "written-other.socket",
     ]);
     const echoes = await Promise.all(
-      [0, 1, 2].map((each) =>
-        machine().exchange({ port: 7777, host: "127.0.0.1" }, `hello ${each}`)
+      [0, 1, 2].map((number) =>
+        machine().exchange({ port: 7777, host: "127.0.0.1" }, `hello ${number}`)
       ),
     );
     assert.deepEqual(echoes, ["hello 0", "hello 1", "hello 2"]);
@@ -221,87 +231,67 @@ for (const { label, program } of HOSTS.filter(({ http }) => http === "serve")) {
     );
   });
 
-  test(`units on ${label} run as another user, with variables and a folder`, {
-    skip,
-  }, async (t) => {
-    const file = "/etc/writ?en *.env";
-    fs.writeFileSync(machine().file(file), "WRITTEN=yes\n", { mode: 0o600 });
-    await install(
-      t,
-      "written",
-      ...["--user=daemon", `--env-file=${file}`, "--socket=web=127.0.0.1:8080"],
-      ...["--working-directory=/opt/listenfds", '--description=100% "mine"'],
-      ...["--", program, SERVICE, "serve=web"],
-    );
-    await about({ port: 8080, host: "127.0.0.1" });
-    const pid = await machine().mainPid("written.service");
-    const environment = fs.readFileSync(
-      machine().file(`/proc/${pid}/environ`),
-      "utf8",
-    );
-    assert.ok(environment.split("\0").includes("WRITTEN=yes"), environment);
-    assert.equal(
-      fs.readlinkSync(machine().file(`/proc/${pid}/cwd`)),
-      "/opt/listenfds",
-    );
-    assert.equal(
-      await machine().property("written.service", "Description"),
-      '100% "mine"',
-    );
-    assert.equal(await machine().property("written.service", "User"), "daemon");
-  });
-}
+  test(
+    `units on ${label} run as another user, with variables and a directory`,
+    {
+      skip: NO_MACHINE,
+    },
+    async (t) => {
+      const file = "/etc/writ?en *.env";
+      fs.writeFileSync(machine().file(file), "WRITTEN=yes\n", { mode: 0o600 });
+      await install(
+        t,
+        "written",
+        ...[
+          "--user=daemon",
+          `--env-file=${file}`,
+          "--socket=web=127.0.0.1:8080",
+        ],
+        ...["--working-directory=/opt/listenfds", '--description=100% "mine"'],
+        ...["--", program, SERVICE, "serve=web"],
+      );
+      await about({ port: 8080, host: "127.0.0.1" });
+      const pid = await machine().mainPid("written.service");
+      const environment = fs.readFileSync(
+        machine().file(`/proc/${pid}/environ`),
+        "utf8",
+      );
+      assert.ok(environment.split("\0").includes("WRITTEN=yes"), environment);
+      assert.equal(
+        fs.readlinkSync(machine().file(`/proc/${pid}/cwd`)),
+        "/opt/listenfds",
+      );
+      assert.equal(
+        await machine().property("written.service", "Description"),
+        '100% "mine"',
+      );
+      assert.equal(
+        await machine().property("written.service", "User"),
+        "daemon",
+      );
+    },
+  );
+});
 
 /** Words that mean something to systemd, or to a shell, or are just odd. */
 const WORDS: readonly string[] = [
   ..."% %% %n %h %% $ $$ $HOME ${HOME} a$b $@ ; \\; | & > < ' \" ` ! # ~ * ?"
     .split(" "),
   ...["", " ", "a b", " a", "a ", "\t", "a\tb", "\n", "a\nb", "\r", "\x01\x7f"],
-  ...[
-    "\\",
-    "\\\\",
-    "\\n",
-    "\\x41",
-    "\\u0041",
-    "a\\",
-    '"a"',
-    "'a'",
-    'a"b',
-    "a'b",
-  ],
-  ...[
-    "é",
-    "日本",
-    "😀",
-    "\u00ad\u202e",
-    "\u0085",
-    "\u2028",
-    "@x",
-    "-x",
-    "+x",
-    ":x",
-  ],
-  ...[
-    "a=b",
-    "A=$B",
-    "--x='y z'",
-    "$$$$x",
-    "%%%x",
-    "{}",
-    "()",
-    "[a]",
-    "\\$x",
-    "\\%n",
-  ],
+  ...["\\", "\\\\", "\\n", "\\x41", "\\u0041", "a\\"],
+  ...['"a"', "'a'", 'a"b', "a'b"],
+  ...["é", "日本", "😀", "\u00ad\u202e", "\u0085", "\u2028"],
+  ...["@x", "-x", "+x", ":x", "a=b", "A=$B", "--x='y z'", "$$$$x", "%%%x"],
+  ...["{}", "()", "[a]", "\\$x", "\\%n"],
 ];
 
 test("systemd reads the words of a command as they were written", {
-  skip,
+  skip: NO_MACHINE,
 }, async (t) => {
-  const folder = "/srv/od d%n$x;é";
-  fs.mkdirSync(machine().file(folder), { recursive: true });
+  const directory = "/srv/od d%n$x;é";
+  fs.mkdirSync(machine().file(directory), { recursive: true });
   // A program whose own path is odd, too.
-  const program = `${folder}/words`;
+  const program = `${directory}/words`;
   fs.writeFileSync(
     machine().file(program),
     '#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done > /run/words\n' +
@@ -310,7 +300,7 @@ test("systemd reads the words of a command as they were written", {
   );
   t.after(() => {
     fs.rmSync(machine().file("/run/words.done"), { force: true });
-    fs.rmSync(machine().file(folder), { recursive: true });
+    fs.rmSync(machine().file(directory), { recursive: true });
   });
   await install(
     t,
@@ -330,7 +320,7 @@ test("systemd reads the words of a command as they were written", {
   await machine().systemctl("daemon-reload");
   await machine().systemctl("start", "words.service");
   const done = machine().file("/run/words.done");
-  await until("the words", () => fs.existsSync(done) || undefined);
+  await eventually("the words", () => fs.existsSync(done));
   const found = fs.readFileSync(done, "utf8").split("\0");
   assert.equal(found.pop(), "");
   assert.deepEqual(found, WORDS);

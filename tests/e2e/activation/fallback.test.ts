@@ -1,0 +1,112 @@
+/** Fallbacks: they bind when, and only when, there is no activation. */
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import {
+  activateAgent,
+  agentCommand,
+  startInactive,
+} from "../../harness/agent.ts";
+import { exchange, request } from "../../harness/client.ts";
+import {
+  DENO_PERMISSIONS,
+  forEachHost,
+  HOSTS,
+  hostsWith,
+} from "../../harness/hosts.ts";
+import { temporaryDirectory } from "../../harness/machine_tools.ts";
+import { assertListensOnly } from "../../harness/sockets.ts";
+import { test } from "../../harness/timed_test.ts";
+
+forEachHost(hostsWith({ inspects: true }), (host) => {
+  test(`fallback on ${host.label} binds a port and a path`, async (t) => {
+    const file = path.join(temporaryDirectory(t), "fallback.sock");
+    const agent = startInactive(t, agentCommand(host));
+
+    const { addresses: [web] } = await agent.call("serve", "web", {
+      fallback: { port: 0, hostname: "127.0.0.1" },
+    });
+    assert.equal(web!.hostname, "127.0.0.1");
+    const { status } = await request({ host: "127.0.0.1", port: web!.port });
+    assert.equal(status, 200);
+
+    for (const operation of ["listen", "serve"] as const) {
+      const { id, addresses } = await agent.call(operation, "admin", {
+        fallback: { path: file },
+      });
+      assert.deepEqual(addresses, [{ kind: "unix", path: file }]);
+      if (operation === "listen") {
+        assert.equal(await exchange({ path: file }, "hi"), "hi");
+      } else {
+        assert.equal((await request({ socketPath: file })).status, 200);
+      }
+      await agent.call("close", id);
+      await agent.until(
+        "the path to be removed",
+        () => fs.existsSync(file),
+        (exists) => !exists,
+      );
+    }
+  });
+
+  test(`fallback on ${host.label} takes addresses as text`, async (t) => {
+    const name = `listenfds-${process.pid}-${host.label}`;
+    const agent = startInactive(t, agentCommand(host));
+    const { addresses: [tcp] } = await agent.call("listen", "tcp:[::1]:0");
+    assert.equal(tcp!.hostname, "::1");
+    assert.equal(await exchange({ host: "::1", port: tcp!.port! }, "x"), "x");
+    await agent.call("listen", `unix:@${name}`);
+    assert.equal(await exchange({ path: `\0${name}` }, "y"), "y");
+  });
+
+  test(`fallback on ${host.label} reports what it can't bind`, async (t) => {
+    const file = path.join(temporaryDirectory(t), "a file");
+    fs.writeFileSync(file, "precious");
+    const agent = startInactive(t, agentCommand(host));
+    const taken = await agent.fail("listen", "x", { fallback: { path: file } });
+    assert.equal(taken.code, "failed");
+    assert.match(taken.message, /binding ".*a file": .*EADDRINUSE/);
+    assert.equal(fs.readFileSync(file, "utf8"), "precious");
+
+    const range = await agent.fail("listen", "x", {
+      fallback: { port: 65536 },
+    });
+    assert.equal(range.name, "RangeError");
+    const shape = await agent.fail("listen", "x", { fallback: {} });
+    assert.equal(shape.name, "TypeError");
+  });
+});
+
+forEachHost(HOSTS, (host) => {
+  test(`fallback on ${host.label} is not used when activated`, async (t) => {
+    const { agent, sockets } = await activateAgent(t, host, [
+      "web=tcp:127.0.0.1:0",
+    ]);
+    const { addresses } = await agent.call("serve", "web", {
+      fallback: { port: 0 },
+    });
+    assert.equal(addresses[0]?.port, sockets[0]!.port);
+    assertListensOnly(agent, sockets);
+  });
+
+  test(`listen() on ${host.label} without activation and fallback says why`, async (t) => {
+    const agent = startInactive(t, agentCommand(host));
+    for (
+      const operation of ["listen", "serve", "connection", "bind"] as const
+    ) {
+      const error = await agent.fail(operation, "web");
+      assert.equal(error.code, "not-activated");
+      assert.match(error.message, /LISTEN_PID is not set/);
+    }
+  });
+});
+
+test("fallback on Deno without --allow-net says what is missing", async (t) => {
+  const [deno] = hostsWith({ runtime: "deno" });
+  const agent = startInactive(t, agentCommand(deno!, ...DENO_PERMISSIONS));
+  const error = await agent.fail("serve", "web", { fallback: { port: 0 } });
+  assert.equal(error.code, "permission");
+  assert.match(error.message, /--allow-net/);
+});

@@ -1,0 +1,283 @@
+/** `listenfds run` refuses in one line, and leaves nothing behind. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import process from "node:process";
+import type { TestContext } from "node:test";
+import { exchange } from "../../harness/client.ts";
+import {
+  forEachHost,
+  type Host,
+  hostsWith,
+  NODE_HOST,
+} from "../../harness/hosts.ts";
+import { NO_PYTHON, temporaryDirectory } from "../../harness/machine_tools.ts";
+import { Program, spawnPiped, startProgram } from "../../harness/program.ts";
+import { python, type Run, startRun } from "../../harness/run.ts";
+import { freePorts } from "../../harness/sockets.ts";
+import { test } from "../../harness/timed_test.ts";
+
+/** A command that would leave a file, if it were started. */
+const NEVER_STARTED = ["/bin/sh", "-c", "echo started > started"];
+
+/** Checks that it ends with status 2 and one line, which says what is wrong. */
+async function assertRefuses(run: Run, expected: RegExp): Promise<void> {
+  assert.equal(await run.exited, 2, run.stderr);
+  assert.equal(run.stdout, "");
+  assert.match(run.stderr, expected);
+  assert.match(run.stderr, /^listenfds run: [^\n]+[^.\n]\n$/);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(run.stderr.trimEnd(), /[\x00-\x1f\x7f-\x9f]/);
+}
+
+/** Returns whether a port is free. */
+async function isFree(port: number): Promise<boolean> {
+  const server = net.createServer();
+  server.listen({ port, host: "127.0.0.1" });
+  try {
+    await once(server, "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
+}
+
+/** A socket that a killed program left, and that nobody listens on. */
+async function leaveSocket(t: TestContext, file: string): Promise<void> {
+  const script = "import socket, sys, time\n" +
+    "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n" +
+    "print('bound', flush=True); time.sleep(1000)";
+  const program = startProgram(t, ["python3", "-c", script, file]);
+  await program.until("the socket", () => program.stdout !== "");
+  program.process.kill("SIGKILL");
+  await program.exited;
+}
+
+function start(
+  t: TestContext,
+  host: Host,
+  cwd: string,
+  sockets: readonly string[],
+  command: readonly string[] = NEVER_STARTED,
+): Run {
+  const options = sockets.map((socket) => `--socket=${socket}`);
+  return startRun(t, host, options, command, { cwd });
+}
+
+forEachHost(hostsWith({ runsCommand: true }), (host) => {
+  test(`run refuses an address that is in use, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    const [taken, free] = await freePorts(2) as [number, number];
+    const server = net.createServer((socket) => socket.end("mine\n"));
+    server.listen({ port: taken, host: "127.0.0.1" });
+    await once(server, "listening");
+    t.after(() => server.close());
+    const run = start(t, host, cwd, [
+      `free=127.0.0.1:${free}`,
+      "path=unix:./a.sock",
+      `taken=127.0.0.1:${taken}`,
+    ]);
+    await assertRefuses(
+      run,
+      new RegExp(`"taken" to "127.0.0.1:${taken}": the address is in use`),
+    );
+    assert.deepEqual(fs.readdirSync(cwd), []);
+    assert.ok(await isFree(free));
+    assert.equal(
+      await exchange({ port: taken, host: "127.0.0.1" }, ""),
+      "mine\n",
+    );
+  });
+
+  test(`run refuses a path that is no socket, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    fs.writeFileSync(path.join(cwd, "file"), "precious");
+    fs.mkdirSync(path.join(cwd, "directory"));
+    fs.symlinkSync("nowhere", path.join(cwd, "link"));
+    const before = fs.readdirSync(cwd);
+    for (
+      const [name, what] of [
+        ["file", "a file"],
+        ["directory", "a directory"],
+        ["link", "a symbolic link"],
+      ] as const
+    ) {
+      await assertRefuses(
+        start(t, host, cwd, ["b=unix:b.sock", `x=unix:${name}`]),
+        new RegExp(`"x" to "${name}": there is ${what}, not a socket`),
+      );
+      assert.deepEqual(fs.readdirSync(cwd), before);
+    }
+    assert.equal(fs.readFileSync(path.join(cwd, "file"), "utf8"), "precious");
+  });
+
+  test(
+    `run never takes a socket of another process, on ${host.label}`,
+    { skip: NO_PYTHON },
+    async (t) => {
+      const cwd = temporaryDirectory(t);
+      const file = path.join(cwd, "x.sock");
+      const other = startRun(t, host, [`--socket=x=unix:${file}`], python());
+      await other.generation(0);
+      const before = fs.readdirSync(cwd);
+      await assertRefuses(
+        start(t, host, cwd, ["x=unix:x.sock"]),
+        /"x" to "x.sock": another process uses it/,
+      );
+      // Also one that nobody listens on, and of another kind.
+      for (const kind of ["SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET"]) {
+        const script = "import socket, sys\n" +
+          `s = socket.socket(socket.AF_UNIX, socket.${kind})\n` +
+          "s.bind(sys.argv[1]); print('bound', flush=True); sys.stdin.read()";
+        const bound = path.join(cwd, kind);
+        const command = ["python3", "-c", script, bound];
+        const program = new Program(t, spawnPiped(command));
+        await program.until("the socket", () => program.stdout !== "");
+        await assertRefuses(
+          start(t, host, cwd, [`x=unix:${kind}`]),
+          /another process uses it/,
+        );
+        await program.endInput();
+        fs.rmSync(bound);
+      }
+      assert.deepEqual(fs.readdirSync(cwd), before);
+      assert.match(await exchange({ path: file }, "x"), /^x \d+\n$/);
+    },
+  );
+
+  test(
+    `run replaces what a killed run left, and nothing else, on ${host.label}`,
+    { skip: NO_PYTHON },
+    async (t) => {
+      const cwd = temporaryDirectory(t);
+      const file = path.join(cwd, "x.sock");
+      const first = start(t, host, cwd, ["x=unix:x.sock"], python());
+      const { pid } = await first.generation(0);
+      first.process.kill("SIGKILL");
+      // The command lives on, and so does its socket.
+      await assertRefuses(
+        start(t, host, cwd, ["x=unix:x.sock"]),
+        /another process uses it/,
+      );
+      process.kill(pid, "SIGKILL");
+      await first.exited;
+      assert.ok(fs.statSync(file).isSocket());
+      const second = start(t, host, cwd, ["x=unix:x.sock"], python());
+      const { pid: next } = await second.generation(0);
+      assert.equal(await exchange({ path: file }, "x"), `x ${next}\n`);
+      assert.equal(await second.terminate(), 0, second.stderr);
+      assert.deepEqual(fs.readdirSync(cwd), []);
+
+      // One that something else left, with and without a note of ours.
+      await leaveSocket(t, file);
+      for (const note of [undefined, "listenfds made this socket: 1 2 3\n"]) {
+        const beside = path.join(cwd, ".x.sock.listenfds");
+        if (note !== undefined) fs.writeFileSync(beside, note);
+        const before = fs.readdirSync(cwd);
+        await assertRefuses(
+          start(t, host, cwd, ["x=unix:x.sock"]),
+          /"x.sock": there is a socket that listenfds didn't create/,
+        );
+        assert.deepEqual(fs.readdirSync(cwd), before);
+      }
+    },
+  );
+
+  test(`run refuses what can't be bound or started, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    fs.writeFileSync(path.join(cwd, "data"), "");
+    const before = fs.readdirSync(cwd);
+    const web = "web=127.0.0.1:0";
+    const x = "x=unix:x.sock";
+    const cases: [readonly string[], readonly string[], RegExp][] = [
+      [[web], ["./nothing"], /Starting "\.\/nothing": there is no such file/],
+      [
+        [web],
+        ["nothing-here"],
+        /Starting "nothing-here": it is in no directory of/,
+      ],
+      [
+        [x, "a=192.0.2.1:0"],
+        NEVER_STARTED,
+        /this machine doesn't have the address/,
+      ],
+      [
+        [x, "a=host.invalid:0"],
+        NEVER_STARTED,
+        /the host "host.invalid" isn't known/,
+      ],
+      [[x, "a=unix:no/where"], NEVER_STARTED, /there is no directory/],
+      [
+        [x, `a=unix:${"x".repeat(108)}`],
+        NEVER_STARTED,
+        /a path of at most 107 bytes/,
+      ],
+      [
+        [x, "a:b=127.0.0.1:0"],
+        NEVER_STARTED,
+        /a name of 1 to 255 characters without/,
+      ],
+    ];
+    for (const [sockets, command, expected] of cases) {
+      const run = start(t, host, cwd, sockets, command);
+      await assertRefuses(run, expected);
+      assert.deepEqual(fs.readdirSync(cwd), before, sockets.join(" "));
+    }
+  });
+});
+
+/** The user "nobody", who may bind nothing below 1024. */
+const NOBODY = 65534;
+const lowest = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+
+test(
+  "run refuses a port that it has no permission for, and a directory",
+  {
+    skip: process.getuid?.() !== 0
+      ? "not root, who may become somebody else"
+      : Number(fs.existsSync(lowest) && fs.readFileSync(lowest, "utf8")) <= 1 &&
+        "here everybody may bind every port",
+  },
+  async (t) => {
+    const cwd = temporaryDirectory(t);
+    fs.chmodSync(cwd, 0o755);
+    const run = (socket: string) =>
+      startRun(t, NODE_HOST, [`--socket=${socket}`], NEVER_STARTED, {
+        cwd,
+        uid: NOBODY,
+      });
+    await assertRefuses(
+      run("web=127.0.0.1:1"),
+      /"127.0.0.1:1": no permission for port 1: use a port from 1024 on/,
+    );
+    await assertRefuses(
+      run("x=unix:x.sock"),
+      /"x.sock": no permission to create a socket in this directory/,
+    );
+    assert.deepEqual(fs.readdirSync(cwd), []);
+  },
+);
+
+test("run on Deno names the permission that is missing", async (t) => {
+  const cwd = temporaryDirectory(t);
+  const [deno] = hostsWith({ runtime: "deno" }) as [Host];
+  const host: Host = {
+    ...deno,
+    command: (script, ...args) => [
+      deno.command("")[0]!,
+      ..."run --no-prompt --allow-env --allow-read --allow-sys".split(" "),
+      script,
+      ...args,
+    ],
+  };
+  await assertRefuses(
+    start(t, host, cwd, ["x=unix:x.sock"]),
+    /Deno can't call the C library here: run it with -A/,
+  );
+  assert.deepEqual(fs.readdirSync(cwd), []);
+});

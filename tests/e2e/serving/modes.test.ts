@@ -1,0 +1,132 @@
+/** The mode of `serve` and `listen`, and the reason that they report. */
+
+import assert from "node:assert/strict";
+import { activateAgent, agentCommand } from "../../harness/agent.ts";
+import { connect, exchange, request } from "../../harness/client.ts";
+import {
+  DENO_PERMISSIONS,
+  forEachHost,
+  type Host,
+  HOSTS,
+  hostsWith,
+} from "../../harness/hosts.ts";
+import { assertListensOnly } from "../../harness/sockets.ts";
+import { test } from "../../harness/timed_test.ts";
+
+const SOCKETS = ["web=tcp:127.0.0.1:0"];
+
+/** Checks that a server or a listener works. */
+async function assertWorks(
+  operation: "serve" | "listen",
+  port: number,
+): Promise<void> {
+  const target = { host: "127.0.0.1", port };
+  if (operation === "listen") {
+    assert.equal(await exchange(target, "hello"), "hello");
+  } else assert.equal((await request(target)).status, 200);
+}
+
+forEachHost(HOSTS, (host) => {
+  const isNode = host.runtime === "node";
+  const title = { deno: "Deno", bun: "Bun", node: "Node" }[host.runtime];
+
+  for (const operation of ["serve", "listen"] as const) {
+    test(`${operation}() on ${host.label} goes natively if it can`, async (t) => {
+      const { agent, sockets } = await activateAgent(t, host, SOCKETS);
+      if (!host.adopts && !isNode) {
+        const error = await agent.fail(operation, "web", { mode: "native" });
+        assert.equal(error.code, "permission");
+        assert.match(
+          error.message,
+          /missing permission .*: run with --allow-ffi/,
+        );
+        assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
+        if (!host.isPortable) {
+          // The error of the better way is the one that can be mended.
+          const { message } = await agent.fail(operation, "web");
+          assert.equal(message, error.message);
+          return;
+        }
+        const { mode, modeReason } = await agent.call(operation, "web");
+        assert.deepEqual([mode, modeReason], ["portable", error.message]);
+      } else {
+        const { mode, modeReason } = await agent.call(operation, "web", {
+          mode: "native",
+        });
+        assert.deepEqual([mode, modeReason], [
+          "native",
+          isNode
+            ? "Node's own servers take descriptors"
+            : `${title}'s own listener was put onto the inherited socket`,
+        ]);
+      }
+      await assertWorks(operation, sockets[0]!.port!);
+      assertListensOnly(agent, sockets);
+    });
+
+    test(`${operation}() on ${host.label} goes the portable way if that is asked for`, async (t) => {
+      const { agent, sockets } = await activateAgent(t, host, SOCKETS);
+      const options = { mode: "portable" } as const;
+      if (!host.isPortable) {
+        const error = await agent.fail(operation, "web", options);
+        assert.equal(error.code, "unsupported");
+        assert.match(error.message, /can't listen on an inherited descriptor/);
+        assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
+        return;
+      }
+      const { mode } = await agent.call(operation, "web", options);
+      assert.equal(mode, "portable");
+      await assertWorks(operation, sockets[0]!.port!);
+      assertListensOnly(agent, sockets);
+    });
+
+    test(`${operation}() on ${host.label} refuses an unknown mode`, async (t) => {
+      const { agent } = await activateAgent(t, host, SOCKETS);
+      const error = await agent.fail(operation, "web", { mode: "fast" });
+      assert.equal(error.name, "TypeError");
+      assert.match(
+        error.message,
+        /expected the option mode to be "auto", "native" or "portable", found "fast"$/,
+      );
+      assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
+    });
+  }
+});
+
+forEachHost(
+  HOSTS.filter(({ adopts, isPortable }) => adopts || isPortable),
+  (host) => {
+    for (const last of ["end", "close"] as const) {
+      test(`listen() on ${host.label} sends more than fits at once before ${last}`, async (t) => {
+        const { agent, sockets } = await activateAgent(t, host, SOCKETS);
+        const length = 16 * 1024 * 1024;
+        await agent.call("listenAndSend", "web", length, last);
+        const port = sockets[0]!.port!;
+        const socket = await connect({ host: "127.0.0.1", port });
+        t.after(() => socket.destroy());
+        let received = 0;
+        for await (const chunk of socket) received += chunk.length;
+        assert.equal(received, length);
+      });
+    }
+  },
+);
+
+const permitted = { runtime: "deno", adopts: true, isPortable: true } as const;
+
+forEachHost(hostsWith(permitted), (host) => {
+  test(`serve() on ${host.label} names the permission that it misses`, async (t) => {
+    const [program, ...args] = agentCommand(
+      host,
+      ...DENO_PERMISSIONS,
+      "--allow-ffi",
+    );
+    const limited: Host = { ...host, command: () => [program!, ...args] };
+    const { agent, sockets } = await activateAgent(t, limited, SOCKETS);
+    const { mode, modeReason } = await agent.call("serve", "web");
+    assert.equal(mode, "portable");
+    assert.match(modeReason, /missing permission: run with --allow-net$/);
+    await assertWorks("serve", sockets[0]!.port!);
+    assertListensOnly(agent, sockets);
+  });
+});

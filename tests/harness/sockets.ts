@@ -1,0 +1,106 @@
+/** Sockets that tests hand over, and those that processes listen on. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import net from "node:net";
+import {
+  type BoundSocket,
+  parseSocketSpec,
+  withSockets,
+} from "../../src/cli/activator/activator.ts";
+import type { Program } from "./program.ts";
+
+/** A bound socket, with its inode for comparing. */
+export interface HandedSocket extends BoundSocket {
+  readonly inode: number;
+}
+
+/** Returns a socket with its inode; this process has to have it open. */
+export function withInode(socket: BoundSocket): HandedSocket {
+  return { ...socket, inode: fs.fstatSync(socket.fd).ino };
+}
+
+/**
+ * Binds sockets, such as `web=tcp:127.0.0.1:0`, for as long as it takes to
+ * start programs with them.
+ */
+export function bindSockets<T>(
+  specs: readonly string[],
+  start: (sockets: readonly HandedSocket[]) => T,
+): Promise<T> {
+  return withSockets(
+    specs.map(parseSocketSpec),
+    (bound) => start(bound.map(withInode)),
+  );
+}
+
+/** Returns the inodes of all sockets that a process listens on, sorted. */
+export function listeningInodes(pid: number): number[] {
+  const open = new Set(
+    fs.readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        const link = fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+        return /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? [];
+      } catch {
+        return [];
+      }
+    }),
+  );
+  const listening: string[] = [];
+  for (const table of ["tcp", "tcp6"]) {
+    for (const line of readTable(pid, table)) {
+      const fields = line.trim().split(/\s+/);
+      if (fields[3] === "0A") listening.push(fields[9]!);
+    }
+  }
+  for (const line of readTable(pid, "unix")) {
+    const fields = line.split(/\s+/);
+    if (fields[3] === "00010000") listening.push(fields[6]!);
+  }
+  return listening.filter((inode) => open.has(inode)).map(Number)
+    .sort((a, b) => a - b);
+}
+
+function readTable(pid: number, name: string): string[] {
+  const file = `/proc/${pid}/net/${name}`;
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n") : [];
+}
+
+/** Returns the inodes of sockets, sorted. */
+export function inodesOf(sockets: readonly HandedSocket[]): number[] {
+  return sockets.map(({ inode }) => inode).sort((a, b) => a - b);
+}
+
+/** Checks that a process listens on exactly what it was handed. */
+export function assertListensOnly(
+  { pid }: Program,
+  sockets: readonly HandedSocket[],
+): void {
+  assert.deepEqual(listeningInodes(pid), inodesOf(sockets));
+}
+
+/** Waits until a process listens on exactly these sockets. */
+export async function untilListensOnly(
+  program: Program,
+  sockets: readonly HandedSocket[],
+): Promise<void> {
+  const expected = String(inodesOf(sockets));
+  await program.until(
+    `listening on the sockets [${expected}] only`,
+    () => String(listeningInodes(program.pid)),
+    (actual) => actual === expected,
+  );
+}
+
+/** Returns ports that are free now, on IPv4. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer());
+  const ports = await Promise.all(servers.map(async (server) => {
+    server.listen({ port: 0, host: "127.0.0.1" });
+    await once(server, "listening");
+    return (server.address() as net.AddressInfo).port;
+  }));
+  for (const server of servers) server.close();
+  return ports;
+}

@@ -1,0 +1,162 @@
+/** Services under load in a machine. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import process from "node:process";
+import type { TestContext } from "node:test";
+import { failed, type Group, type Load, type Report } from "./load.ts";
+import { eventually } from "../../harness/eventually.ts";
+import type { Machine } from "../machine/machine.ts";
+import { serviceUnit, socketUnit, type UnitHost } from "../machine/units.ts";
+
+const GENERATOR = path.join(import.meta.dirname!, "load.ts");
+const PORT = 8080;
+
+/** The way in which a service ends. */
+export type Stop =
+  /** The library's way. */
+  | "drain"
+  /** The runtime's own: `shutdown()`, `stop()` or `close()`. */
+  | "naive"
+  /** At once, on SIGTERM. */
+  | "exit";
+
+/** Clients with fast handlers, slow ones, and uploads in progress. */
+export function groups(keepAlive: boolean): readonly Group[] {
+  const common = { keepAlive, pauseMs: 20 };
+  return [
+    { ...common, name: "fast", clients: 16, handlerMs: 0 },
+    { ...common, name: "200 ms", clients: 16, handlerMs: 200 },
+    {
+      ...common,
+      name: "uploads",
+      clients: 4,
+      handlerMs: 200,
+      isUpload: true,
+    },
+  ];
+}
+
+/** A load generator in the network of a machine. */
+export class RunningLoad {
+  readonly #child: ChildProcess;
+  #printed = "";
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout!.setEncoding("utf8").on("data", (text) => {
+      this.#printed += text;
+    });
+  }
+
+  /** Starts one; it ends with the test. */
+  static start(
+    t: TestContext,
+    machine: Machine,
+    groups: readonly Group[],
+  ): RunningLoad {
+    const load: Load = { port: PORT, groups, timeoutMs: 30_000 };
+    const [program, ...args] = [
+      ...machine.enter("net"),
+      ...[process.execPath, GENERATOR, JSON.stringify(load)],
+    ];
+    const child = spawn(program!, args, {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    t.after(() => child.kill("SIGKILL"));
+    return new RunningLoad(child);
+  }
+
+  /** The counts so far. */
+  async report(): Promise<Report> {
+    this.#printed = "";
+    this.#child.stdin!.write("\n");
+    return JSON.parse(
+      await eventually(
+        "the counts",
+        () => this.#printed,
+        (printed) => printed.endsWith("\n"),
+      ),
+    );
+  }
+
+  /** Waits until each group has more requests that were answered or lost. */
+  async progress(requests: number): Promise<void> {
+    const sum = (report: Report) =>
+      Object.values(report).map((counts) => counts.answered + failed(counts));
+    const before = sum(await this.report());
+    await eventually(
+      `${requests} more answers in each group than ${before}`,
+      async () => sum(await this.report()),
+      (now) => now.every((count, index) => count >= before[index]! + requests),
+    );
+  }
+
+  /** Ends it, and gives the counts. */
+  async stop(): Promise<Report> {
+    this.#printed = "";
+    this.#child.stdin!.end();
+    await once(this.#child, "close");
+    return JSON.parse(this.#printed);
+  }
+}
+
+/** Installs a service that is to be loaded, and starts its socket. */
+export async function installLoaded(
+  t: TestContext,
+  machine: Machine,
+  host: UnitHost,
+  stop: Stop,
+): Promise<void> {
+  const way = stop === "naive" ? "naive" : host.http;
+  const flag = stop === "exit" ? "--exit " : "";
+  await machine.install(t, {
+    "loaded.socket": socketUnit({
+      FileDescriptorName: "web",
+      ListenStream: `127.0.0.1:${PORT}`,
+    }),
+    "loaded.service": serviceUnit(host, `${flag}${way}=web`, {
+      // Node's close() waits for clients that go on as long as it does. A drain
+      // has the time that a loaded machine needs.
+      TimeoutStopSec: stop === "naive" ? 3 : 60,
+    }, {
+      // Restarts are what this is about.
+      StartLimitIntervalSec: 0,
+    }),
+  });
+  await machine.systemctl("start", "loaded.socket");
+}
+
+/** Returns the number of answered requests of all groups. */
+export function answered(report: Report): number {
+  return Object.values(report).reduce(
+    (sum, counts) => sum + counts.answered,
+    0,
+  );
+}
+
+/** Returns the number of failed requests of each group. */
+export function lost(report: Report): number[] {
+  return Object.values(report).map(failed);
+}
+
+/** Restarts a service under load, and reports what became of the requests. */
+export async function measureRestarts(
+  t: TestContext,
+  machine: Machine,
+  host: UnitHost,
+  stop: Stop,
+  keepAlive: boolean,
+  restarts: number,
+): Promise<Report> {
+  await installLoaded(t, machine, host, stop);
+  const load = RunningLoad.start(t, machine, groups(keepAlive));
+  for (let round = 0; round < restarts; round++) {
+    // Each process has to answer before it is ended.
+    await load.progress(8);
+    await machine.systemctl("restart", "loaded.service");
+  }
+  await load.progress(8);
+  return await load.stop();
+}
