@@ -47,12 +47,16 @@ async function silence(
   server: GracefulServer,
   deadline: Deadline,
 ): Promise<void> {
-  const { tickMs, quietTicks, maxQuietTicks } = shutdownTimes;
+  const times = shutdownTimes;
   let { totalRequests } = server;
   let quiet = 0;
-  for (let tick = 0; tick < maxQuietTicks && quiet < quietTicks; tick++) {
+  for (
+    let tick = 0;
+    tick < times.maxQuietTicks && quiet < times.quietTicks;
+    tick++
+  ) {
     // First, because a connection that is just being accepted shows only then.
-    await new Promise((resolve) => setTimeout(resolve, tickMs));
+    await new Promise((resolve) => setTimeout(resolve, times.tickMs));
     const open = server.connections();
     if (deadline.isReached || open?.count === 0) return;
     quiet++;
