@@ -16,12 +16,10 @@ import {
   LISTEN_FDS_START,
   parseListenEnvironment,
 } from "../src/core/environment.ts";
-import type { DenoFfi } from "../src/ffi/deno.ts";
-import type { Libc } from "../src/ffi/libc.ts";
+import { openLibc } from "../src/ffi/libc.ts";
 import { libcInspector } from "../src/linux/libc_inspector.ts";
 import { procInspector } from "../src/linux/proc_inspector.ts";
 import { currentPlatform } from "../src/runtime/current.ts";
-import { bunLibc, denoLibc, nodeLibc } from "../src/runtime/open_libc.ts";
 import { procReader } from "../src/runtime/proc_reader.ts";
 import { medianTimes } from "./median_times.ts";
 
@@ -39,17 +37,6 @@ export interface Reading {
 const COUNTS = [1000, 100, 10, 1];
 
 const runtime = currentPlatform();
-
-function openLibc(): Libc | undefined {
-  switch (runtime.name) {
-    case "deno":
-      return denoLibc((globalThis as unknown as { Deno: DenoFfi }).Deno);
-    case "bun":
-      return bunLibc();
-    default:
-      return nodeLibc();
-  }
-}
 
 /** The names of the descriptors, in order. */
 function inheritedNames(): readonly string[] {

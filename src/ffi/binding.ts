@@ -17,18 +17,14 @@ export const LIBC_FILE = "libc.so.6";
 /** The function that returns the address of `errno`, in glibc and musl. */
 const ERRNO_LOCATION = "__errno_location";
 
-/** A function of the C library as the runtime opened it. */
-export type ForeignFunction = (...args: unknown[]) => unknown;
-
-/** A runtime's names of the types. */
-export type TypeNames = Readonly<Record<CType | "pointer", string>>;
-
 /**
- * Declares functions, and `__errno_location()`, in a runtime's own words.
+ * Declares functions and `__errno_location()` in the form of a runtime.
+ *
+ * @param typeNames The runtime's names of the types.
  */
 export function declareFunctions<Declaration>(
   names: readonly FunctionName[],
-  typeNames: TypeNames,
+  typeNames: Readonly<Record<CType | "pointer", string>>,
   declare: (parameters: string[], result: string) => Declaration,
 ): Record<string, Declaration> {
   const declarations = names.map((name) => {
@@ -50,7 +46,7 @@ export function declareFunctions<Declaration>(
  */
 export function toFunctions<Name extends FunctionName>(
   names: readonly Name[],
-  foreign: Readonly<Record<string, ForeignFunction>>,
+  foreign: Readonly<Record<string, (...args: unknown[]) => unknown>>,
   readErrno: (address: unknown) => number,
   takesBigInts: boolean = false,
 ): LibcFunctions<Name> {
@@ -68,9 +64,9 @@ export function toFunctions<Name extends FunctionName>(
 /** Wraps a function only if it has 64-bit numbers, because wrapping takes time. */
 function toNumeric(
   name: FunctionName,
-  foreign: ForeignFunction,
+  foreign: (...args: unknown[]) => unknown,
   takesBigInts: boolean,
-): ForeignFunction {
+): typeof foreign {
   const [parameters, result] = SIGNATURES[name];
   const wide = [...parameters.entries()].flatMap(([index, type]) =>
     takesBigInts && (type === "size" || type === "long") ? [index] : []

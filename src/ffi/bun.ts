@@ -4,12 +4,8 @@
  * @module
  */
 
-import {
-  declareFunctions,
-  type ForeignFunction,
-  LIBC_FILE,
-  toFunctions,
-} from "./binding.ts";
+import { declareFunctions, LIBC_FILE, toFunctions } from "./binding.ts";
+import { globalProcess } from "./node.ts";
 import type { FunctionName, LibcFunctions } from "./signatures.ts";
 
 /** The part of the module `bun:ffi` that the adapter uses. */
@@ -17,7 +13,7 @@ export interface BunFfi {
   dlopen(
     file: string,
     symbols: Record<string, { args: readonly string[]; returns: string }>,
-  ): { readonly symbols: Record<string, ForeignFunction> };
+  ): { readonly symbols: Record<string, (...args: unknown[]) => unknown> };
   readonly read: { i32(pointer: unknown, offset: number): number };
 }
 
@@ -29,6 +25,11 @@ const BUN_TYPES = {
   bytes: "ptr",
   pointer: "ptr",
 } as const;
+
+/** Loads `bun:ffi`, which only Bun has. */
+export function loadBunFfi(): BunFfi | undefined {
+  return globalProcess().getBuiltinModule("bun:ffi") as BunFfi | undefined;
+}
 
 /** Binds functions; throws if the C library lacks a function. */
 export function bindBunFunctions<Name extends FunctionName>(

@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  declareFunctions,
-  type ForeignFunction,
-  LIBC_FILE,
-  toFunctions,
-} from "./binding.ts";
+import { declareFunctions, LIBC_FILE, toFunctions } from "./binding.ts";
 import type { FunctionName, LibcFunctions } from "./signatures.ts";
 
 /** The part of the global `Deno` that the adapter uses. */
@@ -17,7 +12,7 @@ export interface DenoFfi {
   dlopen(
     file: string,
     symbols: Record<string, { parameters: readonly string[]; result: string }>,
-  ): { readonly symbols: Record<string, ForeignFunction> };
+  ): { readonly symbols: Record<string, (...args: unknown[]) => unknown> };
   readonly UnsafePointerView: new (pointer: object) => {
     getInt32(offset?: number): number;
   };
@@ -31,6 +26,12 @@ const DENO_TYPES = {
   bytes: "buffer",
   pointer: "pointer",
 } as const;
+
+/** Returns the global `Deno`, which only Deno has. */
+export function globalDenoFfi(): DenoFfi | undefined {
+  const { Deno } = globalThis as { Deno?: DenoFfi };
+  return Deno?.dlopen === undefined ? undefined : Deno;
+}
 
 /** Binds functions; throws without permission, or if the C library lacks one. */
 export function bindDenoFunctions<Name extends FunctionName>(

@@ -18,11 +18,6 @@ import {
 } from "./constants.ts";
 import type { LibcFunctions } from "./signatures.ts";
 
-/** The functions that {@linkcode DescriptorCalls} calls. */
-type DescriptorFunctions = LibcFunctions<
-  "close" | "fcntl" | "getsockname" | "poll"
->;
-
 /** `sizeof(struct sockaddr_storage)`. */
 const ADDRESS_BYTES = 128;
 /** `sizeof(struct pollfd)`. */
@@ -42,9 +37,13 @@ export class LibcError extends Error {
 
 /** Calls for any descriptor. */
 export class DescriptorCalls {
-  readonly #functions: DescriptorFunctions;
+  readonly #functions: LibcFunctions<
+    "close" | "fcntl" | "getsockname" | "poll"
+  >;
 
-  constructor(functions: DescriptorFunctions) {
+  constructor(
+    functions: LibcFunctions<"close" | "fcntl" | "getsockname" | "poll">,
+  ) {
     this.#functions = functions;
   }
 
@@ -69,7 +68,7 @@ export class DescriptorCalls {
   /**
    * Sets the close-on-exec flag, unless a sandbox forbids that.
    *
-   * @returns Whether the descriptor is open.
+   * @returns `true` if the descriptor is open.
    */
   setCloseOnExec(fd: number): boolean {
     try {

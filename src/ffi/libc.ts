@@ -27,12 +27,15 @@ import {
   TCP_INFO,
   TCP_LISTEN,
 } from "./constants.ts";
+import type { DenoFfi } from "./deno.ts";
 import {
   addressBuffer,
   cString,
   DescriptorCalls,
   LibcError,
 } from "./descriptor_calls.ts";
+import { globalProcess } from "./node.ts";
+import { openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
 
 /** The functions that {@linkcode Libc} calls. */
@@ -55,9 +58,6 @@ export const LIBC_FUNCTIONS = [
   "syscall",
 ] as const;
 
-/** The functions that {@linkcode Libc} calls, bound. */
-export type RawLibc = LibcFunctions<typeof LIBC_FUNCTIONS[number]>;
-
 /** The numbers of the options that have an integer value, see `socket(7)`. */
 const INTEGER_OPTIONS = {
   type: 3,
@@ -76,18 +76,15 @@ const TCP_INFO_BYTES = 32;
 const EPOLL_EVENT_BYTES = 16;
 const FILE_CHUNK_BYTES = 16384;
 
-/** The major and minor number of a device. */
-type DeviceNumbers = readonly [major: number, minor: number];
-
 /** The metadata of a file, from `statx(2)`. */
 export interface FileStat {
   /** The file type and permissions, `st_mode`. */
   readonly mode: number;
   readonly inode: bigint;
   /** The device that holds the file. */
-  readonly device: DeviceNumbers;
+  readonly device: readonly [major: number, minor: number];
   /** The device that a device file stands for. */
-  readonly specialDevice: DeviceNumbers;
+  readonly specialDevice: readonly [major: number, minor: number];
 }
 
 /** The registration of a descriptor in an epoll instance, see `epoll_ctl(2)`. */
@@ -106,16 +103,30 @@ export interface TcpAcceptQueue {
   readonly limit: number;
 }
 
+/**
+ * Opens the calls that the library makes.
+ *
+ * @param deno The `Deno` to open them through. Default: the runtime's own FFI.
+ * @returns `undefined` where {@linkcode openFunctions} returns that.
+ */
+export function openLibc(deno?: DenoFfi): Libc | undefined {
+  const functions = openFunctions(LIBC_FUNCTIONS, deno);
+  return functions && new Libc(functions, globalProcess().arch === "x64");
+}
+
 /** The calls of the C library that the library makes. */
 export class Libc extends DescriptorCalls {
-  readonly #functions: RawLibc;
+  readonly #functions: LibcFunctions<typeof LIBC_FUNCTIONS[number]>;
   readonly #isX64: boolean;
 
   /**
    * @param isX64 Whether the machine is x86_64, which alone packs
    * `struct epoll_event`.
    */
-  constructor(functions: RawLibc, isX64: boolean = true) {
+  constructor(
+    functions: LibcFunctions<typeof LIBC_FUNCTIONS[number]>,
+    isX64: boolean = true,
+  ) {
     super(functions);
     this.#functions = functions;
     this.#isX64 = isX64;
@@ -322,7 +333,7 @@ export class Libc extends DescriptorCalls {
     const mask = STATX_TYPE | STATX_INO;
     this.check("statx", this.#functions.statx(fd, path, flags, mask, bytes));
     const view = new DataView(bytes.buffer);
-    const numbersAt = (offset: number): DeviceNumbers => [
+    const numbersAt = (offset: number): FileStat["device"] => [
       view.getUint32(offset, true),
       view.getUint32(offset + 4, true),
     ];

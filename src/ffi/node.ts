@@ -4,12 +4,8 @@
  * @module
  */
 
-import {
-  declareFunctions,
-  type ForeignFunction,
-  LIBC_FILE,
-  toFunctions,
-} from "./binding.ts";
+import type process from "node:process";
+import { declareFunctions, LIBC_FILE, toFunctions } from "./binding.ts";
 import type { FunctionName, LibcFunctions } from "./signatures.ts";
 
 /** The part of the module `node:ffi` that the adapter uses. */
@@ -17,7 +13,7 @@ export interface NodeFfi {
   dlopen(
     file: string,
     symbols: Record<string, { arguments: readonly string[]; return: string }>,
-  ): { readonly functions: Record<string, ForeignFunction> };
+  ): { readonly functions: Record<string, (...args: unknown[]) => unknown> };
   getInt32(pointer: unknown, offset: number): number;
 }
 
@@ -29,6 +25,29 @@ const NODE_TYPES = {
   bytes: "pointer",
   pointer: "pointer",
 } as const;
+
+/** Returns the global `process`, which all three runtimes have. */
+export function globalProcess(): typeof process {
+  return (globalThis as unknown as { process: typeof process }).process;
+}
+
+/**
+ * Loads `node:ffi` without Node's warning that it is experimental, because the
+ * user didn't choose it, and the tests cover it with each version of Node.
+ */
+export function loadNodeFfi(): NodeFfi | undefined {
+  const process = globalProcess();
+  const { emitWarning } = process;
+  process.emitWarning = (...args: unknown[]) => {
+    if (args[1] === "ExperimentalWarning") return;
+    Reflect.apply(emitWarning, process, args);
+  };
+  try {
+    return process.getBuiltinModule("node:ffi") as NodeFfi | undefined;
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
 
 /** Binds functions; throws if the C library lacks a function. */
 export function bindNodeFunctions<Name extends FunctionName>(

@@ -42,17 +42,17 @@ export const SIGNATURES = {
 /** The name of a function. */
 export type FunctionName = keyof typeof SIGNATURES;
 
-type ArgumentsOf<Types extends readonly CType[]> = {
-  -readonly [Index in keyof Types]: Types[Index] extends "bytes" ? Uint8Array
-    : number;
-};
-
 /** Bound functions: they return -1 after an error, whose number is `errno()`. */
 export type LibcFunctions<Name extends FunctionName = FunctionName> =
   & {
-    readonly [Key in Name]: (
-      ...args: ArgumentsOf<typeof SIGNATURES[Key][0]>
-    ) => number;
+    readonly [Key in Name]: typeof SIGNATURES[Key][0] extends
+      readonly [...infer Types] ? (
+        ...args: {
+          [Index in keyof Types]: Types[Index] extends "bytes" ? Uint8Array
+            : number;
+        }
+      ) => number
+      : never;
   }
   & {
     /** Returns the error number of the last call on this thread. */

@@ -20,6 +20,7 @@ import {
   DescriptorCalls,
   LibcError,
 } from "./descriptor_calls.ts";
+import { openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
 
 /** The functions that {@linkcode SocketCalls} calls. */
@@ -64,6 +65,12 @@ const SOCKET_OPTIONS = {
 
 /** The name of an option. */
 export type SocketOption = keyof typeof SOCKET_OPTIONS;
+
+/** Opens the calls; `undefined` where {@linkcode openFunctions} returns that. */
+export function openSocketCalls(): SocketCalls | undefined {
+  const functions = openFunctions(SOCKET_FUNCTIONS);
+  return functions && new SocketCalls(functions);
+}
 
 /**
  * Calls that create sockets and FIFOs. Each new descriptor is blocking and

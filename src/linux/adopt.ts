@@ -19,12 +19,6 @@ import type { EpollEntry, Libc } from "../ffi/libc.ts";
 import { candidateFds } from "./candidate_fds.ts";
 import { parseEpollEntry } from "./procfs.ts";
 
-/** The epoll instance that has a descriptor, and its entry there. */
-interface EpollRegistration {
-  readonly epollFd: number;
-  readonly entry: EpollEntry;
-}
-
 /** An inherited socket that has taken a placeholder's place. */
 export class AdoptedSocket {
   /** The number that the runtime knows the socket by. */
@@ -32,21 +26,24 @@ export class AdoptedSocket {
   readonly #libc: Libc;
   readonly #inheritedFd: number;
   readonly #wasNonBlocking: boolean;
-  readonly #registration: EpollRegistration;
+  /** The runtime's epoll instance, and the placeholder's entry there. */
+  readonly #epollFd: number;
+  readonly #entry: EpollEntry;
   #isPaused = false;
 
   constructor(
     libc: Libc,
     fd: number,
     inheritedFd: number,
-    wasNonBlocking: boolean,
-    registration: EpollRegistration,
+    epollFd: number,
+    entry: EpollEntry,
   ) {
     this.#libc = libc;
     this.fd = fd;
     this.#inheritedFd = inheritedFd;
-    this.#wasNonBlocking = wasNonBlocking;
-    this.#registration = registration;
+    this.#wasNonBlocking = libc.isNonBlocking(inheritedFd);
+    this.#epollFd = epollFd;
+    this.#entry = entry;
   }
 
   /** Closes the inherited number. After that, adopting can't be undone. */
@@ -59,8 +56,11 @@ export class AdoptedSocket {
    * accepts nothing any more, and the caller closes it.
    */
   rollback(): void {
-    this.#libc.removeFromEpoll(this.#registration.epollFd, this.fd);
-    this.#libc.setNonBlocking(this.#inheritedFd, this.#wasNonBlocking);
+    try {
+      this.#libc.removeFromEpoll(this.#epollFd, this.fd);
+    } finally {
+      this.#libc.setNonBlocking(this.#inheritedFd, this.#wasNonBlocking);
+    }
   }
 
   /**
@@ -71,14 +71,13 @@ export class AdoptedSocket {
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
-    this.#libc.removeFromEpoll(this.#registration.epollFd, this.fd);
+    this.#libc.removeFromEpoll(this.#epollFd, this.fd);
   }
 
   /** Undoes {@linkcode AdoptedSocket.pause}. */
   resume(): void {
     if (!this.#isPaused) return;
-    const { epollFd, entry } = this.#registration;
-    this.#libc.addToEpoll(epollFd, this.fd, entry);
+    this.#libc.addToEpoll(this.#epollFd, this.fd, this.#entry);
     this.#isPaused = false;
   }
 
@@ -105,9 +104,8 @@ export function adoptSocket(
   from: number,
 ): AdoptedSocket {
   const placeholderFd = findPlaceholder(libc, placeholder, fd, from);
-  const registration = findRegistration(libc, placeholderFd);
-  const { epollFd, entry } = registration;
-  const wasNonBlocking = libc.isNonBlocking(fd);
+  const { epollFd, entry } = findEpoll(libc, placeholderFd);
+  const adopted = new AdoptedSocket(libc, placeholderFd, fd, epollFd, entry);
   // A blocking socket hangs the event loop when another process accepts first.
   libc.setNonBlocking(fd, true);
   try {
@@ -122,20 +120,13 @@ export function adoptSocket(
     }
   } catch (error) {
     try {
-      libc.removeFromEpoll(epollFd, placeholderFd);
+      adopted.rollback();
     } catch {
-      // The step that failed came before adding it.
+      // The entry is missing, because the step that failed came before adding it.
     }
-    libc.setNonBlocking(fd, wasNonBlocking);
     throw error;
   }
-  return new AdoptedSocket(
-    libc,
-    placeholderFd,
-    fd,
-    wasNonBlocking,
-    registration,
-  );
+  return adopted;
 }
 
 /** Finds the one socket that is bound to the placeholder's address. */
@@ -173,7 +164,11 @@ function isPlaceholder(
 /** The epoll instance that had the last placeholder. */
 let lastEpollFd: number | undefined;
 
-function findRegistration(libc: Libc, fd: number): EpollRegistration {
+/** Finds the epoll instance that watches a descriptor, and the entry there. */
+function findEpoll(
+  libc: Libc,
+  fd: number,
+): { epollFd: number; entry: EpollEntry } {
   for (const epollFd of candidateFds(libc, lastEpollFd)) {
     if (!isEpoll(libc, epollFd)) continue;
     const entry = findEpollEntry(libc, epollFd, fd);

@@ -81,24 +81,6 @@ export class SocketSearch {
   }
 }
 
-/** A table of sockets below `/proc/net`. */
-export interface SocketTable {
-  /** The file's name. */
-  readonly file: string;
-  /**
-   * Searches the lines that are left of the file, and reads no more of them than
-   * necessary. Connections take long: `stopAfterListeners` leaves them for a
-   * second call.
-   *
-   * @returns Whether lines are left for a second call.
-   */
-  readonly scan: (
-    lines: Iterator<string>,
-    search: SocketSearch,
-    stopAfterListeners: boolean,
-  ) => boolean;
-}
-
 const IPV4 = { kind: "ipv4", domain: AF_INET } as const;
 const IPV6 = { kind: "ipv6", domain: AF_INET6 } as const;
 /** The tables list MPTCP sockets, too, in the same form as those of TCP. */
@@ -109,11 +91,26 @@ const UDPLITE = { type: SOCK_DGRAM, protocol: IPPROTO_UDPLITE } as const;
 const RAW = { type: SOCK_RAW, protocol: "port" } as const;
 
 /**
- * The tables, in the order of the search. No table lists the sockets of another
- * network namespace, those that neither listen nor are connected, and those of
- * rarer families.
+ * The tables of sockets below `/proc/net`, in the order of the search. No table
+ * lists the sockets of another network namespace, those that neither listen nor
+ * are connected, and those of rarer families.
  */
-export const SOCKET_TABLES: readonly SocketTable[] = [
+export const SOCKET_TABLES: readonly {
+  /** The file's name. */
+  readonly file: string;
+  /**
+   * Searches the lines that are left of the file, and reads no more of them than
+   * necessary. Connections take long: `stopAfterListeners` leaves them for a
+   * second call.
+   *
+   * @returns `true` if lines are left for a second call.
+   */
+  readonly scan: (
+    lines: Iterator<string>,
+    search: SocketSearch,
+    stopAfterListeners: boolean,
+  ) => boolean;
+}[] = [
   inetTable("tcp", { ...IPV4, ...TCP }),
   inetTable("tcp6", { ...IPV6, ...TCP }),
   inetTable("udp", { ...IPV4, ...UDP }),
@@ -141,7 +138,10 @@ interface InetProtocol {
 /** States of a socket, see `include/net/tcp_states.h`. */
 const TCP_STATE = { synSent: "02", close: "07", listen: "0A" } as const;
 
-function inetTable(file: string, protocol: InetProtocol): SocketTable {
+function inetTable(
+  file: string,
+  protocol: InetProtocol,
+): typeof SOCKET_TABLES[number] {
   return {
     file,
     scan(lines, search, stopAfterListeners) {

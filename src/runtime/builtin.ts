@@ -71,14 +71,3 @@ export function builtin<Id extends keyof Builtins>(id: Id): Builtins[Id] {
   }
   return module;
 }
-
-/**
- * Loads a built-in module that not every runtime has, and that has no types
- * here.
- *
- * @param id The module's name.
- * @returns The module; `undefined` if the runtime doesn't have it.
- */
-export function optionalBuiltin(id: string): unknown {
-  return processGlobal()?.getBuiltinModule?.(id as keyof Builtins);
-}

@@ -12,7 +12,15 @@ import { firstKnown } from "../linux/chain.ts";
 import { libcInspector } from "../linux/libc_inspector.ts";
 import { procInspector } from "../linux/proc_inspector.ts";
 import { builtin } from "./builtin.ts";
+import type { MissingLibc } from "./platform.ts";
 import { procReader } from "./proc_reader.ts";
+
+/** The reason and the remedy where the C library can't be called. */
+export const NO_LIBC: MissingLibc = {
+  reason: "the C library can't be called here: that takes Linux on x86_64 or " +
+    "arm64, and a unit without MemoryDenyWriteExecute=yes: use the portable path",
+  isDenied: false,
+};
 
 /** Reads the variables of the protocol one by one. */
 export function readVariables(

@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import { quote } from "../../core/errors.ts";
-import { openSocketCalls } from "../../runtime/open_sockets.ts";
+import { openSocketCalls } from "../../ffi/sockets.ts";
 import {
   bestBinder,
   bindSockets,

@@ -6,9 +6,9 @@
 
 import type * as http from "node:http";
 import type { Connection } from "../../core/types.ts";
-import { inspectorWith, once } from "../descriptors.ts";
+import { openLibc } from "../../ffi/libc.ts";
+import { inspectorWith, NO_LIBC, once } from "../descriptors.ts";
 import { connectError } from "../errors.ts";
-import { bunLibc, NO_LIBC } from "../open_libc.ts";
 import type { Platform } from "../platform.ts";
 import { processMembers } from "../process_members.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
@@ -18,7 +18,7 @@ import type { BunFunctions } from "./functions.ts";
 export function bunPlatform(
   bun: Pick<BunFunctions, "version" | "connect">,
 ): Platform {
-  const libc = once(bunLibc);
+  const libc = once(openLibc);
   return {
     ...processMembers(libc, inspectorWith(libc)),
     name: "bun",

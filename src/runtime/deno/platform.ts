@@ -10,16 +10,17 @@ import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { ActivationError } from "../../core/errors.ts";
 import type { Inspector } from "../../core/info.ts";
 import type { DenoFfi } from "../../ffi/deno.ts";
+import { openLibc } from "../../ffi/libc.ts";
 import { builtin, processGlobal } from "../builtin.ts";
 import {
   closeOrThrow,
   inspectorWith,
   isClosable,
+  NO_LIBC,
   once,
   readVariables,
 } from "../descriptors.ts";
 import { isPermissionError } from "../errors.ts";
-import { denoLibc, NO_LIBC } from "../open_libc.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
@@ -37,7 +38,7 @@ export interface DenoGlobal extends DenoFfi {
 /** Creates the platform for Deno. */
 export function denoPlatform(deno: DenoGlobal): Platform {
   const { pid } = processGlobal()!;
-  const open = once(() => denoLibc(deno));
+  const open = once(() => openLibc(deno));
   // Queried each time, because a program may be given the permission later.
   const libc = () => isGranted(deno, { name: "ffi" }) ? open() : undefined;
   // Not /proc: what may read that may call the C library, too.

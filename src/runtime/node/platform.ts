@@ -4,16 +4,16 @@
  * @module
  */
 
+import { openLibc } from "../../ffi/libc.ts";
 import { processGlobal } from "../builtin.ts";
 import { inspectorWith, once } from "../descriptors.ts";
-import { nodeLibc } from "../open_libc.ts";
 import type { Platform } from "../platform.ts";
 import { processMembers } from "../process_members.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
 
 /** Creates the platform for Node. */
 export function nodePlatform(): Platform {
-  const libc = once(nodeLibc);
+  const libc = once(openLibc);
   return {
     ...processMembers(libc, inspectorWith(libc)),
     name: "node",

@@ -1,6 +1,7 @@
 /** A fake C library, with its own implementation of the kernel's layouts. */
 
-import type { RawLibc } from "../../../src/ffi/libc.ts";
+import type { LIBC_FUNCTIONS } from "../../../src/ffi/libc.ts";
+import type { LibcFunctions } from "../../../src/ffi/signatures.ts";
 
 /** The metadata of a file. */
 export interface FakeStat {
@@ -73,7 +74,7 @@ export interface FakeMachine {
 }
 
 /** The fake C library, which records the calls. */
-export class FakeLibc implements RawLibc {
+export class FakeLibc implements LibcFunctions<typeof LIBC_FUNCTIONS[number]> {
   readonly files: Map<number, FakeFile>;
   readonly closeOnExec: Set<number>;
   /** The calls, such as `close 3`. */

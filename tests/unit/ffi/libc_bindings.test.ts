@@ -12,17 +12,14 @@ import { bindDenoFunctions } from "../../../src/ffi/deno.ts";
 import { LibcError } from "../../../src/ffi/descriptor_calls.ts";
 import { Libc, LIBC_FUNCTIONS } from "../../../src/ffi/libc.ts";
 import { bindNodeFunctions } from "../../../src/ffi/node.ts";
+import { bindFunctions } from "../../../src/ffi/open.ts";
 import {
   type FunctionName,
   type LibcFunctions,
   SIGNATURES as TABLE,
 } from "../../../src/ffi/signatures.ts";
-import { SOCKET_FUNCTIONS } from "../../../src/ffi/sockets.ts";
+import { openSocketCalls, SOCKET_FUNCTIONS } from "../../../src/ffi/sockets.ts";
 import { currentPlatform } from "../../../src/runtime/current.ts";
-import {
-  bindFunctions,
-  openSocketCalls,
-} from "../../../src/runtime/open_sockets.ts";
 import { EBADF, FakeLibc, FIFO, pidfd, SOCKET } from "./fake_libc.ts";
 
 /** A function of the C library: its arguments' types, and that of its result. */

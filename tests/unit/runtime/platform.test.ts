@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DescriptorInfo } from "../../../src/core/info.ts";
 import type { UsableKind } from "../../../src/core/kinds.ts";
+import { loadNodeFfi } from "../../../src/ffi/node.ts";
 import { requireUsable } from "../../../src/runtime/checks.ts";
 import {
   closeOrThrow,
@@ -13,7 +14,6 @@ import { currentPlatform } from "../../../src/runtime/current.ts";
 import { bunPlatform } from "../../../src/runtime/bun/platform.ts";
 import { denoPlatform } from "../../../src/runtime/deno/platform.ts";
 import { nodePlatform } from "../../../src/runtime/node/platform.ts";
-import { nodeLibc } from "../../../src/runtime/open_libc.ts";
 import {
   assertError,
   assertThrows,
@@ -167,13 +167,13 @@ test("once() remembers what was made, also that it is nothing", () => {
   assert.equal(made, 1);
 });
 
-test("nodeLibc() leaves the process's way to warn as it was", () => {
+test("loadNodeFfi() leaves the process's way to warn as it was", () => {
   const { emitWarning } = process;
   const warned: unknown[] = [];
   const own = (...args: unknown[]) => warned.push(args);
   process.emitWarning = own as typeof emitWarning;
   try {
-    nodeLibc();
+    loadNodeFfi();
     assert.equal(process.emitWarning, own);
     // Node 26 would warn of its FFI.
     assert.deepEqual(warned, []);
