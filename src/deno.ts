@@ -201,10 +201,9 @@ export async function listen(
   options: FallbackOptions = {},
 ): Promise<Deno.Listener> {
   const action = `Listening on ${describeTarget(target)}`;
-  const functions = denoFunctions();
   return await openListener(target, options.fallback, {
     create: (bindTo, inherited) =>
-      createDenoListener(functions, bindTo, inherited),
+      createDenoListener(denoFunctions(), bindTo, inherited),
     close: (listener) => listener.close(),
   }, action);
 }
@@ -239,10 +238,9 @@ export async function listenTls(
 ): Promise<Deno.TlsListener> {
   const { fallback, cert, key, ...own } = options;
   const action = `Listening for TLS on ${describeTarget(target)}`;
-  const functions = denoFunctions();
   return await openListener(target, fallback, {
     create: (bindTo, inherited) =>
-      createTlsListener(functions, bindTo, inherited, own, { cert, key }),
+      createTlsListener(denoFunctions(), bindTo, inherited, own, { cert, key }),
     close: (listener) => listener.close(),
   }, action);
 }
