@@ -27,7 +27,7 @@ export class ServerBinding {
   readonly #server: net.Server;
   readonly #close: net.Server["close"];
   /** Those that pass their connections to the server. */
-  #acceptors: readonly Acceptor[] = [];
+  readonly #acceptors: Acceptor[] = [];
   /** The descriptor that the server itself listens on. */
   #ownDescriptor: Descriptor | undefined;
   #hasOwnSocket = false;
@@ -99,7 +99,8 @@ export class ServerBinding {
         throw error;
       }
     }
-    this.#acceptors = acceptors;
+    // Added, because two calls at once may both succeed.
+    this.#acceptors.push(...acceptors);
     this.#hasOwnSocket = hasOwnSocket;
     this.#ownDescriptor = hasOwnSocket ? descriptor : undefined;
     if (acceptors.length > 0) this.#delayCloseEvent();
@@ -112,7 +113,7 @@ export class ServerBinding {
 
   /** Stops accepting, and leaves all connections open. */
   pause(): void {
-    for (const acceptor of this.#acceptors) acceptor.close();
+    for (const acceptor of this.#acceptors.splice(0)) acceptor.close();
     if (!this.#hasOwnSocket) return;
     this.#ownDescriptor?.markClosed();
     // The server's own close() may end idle connections.
@@ -154,7 +155,7 @@ export class ServerBinding {
   }
 
   #closeAll(callback?: (error?: Error) => void): net.Server {
-    for (const acceptor of this.#acceptors) acceptor.close();
+    for (const acceptor of this.#acceptors.splice(0)) acceptor.close();
     this.#ownDescriptor?.markClosed();
     if (!this.#looksListening) return this.#close(callback);
     this.#looksListening = false;
