@@ -155,17 +155,18 @@ export async function openAcceptors(
   sources: readonly ListenSource[] = splitSource(source),
 ): Promise<Acceptor[]> {
   requireListeners(platform, source, action);
-  // Each begins to listen before the first is awaited.
-  const opening = sources.map((each) =>
-    Acceptor.open(platform, each, options, action)
-  );
-  const results = await Promise.allSettled(opening);
-  const failed = results.find(({ status }) => status === "rejected");
-  for (const result of results) {
-    if (failed && result.status === "fulfilled") result.value.park();
+  const acceptors: Acceptor[] = [];
+  try {
+    // One after the other, so that a failure leaves the later ones untouched:
+    // connections to a parked listener are lost if the program exits.
+    for (const each of sources) {
+      acceptors.push(await Acceptor.open(platform, each, options, action));
+    }
+    return acceptors;
+  } catch (error) {
+    for (const acceptor of acceptors) acceptor.park();
+    throw error;
   }
-  if (failed) throw (failed as PromiseRejectedResult).reason;
-  return Promise.all(opening);
 }
 
 /** Checks all descriptors of a source before any of them is touched. */
