@@ -51,13 +51,16 @@ export async function listen(
 ): Promise<Listener> {
   const action = `Listening on ${describeTarget(target)}`;
   const mode = readMode(options.mode, action);
+  const platform = currentPlatform();
   const opening = new ActiveHandle();
   try {
-    const selection = await loadBackends(currentPlatform(), mode);
+    const backends = await loadBackends(platform, mode, "listen");
     const claim = claimTarget(target, options.fallback, action);
     try {
       const { listeners, ...made } = await listenOnFirst(
-        selection,
+        platform,
+        mode,
+        backends,
         claim.source,
         action,
       );

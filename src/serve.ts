@@ -84,13 +84,16 @@ export async function serve(
   requireSignal(signal, action);
   const mode = readMode(options.mode, action);
   const settings = readDrainOptions(options.drain, action);
+  const platform = currentPlatform();
   const opening = new ActiveHandle();
   try {
-    const selection = await loadBackends(currentPlatform(), mode);
+    const backends = await loadBackends(platform, mode, "serve");
     const claim = claimTarget(target, fallback, action);
     try {
       const { server, ...made } = await serveOnFirst(
-        selection,
+        platform,
+        mode,
+        backends,
         claim.source,
         handler,
         onError,

@@ -39,29 +39,20 @@ export function readMode(mode: unknown, action: string): Mode {
   }
 }
 
-/** The backends to try, in order. */
-export interface Selection {
-  readonly platform: Platform;
-  readonly mode: Mode;
-  readonly backends: readonly Backend[];
-}
-
 /** Loads the backends to try, so that none is loaded after a socket is claimed. */
 export async function loadBackends(
   platform: Platform,
   mode: Mode,
-): Promise<Selection> {
+  use: "serve" | "listen",
+): Promise<Backend[]> {
   const native = mode === "portable" ? undefined : await loadNative(platform);
-  if (native !== undefined && mode === "native") {
-    return { platform, mode, backends: [native] };
-  }
+  if (native !== undefined && mode === "native") return [native];
   // Where the runtime's own servers are to be expected, the conversion is loaded
   // only if they fail.
-  if (native === undefined || "reason" in platform.adoptionLibc()) {
-    await loadConversion();
-  }
-  const backends = native === undefined ? [nodeBackend] : [native, nodeBackend];
-  return { platform, mode, backends };
+  const isPortable = native === undefined ||
+    "reason" in platform.adoptionLibc();
+  if (use === "serve" && isPortable) await loadConversion();
+  return native === undefined ? [nodeBackend] : [native, nodeBackend];
 }
 
 /** The backend of the runtime's own servers; Node's own is the portable path. */
@@ -78,20 +69,24 @@ async function loadNative({ name }: Platform): Promise<Backend | undefined> {
 
 /** Serves on the first backend that can. */
 export async function serveOnFirst(
-  selection: Selection,
+  platform: Platform,
+  mode: Mode,
+  backends: readonly Backend[],
   source: ListenSource,
   handler: ServeHandler,
   onError: ServeErrorHandler | undefined,
   action: string,
 ): Promise<Made & { readonly server: GracefulServer }> {
-  const { platform, backends } = selection;
   let reason: string | undefined;
   for (let index = 0;; index++) {
     const backend = backends[index]!;
     try {
       const server = await backend
         .serve(platform, source, handler, onError, action);
-      return { server, ...describeBackend(selection, backend, source, reason) };
+      return {
+        server,
+        ...describeBackend(platform, mode, backend, source, reason),
+      };
     } catch (error) {
       reason = reasonToGoOn(platform, backends[index + 1], source, error);
     }
@@ -100,11 +95,12 @@ export async function serveOnFirst(
 
 /** Listens on the first backend that can. */
 export async function listenOnFirst(
-  selection: Selection,
+  platform: Platform,
+  mode: Mode,
+  backends: readonly Backend[],
   source: ListenSource,
   action: string,
 ): Promise<Made & { readonly listeners: ConnectionListener[] }> {
-  const { platform, backends } = selection;
   let reason: string | undefined;
   for (let index = 0;; index++) {
     const backend = backends[index]!;
@@ -112,7 +108,7 @@ export async function listenOnFirst(
       const listeners = await backend.listen(platform, source, action);
       return {
         listeners,
-        ...describeBackend(selection, backend, source, reason),
+        ...describeBackend(platform, mode, backend, source, reason),
       };
     } catch (error) {
       reason = reasonToGoOn(platform, backends[index + 1], source, error);
@@ -145,7 +141,8 @@ function reasonToGoOn(
 
 /** Describes the backend that was selected, and why. */
 function describeBackend(
-  { platform: { name, title }, mode }: Selection,
+  { name, title }: Platform,
+  mode: Mode,
   backend: Backend,
   { kind }: ListenSource,
   failure: string | undefined,
