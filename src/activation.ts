@@ -16,7 +16,7 @@ import {
 import type { ActivationOptions, InactiveReason } from "./core/types.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
 import { currentPlatform } from "./runtime/current.ts";
-import { parkedListeners } from "./runtime/parked.ts";
+import { parkedListeners } from "./runtime/leftovers.ts";
 import type { Platform } from "./runtime/platform.ts";
 
 /**

@@ -17,7 +17,7 @@
 
 import type * as dgram from "node:dgram";
 import type * as net from "node:net";
-import { type Address, sameAddress } from "./core/address.ts";
+import { type Address, inetAddress, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
 import { ActivationError, quote } from "./core/errors.ts";
 import type {
@@ -30,7 +30,6 @@ import { currentPlatform } from "./runtime/current.ts";
 import { addressMismatch, listenError } from "./runtime/errors.ts";
 import { NodeServer } from "./runtime/node/server.ts";
 import type { Platform } from "./runtime/platform.ts";
-import { inetAddress } from "./runtime/socket_address.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
 import { exitWhenIdle } from "./shutdown/idle_exit.ts";
 import { readDrainOptions } from "./shutdown/options.ts";

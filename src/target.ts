@@ -22,7 +22,7 @@ import {
 } from "./core/listen_address.ts";
 import type { Fallback, ListenTarget } from "./core/types.ts";
 import { requireUsable } from "./runtime/checks.ts";
-import { listenersClosed } from "./runtime/closing_listeners.ts";
+import { listenersClosed } from "./runtime/leftovers.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import type { ListenSource } from "./runtime/platform.ts";
 

@@ -76,17 +76,6 @@ const TCP_INFO_BYTES = 32;
 const EPOLL_EVENT_BYTES = 16;
 const FILE_CHUNK_BYTES = 16384;
 
-/** The metadata of a file, from `statx(2)`. */
-export interface FileStat {
-  /** The file type and permissions, `st_mode`. */
-  readonly mode: number;
-  readonly inode: bigint;
-  /** The device that holds the file. */
-  readonly device: readonly [major: number, minor: number];
-  /** The device that a device file stands for. */
-  readonly specialDevice: readonly [major: number, minor: number];
-}
-
 /** The registration of a descriptor in an epoll instance, see `epoll_ctl(2)`. */
 export interface EpollEntry {
   /** The mask of the awaited events. */
@@ -223,12 +212,20 @@ export class Libc extends DescriptorCalls {
   }
 
   /** Reads the metadata of an open file. */
-  statDescriptor(fd: number): FileStat {
+  statDescriptor(fd: number): {
+    /** The file type and permissions, `st_mode`. */
+    readonly mode: number;
+    readonly inode: bigint;
+    /** The device that holds the file. */
+    readonly device: readonly [major: number, minor: number];
+    /** The device that a device file stands for. */
+    readonly specialDevice: readonly [major: number, minor: number];
+  } {
     return this.#statx(fd, new Uint8Array(1), AT_EMPTY_PATH);
   }
 
   /** Reads the metadata of the file at a path, through symbolic links. */
-  statPath(path: string): FileStat {
+  statPath(path: string): ReturnType<Libc["statDescriptor"]> {
     return this.#statx(AT_FDCWD, cString(path), 0);
   }
 
@@ -328,12 +325,16 @@ export class Libc extends DescriptorCalls {
     );
   }
 
-  #statx(fd: number, path: Uint8Array, flags: number): FileStat {
+  #statx(
+    fd: number,
+    path: Uint8Array,
+    flags: number,
+  ): ReturnType<Libc["statDescriptor"]> {
     const bytes = new Uint8Array(STATX_BYTES);
     const mask = STATX_TYPE | STATX_INO;
     this.check("statx", this.#functions.statx(fd, path, flags, mask, bytes));
     const view = new DataView(bytes.buffer);
-    const numbersAt = (offset: number): FileStat["device"] => [
+    const numbersAt = (offset: number): [number, number] => [
       view.getUint32(offset, true),
       view.getUint32(offset + 4, true),
     ];

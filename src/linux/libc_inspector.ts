@@ -24,7 +24,7 @@ import {
   S_IFSOCK,
 } from "../ffi/constants.ts";
 import { LibcError } from "../ffi/descriptor_calls.ts";
-import type { FileStat, Libc } from "../ffi/libc.ts";
+import type { Libc } from "../ffi/libc.ts";
 import { fileKind } from "./file_kind.ts";
 
 /** Creates an inspector of this process's descriptors. */
@@ -64,7 +64,7 @@ function inspectByLibc(fd: number, libc: Libc): DescriptorInfo {
 }
 
 function pathInfo(
-  { inode, device, specialDevice }: FileStat,
+  { inode, device, specialDevice }: ReturnType<Libc["statPath"]>,
   kind: FileKind,
 ): PathInfo {
   return {
@@ -76,7 +76,9 @@ function pathInfo(
 }
 
 /** Encodes a device number as `stat(2)` does, see `makedev(3)`. */
-function deviceNumber([major, minor]: FileStat["device"]): bigint {
+function deviceNumber(
+  [major, minor]: readonly [number, number],
+): bigint {
   const [high, low] = [BigInt(major), BigInt(minor)];
   return ((high & ~0xfffn) << 32n) | ((high & 0xfffn) << 8n) |
     ((low & ~0xffn) << 12n) | (low & 0xffn);

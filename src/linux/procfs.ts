@@ -124,23 +124,18 @@ export const SOCKET_TABLES: readonly {
   { file: "unix", scan: scanUnix },
 ];
 
-/** The properties that all sockets of an internet protocol's table share. */
-interface InetProtocol {
-  readonly kind: "ipv4" | "ipv6";
-  /** `SO_DOMAIN`. */
-  readonly domain: number;
-  /** `SO_TYPE`. */
-  readonly type: number;
-  /** `SO_PROTOCOL`, if the table determines it. */
-  readonly protocol: number | "port" | undefined;
-}
-
 /** States of a socket, see `include/net/tcp_states.h`. */
 const TCP_STATE = { synSent: "02", close: "07", listen: "0A" } as const;
 
+/** The table of a protocol, whose sockets have a domain, type and protocol. */
 function inetTable(
   file: string,
-  protocol: InetProtocol,
+  protocol: {
+    readonly kind: "ipv4" | "ipv6";
+    readonly domain: number;
+    readonly type: number;
+    readonly protocol: number | "port" | undefined;
+  },
 ): typeof SOCKET_TABLES[number] {
   return {
     file,
@@ -176,7 +171,7 @@ function* rest<T>(iterator: Iterator<T>): Generator<T> {
 }
 
 function inetSocket(
-  { kind, domain, type, protocol }: InetProtocol,
+  { kind, domain, type, protocol }: Parameters<typeof inetTable>[1],
   localText: string,
   remoteText: string,
   state: string,

@@ -14,12 +14,11 @@ import type { Fallback, Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
 import { requireKind } from "../checks.ts";
-import { trackClosing } from "../closing_listeners.ts";
 import { describeFallback, listenError } from "../errors.ts";
-import { parkedListeners } from "../parked.ts";
+import { parkedListeners, trackClosing } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { ListenSockets } from "./listen_sockets.ts";
-import { type ReservedPlaceholder, reservePlaceholder } from "./placeholder.ts";
+import { reservePlaceholder } from "./placeholder.ts";
 
 /** How a listener is created, and closed if adoption fails. */
 export interface ListenerFactory<T, Created = T> {
@@ -39,7 +38,7 @@ interface PlacedListener<T> {
   readonly descriptor: Descriptor;
   /** The address of the inherited socket. */
   readonly inherited: Address | undefined;
-  readonly reserved: ReservedPlaceholder;
+  readonly reserved: NonNullable<ReturnType<typeof reservePlaceholder>>;
   /** Where the search for the placeholder's descriptor begins. */
   readonly firstFd: number;
   readonly listener: T;
@@ -175,7 +174,7 @@ function reserve(
   descriptor: Descriptor,
   info: DescriptorInfo,
   action: string,
-): ReservedPlaceholder {
+) {
   const reserved = reservePlaceholder(info);
   if (reserved === undefined) {
     throw new ActivationError(

@@ -10,8 +10,13 @@ import type { Address } from "../../core/address.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
 import { builtin } from "../builtin.ts";
 
-/** A placeholder, and how its socket is found and its files are removed. */
-export interface ReservedPlaceholder {
+/**
+ * Reserves a placeholder for an inherited socket; `undefined` for a kind that
+ * no runtime has a listener of its own for.
+ */
+export function reservePlaceholder(
+  { address, kind }: DescriptorInfo,
+): {
   readonly placeholder: Placeholder;
   /**
    * Creates the directory that it needs, and returns the placeholder. Its path
@@ -22,15 +27,7 @@ export interface ReservedPlaceholder {
   readonly address: Address;
   /** Removes its directory. */
   remove(): void;
-}
-
-/**
- * Reserves a placeholder for an inherited socket; `undefined` for a kind that
- * no runtime has a listener of its own for.
- */
-export function reservePlaceholder(
-  { address, kind }: DescriptorInfo,
-): ReservedPlaceholder | undefined {
+} | undefined {
   const isInet = address?.kind === "ipv4" || address?.kind === "ipv6";
   if (kind === "stream-listener" && isInet) return inetPlaceholder("tcp");
   if (kind === "datagram" && isInet) return inetPlaceholder("udp");
@@ -44,14 +41,14 @@ export function reservePlaceholder(
  * this process has it. IPv4 serves for IPv6, too, because an accepted connection
  * has the address of the inherited socket.
  */
-function inetPlaceholder(kind: "tcp" | "udp"): ReservedPlaceholder {
+function inetPlaceholder(kind: "tcp" | "udp") {
   const [a, b, c] = crypto.getRandomValues(new Uint8Array(3));
   // 127.0.0.0 and 127.255.255.255 are no addresses of hosts.
   const hostname = `127.${1 + a! % 254}.${b}.${c}`;
   const placeholder = { kind, hostname, port: 0 };
   return {
     placeholder,
-    address: { kind: "ipv4", hostname, port: 0 },
+    address: { kind: "ipv4", hostname, port: 0 } as const,
     prepare: () => placeholder,
     remove() {},
   };
@@ -64,7 +61,7 @@ function inetPlaceholder(kind: "tcp" | "udp"): ReservedPlaceholder {
  */
 const PARENT_DIRECTORIES = ["/tmp", "/dev/shm"] as const;
 
-function unixPlaceholder(): ReservedPlaceholder {
+function unixPlaceholder() {
   const name = `listenfds-adopt-${crypto.randomUUID()}`;
   const path = `${PARENT_DIRECTORIES[0]}/${name}/placeholder`;
   const placeholder = { kind: "unix" as const, path };

@@ -4,12 +4,11 @@
  * @module
  */
 
-import type { Address } from "../../core/address.ts";
+import { type Address, inetAddress } from "../../core/address.ts";
 import type { Connection, ServeInfo } from "../../core/types.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
 import { guard, LazyInfo } from "../http/fetch_handler.ts";
-import { inetAddress } from "../socket_address.ts";
 import { boundAddress, type BunSocket, BunStreams } from "./connection.ts";
 import { bunFunctions, type BunServer } from "./functions.ts";
 import { createBunListener } from "./listeners.ts";

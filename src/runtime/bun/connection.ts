@@ -5,10 +5,9 @@
  * @module
  */
 
-import type { Address } from "../../core/address.ts";
+import { type Address, inetAddress } from "../../core/address.ts";
 import type { Connection, Fallback } from "../../core/types.ts";
 import { closedError } from "../errors.ts";
-import { inetAddress } from "../socket_address.ts";
 
 /** What this library uses of a socket of Bun. */
 export interface BunSocket {

@@ -6,10 +6,8 @@
  */
 
 import type { ClosableWebSocket } from "../../core/types.ts";
-import { closeConnectionAfter } from "../http/close_connection.ts";
+import { closeConnectionAfter } from "../http/request_tracker.ts";
 import type { RequestTracker } from "../http/request_tracker.ts";
-
-type BunHandler = (this: unknown, ...args: unknown[]) => unknown;
 
 /** Tracks the requests and WebSockets of the handlers in options. */
 export class OptionsTracker {
@@ -107,17 +105,17 @@ export class OptionsTracker {
     );
   }
 
-  #counted(handler: BunHandler): BunHandler {
+  #counted(handler: (...args: unknown[]) => unknown): object {
     const tracker = this.#tracker;
-    return function (...args) {
+    return function (this: unknown, ...args: unknown[]) {
       tracker.total++;
       return tracker.track(handler.apply(this, args));
     };
   }
 
-  #uncounted(handler: BunHandler): BunHandler {
+  #uncounted(handler: (...args: unknown[]) => unknown): object {
     const tracker = this.#tracker;
-    return function (...args) {
+    return function (this: unknown, ...args: unknown[]) {
       return tracker.track(handler.apply(this, args));
     };
   }
@@ -153,7 +151,7 @@ function answerBunError(error: unknown): Response {
   return new Response("Something went wrong!", { status: 500 });
 }
 
-function isFunction(value: unknown): value is BunHandler {
+function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
   return typeof value === "function";
 }
 

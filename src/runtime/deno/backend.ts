@@ -4,11 +4,11 @@
  * @module
  */
 
+import { inetAddress } from "../../core/address.ts";
 import type { Connection, ServeInfo } from "../../core/types.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
 import { guard, LazyInfo } from "../http/fetch_handler.ts";
-import { inetAddress } from "../socket_address.ts";
 import { fromDenoAddr, fromDenoConn } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
 import { createDenoListener } from "./listeners.ts";

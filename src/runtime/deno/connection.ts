@@ -7,10 +7,9 @@
  * @module
  */
 
-import type { Address } from "../../core/address.ts";
+import { type Address, inetAddress } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
 import { closedError } from "../errors.ts";
-import { inetAddress } from "../socket_address.ts";
 
 /** Largest chunk that is read. */
 const READ_BYTES = 64 * 1024;

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { closeConnectionAfter } from "./close_connection.ts";
 import { isThenable } from "./fetch_handler.ts";
 
 /** Tracks the requests that the fetch handlers of one server receive. */
@@ -62,4 +61,22 @@ export class RequestTracker {
     this.#closesConnections && response instanceof Response
       ? closeConnectionAfter(response) as T
       : response;
+}
+
+/**
+ * Sets `Connection: close` (RFC 9112, 9.6) on a response, or on a copy where its
+ * headers are immutable.
+ */
+export function closeConnectionAfter(response: Response): Response {
+  // A WebSocket needs its connection; Response.error() has no headers.
+  if (response.status === 101 || response.status === 0) return response;
+  try {
+    response.headers.set("connection", "close");
+    return response;
+  } catch {
+    const { status, statusText } = response;
+    const headers = new Headers(response.headers);
+    headers.set("connection", "close");
+    return new Response(response.body, { status, statusText, headers });
+  }
 }

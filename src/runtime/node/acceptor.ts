@@ -12,7 +12,7 @@ import type { DescriptorInfo } from "../../core/info.ts";
 import { describeInfo, wrongKind } from "../../core/kinds.ts";
 import { builtin } from "../builtin.ts";
 import { requireUsable } from "../checks.ts";
-import { parkedListeners } from "../parked.ts";
+import { parkedListeners } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { listenOn, splitSource } from "./listen.ts";
 

@@ -8,11 +8,10 @@
  */
 
 import type * as net from "node:net";
-import type { Address } from "../../core/address.ts";
+import { type Address, inetAddress } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
 import { builtin } from "../builtin.ts";
 import { closedError, connectError } from "../errors.ts";
-import { inetAddress } from "../socket_address.ts";
 
 /** Takes over a connected stream socket through `node:net`. */
 export function connectSocket(fd: number): Connection {

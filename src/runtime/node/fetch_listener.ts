@@ -10,11 +10,11 @@
  * @module
  */
 
+import { inetAddress } from "../../core/address.ts";
 import type * as http from "node:http";
 import type { ClientAddress } from "@remix-run/node-fetch-server";
 import type { ServeErrorHandler, ServeHandler } from "../../core/types.ts";
 import { guard } from "../http/fetch_handler.ts";
-import { inetAddress } from "../socket_address.ts";
 
 let conversion: typeof import("@remix-run/node-fetch-server") | undefined;
 

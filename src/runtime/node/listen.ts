@@ -5,10 +5,9 @@
  */
 
 import type * as net from "node:net";
-import { type Address, sameAddress } from "../../core/address.ts";
+import { type Address, inetAddress, sameAddress } from "../../core/address.ts";
 import { addressMismatch, describeFallback, listenError } from "../errors.ts";
 import type { ListenSource, Platform } from "../platform.ts";
-import { inetAddress } from "../socket_address.ts";
 
 /**
  * The backlog to ask for. `node:net` calls `listen(2)` again on an inherited

@@ -9,7 +9,7 @@ import type * as net from "node:net";
 import type { Address } from "../../core/address.ts";
 import type { Descriptor } from "../../core/descriptor.ts";
 import { builtin } from "../builtin.ts";
-import { parkedListeners } from "../parked.ts";
+import { parkedListeners } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
 import { listenOn, splitSource } from "./listen.ts";

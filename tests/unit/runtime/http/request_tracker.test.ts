@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { closeConnectionAfter } from "../../../../src/runtime/http/close_connection.ts";
+import { closeConnectionAfter } from "../../../../src/runtime/http/request_tracker.ts";
 import { RequestTracker } from "../../../../src/runtime/http/request_tracker.ts";
 
 test("RequestTracker.track() returns its argument until connections are to close", async () => {

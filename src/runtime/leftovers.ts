@@ -1,10 +1,20 @@
 /**
- * Listeners that are being closed because adoption failed. Deno takes a turn of
- * the event loop for that.
+ * What a failed use of a descriptor leaves behind.
  *
  * @module
  */
 
+import type { Descriptor } from "../core/descriptor.ts";
+
+/**
+ * The listener that holds each released descriptor. `node:net` can't let go of a
+ * descriptor without closing it, so the listener stays, with the connections
+ * that it accepts meanwhile, until the descriptor is claimed again.
+ */
+export const parkedListeners: WeakMap<Descriptor, { close(): void }> =
+  new WeakMap();
+
+/** Closing a listener takes a turn of the event loop on Deno. */
 const closing = new Set<Promise<unknown>>();
 
 /** Remembers the promise of closing a listener until it is settled. */
