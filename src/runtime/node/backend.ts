@@ -49,6 +49,8 @@ export const nodeBackend: Backend = {
     for (const acceptor of acceptors) {
       acceptor.attach((socket) => void server.emit("connection", socket));
     }
+    // Deno closes idle connections of a server that doesn't seem to listen.
+    Object.defineProperty(server, "listening", { value: true });
     // Starts the server's timers.
     server.emit("listening");
     const isInherited = source.kind === "inherited";
