@@ -23,57 +23,24 @@
 export { activation, inactiveReason } from "./src/activation.ts";
 export { adopt } from "./src/adopt.ts";
 export { connection } from "./src/connection.ts";
+export type { Activation } from "./src/core/activation.ts";
+export { type Address, formatAddress } from "./src/core/address.ts";
+export type { Descriptor } from "./src/core/descriptor.ts";
 export {
-  Activation,
   ActivationError,
   type ActivationErrorCode,
-  type Address,
-  type CloseDescriptor,
-  type CommonInfo,
-  type CompatibilityMap,
-  Descriptor,
-  type DescriptorInfo,
-  type DescriptorKind,
-  type Expectations,
-  type ExpectedKind,
-  type FileInfo,
-  type FileKind,
-  formatAddress,
-  type InetAddress,
-  type Inspector,
-  isFifo,
-  isFileInfo,
-  isMessageQueue,
-  isSocket,
-  isSocketInet,
-  isSocketInfo,
-  isSocketSockaddr,
-  isSocketUnix,
-  isSpecial,
+} from "./src/core/errors.ts";
+export type { DescriptorInfo } from "./src/core/info.ts";
+export {
   type ListenAddress,
-  type NetlinkAddress,
   parseListenAddress,
-  type PathInfo,
-  type SocketFamily,
-  type SocketInetQuery,
-  type SocketInfo,
-  type SocketKind,
-  type SocketQuery,
-  type SocketSockaddrQuery,
-  type SocketType,
-  type SocketUnixQuery,
-  type UnixAddress,
-  type UnknownInfo,
-  type VsockAddress,
-} from "./src/core/mod.ts";
-export { listen } from "./src/listen.ts";
-export { serve } from "./src/serve.ts";
+} from "./src/core/listen_address.ts";
 export type {
   ActivationOptions,
   AdoptOptions,
   ClosableWebSocket,
   Connection,
-  DrainOptions,
+  EndOptions,
   Fallback,
   FallbackOptions,
   FetchServer,
@@ -81,11 +48,11 @@ export type {
   Listener,
   ListenOptions,
   ListenTarget,
-  Made,
-  Mode,
   Placeholder,
-  ServeErrorHandler,
   ServeHandler,
   ServeInfo,
   ServeOptions,
+  ShutdownOptions,
 } from "./src/core/types.ts";
+export { listen } from "./src/listen.ts";
+export { serve } from "./src/serve.ts";

@@ -16,10 +16,10 @@ export interface AdoptionTimes {
 
 const { names } = activation()!;
 // What is done only once, whatever the number, comes first.
-await serve(names[0]!, { mode: "native" }, () => new Response());
+await serve(names[0]!, { backend: "native" }, () => new Response());
 const started = performance.now();
 for (const name of names.slice(1)) {
-  await serve(name, { mode: "native" }, () => new Response());
+  await serve(name, { backend: "native" }, () => new Response());
 }
 const milliseconds = performance.now() - started;
 const times: AdoptionTimes = { count: names.length - 1, milliseconds };

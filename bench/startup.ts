@@ -34,7 +34,7 @@ const WARMUP_ROUNDS = 3;
 export async function benchStartup(tools: readonly Tool[]): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "listenfds-startup-" });
   try {
-    await prepare(folder, tools);
+    await prepare(folder);
     const results: { tool: Tool; times: Record<Name, number> }[] = [];
     for (const tool of tools) {
       results.push({ tool, times: await measure(tool, folder) });
@@ -75,17 +75,14 @@ export async function benchStartup(tools: readonly Tool[]): Promise<void> {
 }
 
 /** Makes a project with the package, finished and not. */
-async function prepare(folder: string, tools: readonly Tool[]): Promise<void> {
+async function prepare(folder: string): Promise<void> {
   const modules = join(folder, "node_modules");
   await Deno.mkdir(modules);
-  const bundler = {
-    node: tools.find(({ label }) => label === "node 24")!.path,
-    tools: await packageToolchain(),
-  };
+  const tools = await packageToolchain();
   for (const name of ["listenfds-modules", "listenfds-package"]) {
     const building = await Deno.makeTempDir({ dir: folder });
-    const built = await denoBuild(building);
-    if (name === "listenfds-package") await finishPackage(built, bundler);
+    const built = await denoBuild(building, tools);
+    if (name === "listenfds-package") await finishPackage(built, tools);
     await Deno.rename(built, join(modules, name));
   }
   await Deno.writeTextFile(join(folder, "package.json"), "{}");

@@ -75,11 +75,11 @@ async function serveAdopted(): Promise<void> {
   }
 }
 
-async function serveNeutral(mode: "native" | "portable"): Promise<void> {
+async function serveNeutral(backend: "native" | "node"): Promise<void> {
   const { serve } = await load("../mod.ts") as {
     serve: typeof import("../mod.ts").serve;
   };
-  await serve(NAME, { mode }, fetch);
+  await serve(NAME, { backend }, fetch);
 }
 
 switch (way) {
@@ -93,7 +93,7 @@ switch (way) {
     await serveNeutral("native");
     break;
   case "portable":
-    await serveNeutral("portable");
+    await serveNeutral("node");
     break;
   default:
     throw new Error(

@@ -1,7 +1,7 @@
 /**
  * A service with up to three sockets, on Deno, Bun and Node 22.18 or later:
  * HTTP on `web` and `admin`, a line echo on `echo`. It serves whichever of them
- * it was handed, and ends on SIGTERM.
+ * it was handed, and ends on SIGTERM with the status 0.
  *
  * In a project of your own, import from `jsr:@listenfds/listenfds`, or from the
  * npm package `@listenfds/listenfds`.
@@ -22,26 +22,30 @@ const runtime = "Deno" in globalThis
   ? "bun"
   : "node";
 
-/** How each name is served; each resolves to what stops it again. */
-const services: Record<string, (name: string) => Promise<() => unknown>> = {
+/** How each name is served. */
+const services: Record<string, (name: string) => Promise<void>> = {
   web: serveHello,
   admin: serveHello,
   echo: serveEcho,
 };
 
-async function serveHello(name: string): Promise<() => unknown> {
-  const server = await serve(
+async function serveHello(name: string): Promise<void> {
+  const { addresses } = await serve(
     name,
     () => new Response(`hello from ${runtime} on ${name}\n`),
   );
-  report(name, server.addresses);
-  return () => server.shutdown();
+  report(name, addresses);
 }
 
-async function serveEcho(name: string): Promise<() => unknown> {
+async function serveEcho(name: string): Promise<void> {
   const listener = await listen(name);
   report(name, listener.addresses);
   const open = new Set<{ close(): void }>();
+  // Only the program knows when a connection of `listen` may end.
+  process.once("SIGTERM", () => {
+    listener.close();
+    for (const connection of open) connection.close();
+  });
   (async () => {
     for await (const connection of listener) {
       open.add(connection);
@@ -51,10 +55,6 @@ async function serveEcho(name: string): Promise<() => unknown> {
         .finally(() => open.delete(connection));
     }
   })();
-  return () => {
-    listener.close();
-    for (const connection of open) connection.close();
-  };
 }
 
 function report(
@@ -83,13 +83,5 @@ if (unknown.length > 0) {
   );
   process.exit(1);
 }
-// Before anything is served, so that an early SIGTERM is no failure.
-process.once("SIGTERM", async () => {
-  await Promise.all((await started).map((stop) => stop()));
-  process.exit(0);
-});
-const started = Promise.all(
-  activated.names.map((name) => services[name]!(name)),
-);
-await started;
+await Promise.all(activated.names.map((name) => services[name]!(name)));
 activated.complete();

@@ -18,7 +18,7 @@ import {
   type NpmMetadata,
   npmMetadata,
 } from "./npm_metadata.ts";
-import { packageToolchain, type Tool } from "./toolchain.ts";
+import { packageToolchain } from "./toolchain.ts";
 
 /** What is used of dnt's options; it has more. */
 interface BuildOptions {
@@ -56,10 +56,9 @@ const ROOT = new URL("../", import.meta.url);
 /**
  * Builds the package.
  *
- * @param node The Node to run esbuild on.
  * @returns The folder that it is in.
  */
-export async function buildNpm(node: Tool): Promise<string> {
+export async function buildNpm(): Promise<string> {
   const { build, emptyDir }: Dnt = await import(DNT);
   const outDir = fileURLToPath(new URL("npm/package", ROOT));
   await emptyDir(outDir);
@@ -95,7 +94,6 @@ export async function buildNpm(node: Tool): Promise<string> {
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     await Deno.copyFile(new URL(name, ROOT), join(outDir, name));
   }
-  const tools = await packageToolchain();
-  await finishPackage(outDir, { node: node.path, tools });
+  await finishPackage(outDir, await packageToolchain());
   return outDir;
 }

@@ -3,10 +3,9 @@
  * it as ES modules. The same is done to what is published and to what is tested
  * every day.
  *
- * - Its many modules are joined to few. On Node, importing the package costs a
- *   third then of what it does with a file for each module (`bench/README.md`
- *   has the figures), and no file is opened that a runtime has no use for.
- *   Comments are gone then; what they document is in the declarations, too.
+ * - Its many modules are joined to few files. On Node, importing the package
+ *   then takes about a third of the time (see `bench/README.md`). The code
+ *   stays readable, because it is what stacks show of the package.
  * - CommonJS is added: declarations, and code that requires the ES modules. All
  *   runtimes can (Node from 22.12 on), as nothing is awaited at the top level. A
  *   program that imports and requires the package has it once so, with one state
@@ -17,6 +16,7 @@
  */
 
 import { dirname, join, relative } from "node:path";
+import { type Entry, joinModules } from "./join_modules.ts";
 
 /** What a package says of its entry points. */
 export interface PackageEntries {
@@ -24,20 +24,14 @@ export interface PackageEntries {
   readonly bin?: Readonly<Record<string, string>>;
 }
 
-/** What joins the modules. */
-export interface Bundler {
-  /** The Node to run it on. */
-  readonly node: string;
-  /** The folder that esbuild is in. */
-  readonly tools: string;
+/** The part of `package.json` that finishing a package reads. */
+interface Manifest extends PackageEntries {
+  readonly name: string;
+  readonly version: string;
 }
 
-/** An entry point. */
-interface Entry {
-  readonly name: string;
-  /** The path of its ES module. */
-  readonly path: string;
-}
+/** Returns the comment at the top of a file that some modules became. */
+type Banner = (modules: readonly string[]) => string;
 
 /** The folder for CommonJS. */
 const COMMONJS = "cjs";
@@ -46,24 +40,26 @@ const COMMONJS = "cjs";
  * Makes of a built package what is to be shipped.
  *
  * @param folder The package.
- * @param bundler What joins the modules.
+ * @param tools The folder that Rollup is in.
  */
 export async function finishPackage(
   folder: string,
-  bundler: Bundler,
+  tools: string,
 ): Promise<void> {
   const file = join(folder, "package.json");
-  const manifest: PackageEntries = JSON.parse(await Deno.readTextFile(file));
+  const manifest: Manifest = JSON.parse(await Deno.readTextFile(file));
   const entries = Object.entries(manifest.exports).map(([name, value]) => ({
     name,
     path: entryFiles({ exports: { [name]: value } })
       .find((each) => each.endsWith(".js"))!,
   }));
   const base = dirname(entries.find(({ name }) => name === ".")!.path);
-  const commands = Object.values(manifest.bin ?? {}).map(withoutDot);
-  const scripts = [...entries.map(({ path }) => path), ...commands];
-  await joinModules(folder, base, scripts, bundler);
-  await addCommonJs(folder, base, entries);
+  const commands = Object.entries(manifest.bin ?? {})
+    .map(([name, path]) => ({ name, path: withoutDot(path) }));
+  const banner = (modules: readonly string[]) =>
+    bannerOf(manifest, modules.map((path) => relative(base, path)));
+  await replaceModules(folder, [...entries, ...commands], base, tools, banner);
+  await addCommonJs(folder, base, entries, banner);
   const finished = withBoth(manifest, entries, base);
   await Deno.writeTextFile(file, `${JSON.stringify(finished, null, 2)}\n`);
   await removeUnreachable(folder, finished);
@@ -90,57 +86,53 @@ function withBoth(
   return { ...manifest, main, types, exports } as PackageEntries;
 }
 
-/** Joins modules: what several entry points use is in files that they share. */
-async function joinModules(
+function bannerOf(
+  { name, version }: Manifest,
+  modules: readonly string[],
+): string {
+  return [
+    "/*",
+    ` * ${name} ${version}, compiled from these TypeScript modules. JSR has`,
+    " * them in the package of the same name and version.",
+    " *",
+    ...modules.map((path) => ` *   ${path.replace(/\.js$/, ".ts")}`),
+    " */",
+  ].join("\n");
+}
+
+/** Puts joined modules, formatted, in the place of a file for each module. */
+async function replaceModules(
   folder: string,
+  entries: readonly Entry[],
   base: string,
-  entries: readonly string[],
-  bundler: Bundler,
+  tools: string,
+  banner: Banner,
 ): Promise<void> {
-  const built = await Deno.makeTempDir({ prefix: "listenfds-joined-" });
+  const joined = await Deno.makeTempDir({ prefix: "listenfds-joined-" });
   try {
-    await runEsbuild(folder, bundler, [
-      ...entries.map((each) => `./${each}`),
-      "--bundle",
-      "--format=esm",
-      "--platform=node",
-      "--packages=external",
-      "--splitting",
-      // The command alone is half of the code; the sources are on JSR.
-      "--minify",
-      "--target=esnext",
-      "--outbase=.",
-      `--outdir=${built}`,
-      `--chunk-names=${join(base, "shared", "[hash]")}`,
-    ]);
+    await joinModules(folder, entries, { tools, output: joined, base, banner });
+    await format(joined);
     for (const file of await filesBelow(folder)) {
       const isCode = /\.[jt]s$/.test(file) && !file.endsWith(".d.ts");
       if (isCode) await Deno.remove(join(folder, file));
     }
-    for (const file of await filesBelow(built)) {
+    for (const file of await filesBelow(joined)) {
       await Deno.mkdir(dirname(join(folder, file)), { recursive: true });
-      await Deno.copyFile(join(built, file), join(folder, file));
+      await Deno.copyFile(join(joined, file), join(folder, file));
     }
   } finally {
-    await Deno.remove(built, { recursive: true });
+    await Deno.remove(joined, { recursive: true });
   }
 }
 
-async function runEsbuild(
-  folder: string,
-  { node, tools }: Bundler,
-  args: readonly string[],
-): Promise<void> {
-  const { success, stderr } = await new Deno.Command(node, {
-    args: [`${tools}esbuild/bin/esbuild`, "--log-level=warning", ...args],
-    cwd: folder,
+async function format(folder: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--no-config", "--quiet", folder],
     stdin: "null",
   }).output();
   if (success) return;
-  throw new Error(
-    `Joining the modules with esbuild failed:\n` +
-      new TextDecoder().decode(stderr),
-  );
+  const reason = new TextDecoder().decode(stderr);
+  throw new Error(`Formatting the joined modules failed:\n${reason}`);
 }
 
 async function removeUnreachable(
@@ -167,6 +159,7 @@ async function addCommonJs(
   folder: string,
   base: string,
   entries: readonly Entry[],
+  banner: Banner,
 ): Promise<void> {
   const write = async (path: string, text: string) => {
     const file = join(folder, path);
@@ -181,10 +174,8 @@ async function addCommonJs(
   for (const { path } of entries) {
     const script = commonJsPath(path, base);
     const module = relative(dirname(script), path);
-    await write(
-      script,
-      `"use strict";\nmodule.exports = require("${module}");\n`,
-    );
+    const code = `"use strict";\nmodule.exports = require("${module}");\n`;
+    await write(script, `${banner([path])}\n${code}`);
   }
   await write(join(COMMONJS, "package.json"), `{ "type": "commonjs" }\n`);
 }

@@ -1,13 +1,16 @@
 /**
  * Packs the npm package without dnt, as its tests need it on machines that don't
- * reach JSR: `deno pack` makes ES modules and their declarations, and what it
- * doesn't know (`bin`, `engines` and the like) is added.
+ * reach JSR: `deno pack` makes the declarations, TypeScript the ES modules (as in
+ * dnt), and the fields that `deno pack` doesn't know (`bin`, `engines` and the
+ * like) are added.
  *
  *     deno run -A scripts/pack.ts [FOLDER]
  */
 
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { finishPackage } from "./npm_files.ts";
+import type TypeScript from "typescript";
+import { filesBelow, finishPackage } from "./npm_files.ts";
 import { COMMAND, npmMetadata } from "./npm_metadata.ts";
 import { packageToolchain, type Tool, toolchain } from "./toolchain.ts";
 
@@ -17,7 +20,7 @@ const ROOT = new URL("../", import.meta.url);
  * Packs with `deno pack`.
  *
  * @param output The folder to put the tarball into.
- * @param node The Node to run npm and esbuild on.
+ * @param node The Node to run npm on.
  * @param tools The folder that they are in.
  * @returns The path of the tarball.
  */
@@ -28,8 +31,8 @@ export async function denoPack(
 ): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "listenfds-pack-" });
   try {
-    const built = await denoBuild(folder);
-    await finishPackage(built, { node: node.path, tools });
+    const built = await denoBuild(folder, tools);
+    await finishPackage(built, tools);
     return await npmPack(built, output, node, tools);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -37,36 +40,64 @@ export async function denoPack(
 }
 
 /**
- * Builds with `deno pack`: a file for each module.
+ * Builds with `deno pack` and TypeScript: a file for each module.
  *
  * @param folder An empty folder to build in.
+ * @param tools The folder that TypeScript is in.
  * @returns The folder of the package, which is not finished.
  */
-export async function denoBuild(folder: string): Promise<string> {
+export async function denoBuild(
+  folder: string,
+  tools: string,
+): Promise<string> {
   const raw = join(folder, "raw.tgz");
   // Without source maps: they hold the sources, and are twice as large.
   const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
   await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
   await run("tar", "tar", ["-xzf", raw], folder);
   const built = join(folder, "package");
-  await addMetadata(built);
+  const script = await addMetadata(built);
+  for (const file of [...await filesBelow(built), script]) {
+    if (file.endsWith(".js")) await compile(file, built, tools);
+  }
   return built;
 }
 
-/** Adds the command, and what `package.json` says of the package. */
-async function addMetadata(folder: string): Promise<void> {
+/**
+ * Compiles a module. The code of `deno pack` has comments in the middle of lines
+ * and leaves out the modules that no entry point leads to, such as the command.
+ */
+async function compile(
+  file: string,
+  folder: string,
+  tools: string,
+): Promise<void> {
+  const { ModuleKind, ScriptTarget, transpileModule }: typeof TypeScript =
+    createRequire(tools)("typescript");
+  const source = new URL(file.replace(/\.js$/, ".ts"), ROOT);
+  const { outputText } = transpileModule(await Deno.readTextFile(source), {
+    compilerOptions: {
+      module: ModuleKind.ESNext,
+      rewriteRelativeImportExtensions: true,
+      target: ScriptTarget.ESNext,
+      verbatimModuleSyntax: true,
+    },
+  });
+  await Deno.writeTextFile(join(folder, file), outputText);
+}
+
+/**
+ * Adds the fields of `package.json` that `deno pack` doesn't know, and returns
+ * the path of the command.
+ */
+async function addMetadata(folder: string): Promise<string> {
   const file = join(folder, "package.json");
   const packed: object = JSON.parse(await Deno.readTextFile(file));
   const script = COMMAND.path.replace(/\.ts$/, ".js");
   const bin = { [COMMAND.name]: script };
   const all = { ...npmMetadata(), ...packed, bin };
   await Deno.writeTextFile(file, JSON.stringify(all, null, 2));
-  // No entry point leads to it, so `deno pack` has left it as it is: without
-  // types it is code, but for the names of the files that it imports.
-  const source = await Deno.readTextFile(new URL(COMMAND.path, ROOT));
-  const code = source.replace(/^#!.*\n/, "").replace(/\.ts(["'])/g, ".js$1");
-  const shebang = "#!/usr/bin/env node\n";
-  await Deno.writeTextFile(join(folder, script), shebang + code);
+  return script;
 }
 
 /**

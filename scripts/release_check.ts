@@ -26,7 +26,7 @@ async function main(): Promise<number> {
     return NOT_CHECKED;
   }
   const node = (await toolchain()).find(({ label }) => label === "node 24")!;
-  const folder = await buildNpm(node);
+  const folder = await buildNpm();
   const output = fileURLToPath(new URL("npm", ROOT));
   const tarball = await npmPack(folder, output, node, await packageToolchain());
   console.log(`Built ${tarball}`);

@@ -147,7 +147,7 @@ function matrixRun(tools: readonly Tool[]): Run {
     ...endToEnd(tools, [
       "tests/e2e/serving/native.test.ts",
       "tests/e2e/serving/adoption.test.ts",
-      "tests/e2e/serving/modes.test.ts",
+      "tests/e2e/serving/backends.test.ts",
       "tests/e2e/serving/drain.test.ts",
       "tests/e2e/serving/drain_runtimes.test.ts",
       "tests/e2e/serving/idle.test.ts",
@@ -167,7 +167,7 @@ function systemdRun(tools: readonly Tool[]): Run {
 function restartsRun(tools: readonly Tool[]): Run {
   return {
     label: "restarts under load",
-    env: { LISTENFDS_RESTARTS: "100" },
+    env: { LISTENFDS_RESTARTS: Deno.env.get("LISTENFDS_RESTARTS") ?? "100" },
     // One after another: what is measured is not to disturb what is measured.
     ...endToEnd(tools, [
       "tests/systemd/restarts.test.ts",

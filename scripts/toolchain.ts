@@ -48,9 +48,9 @@ const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
   "@types/bun": "1.4.5",
   "@types/deno": "2.7.0",
   "@types/node": "26.6.6",
-  "esbuild": "0.28.2",
   "npm": "12.2.0",
   "publint": "0.3.25",
+  "rollup": "4.68.8",
   "typescript": "5.9.3",
   "typescript-7": "7.0.2",
 };

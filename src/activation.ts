@@ -29,23 +29,25 @@ const REMEMBERED: unique symbol = Symbol.for(
 ) as never;
 
 /**
- * Reads which descriptors a service manager handed to this process.
+ * Reads which descriptors the service manager passed to this process.
  *
- * The four variables of the protocol are removed from the environment, so that
- * children don't take them for theirs, and the result is remembered: every later
- * call returns the same object (and looks at no option but `expect`).
+ * Removes the variables of the protocol from the environment, so that children
+ * don't read them. `LISTEN_PID` stays in an activated process, so that a program
+ * that is evaluated again in the same process learns that the descriptors were
+ * passed before. The result is remembered: each later call returns the same
+ * object, and uses the option `expect` only.
  *
  * @param options How to read the environment.
- * @returns The activation; `null` if there is none, and the program is to bind
- * its sockets as it would without a service manager. {@linkcode inactiveReason}
- * tells why.
- * @throws {SyntaxError | RangeError} If a variable doesn't parse.
- * @throws {TypeError} If `map` or `expect` has another form than it should.
- * @throws {ActivationError} With the code `names` if there isn't one name for
- * each descriptor, `map` if the map doesn't name each, `expectation` if a
- * descriptor is missing or of another kind than `expect` says (then nothing is
- * claimed, and a call without it returns the activation), or `permission` if
- * Deno denied access to the environment.
+ * @returns The activation; `null` if there is none, and the program binds its
+ * sockets as without a service manager. {@linkcode inactiveReason} returns the
+ * reason.
+ * @throws {SyntaxError | RangeError} If a variable is malformed.
+ * @throws {TypeError} If `map` or `expect` is malformed.
+ * @throws {ActivationError} With the code `name-count` if the number of names
+ * isn't that of the descriptors; `unmapped` if the map doesn't name each
+ * descriptor; `unexpected-kinds` if a descriptor is missing or has another kind
+ * than `expect` requires, and then nothing is claimed; or `permission` if Deno
+ * denied access to the environment.
  *
  * @example
  * ```ts
@@ -56,7 +58,7 @@ const REMEMBERED: unique symbol = Symbol.for(
  * ```
  */
 export function activation(options: ActivationOptions = {}): Activation | null {
-  // Also where nothing was handed over: a slip is to be found at the desk.
+  // Check also without an activation, so that a mistake shows in development.
   if (options.map !== undefined) readMap(options.map);
   if (options.expect !== undefined) readExpectations(options.expect);
   const outcome = remembered(options);
@@ -69,7 +71,7 @@ export function activation(options: ActivationOptions = {}): Activation | null {
 }
 
 /**
- * Tells why {@linkcode activation} returns `null`.
+ * Explains why {@linkcode activation} returns `null`.
  *
  * @returns The reason; `undefined` if there is an activation, or reading it
  * failed.
@@ -96,8 +98,24 @@ function remembered(
 }
 
 function readOutcome(platform: Platform, options: ActivationOptions) {
+  const { pid } = platform;
+  let isActivated = false;
   try {
-    const environment = readEnvironment(platform, options);
+    const variables = platform.readVariables();
+    const environment = parseListenEnvironment(variables, {
+      pid,
+      get pidfdId() {
+        return platform.pidfdId();
+      },
+    });
+    // LISTEN_PID alone is left by an earlier evaluation in this process.
+    const wasActivated = environment.kind === "absent" &&
+      environment.missing === "LISTEN_FDS" &&
+      variables.LISTEN_PID === String(pid);
+    isActivated = wasActivated || environment.kind === "activated";
+    if (wasActivated) {
+      return { kind: "inactive", reason: explainEarlier(pid) } as const;
+    }
     if (environment.kind !== "activated") {
       const reason = explainInactive(platform, environment);
       return { kind: "inactive", reason } as const;
@@ -106,22 +124,10 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
     return { kind: "activated", activation } as const;
   } catch (error) {
     return { kind: "failed", error } as const;
-  }
-}
-
-function readEnvironment(
-  platform: Platform,
-  options: ActivationOptions,
-): ListenEnvironment {
-  try {
-    return parseListenEnvironment(platform.readVariables(), {
-      pid: platform.pid,
-      get pidfdId() {
-        return platform.pidfdId();
-      },
-    });
   } finally {
-    if (options.keepEnvironment !== true) platform.clearVariables();
+    if (options.keepEnvironment !== true) {
+      platform.clearVariables(isActivated ? ["LISTEN_PID"] : []);
+    }
   }
 }
 
@@ -149,7 +155,7 @@ function createActivation(
     { length: count },
     (_, index) => LISTEN_FDS_START + index,
   );
-  // First, before the runtime takes the number of one that was not passed.
+  // First, because the runtime may reuse the number of a descriptor not passed.
   const isOpen = fds.map((fd) => platform.setCloseOnExec(fd));
   const names = environment.names ??
     (map === undefined
@@ -166,6 +172,17 @@ function createActivation(
     parked.close();
     return true;
   });
+}
+
+/** Explains why a process that is evaluated again has no activation. */
+function explainEarlier(pid: number): InactiveReason {
+  return {
+    kind: "activated-before",
+    pid,
+    message: `Not activated: this process was activated before, and its ` +
+      `descriptors were passed only once: restart the process when a file ` +
+      `changes, as "listenfds run --watch" does`,
+  };
 }
 
 /**

@@ -11,15 +11,15 @@ import { createListenerAsync } from "./runtime/adoption/create_listeners.ts";
 import { currentPlatform } from "./runtime/current.ts";
 
 /**
- * Puts a listener of Deno's or Bun's own onto an inherited socket: it is made on
- * a placeholder, whose place the socket then takes. What the listener says of
- * its address is the placeholder's.
+ * Puts a listener of Deno's or Bun's own onto an inherited socket: it is created on
+ * a placeholder, whose place the socket then takes. The address that the listener
+ * reports is the placeholder's.
  *
  * @param descriptor A claimed descriptor: a TCP, UDP or Unix stream socket.
- * @param options How the listener is made, and unmade.
+ * @param options How the listener is created, and closed after a failure.
  * @returns The listener.
  * @throws {ActivationError} With the code `unsupported`, `permission` or
- * `failed`; the descriptor is as it was then, and can be released.
+ * `system`; the descriptor is then as before, and can be released.
  *
  * @example
  * ```ts
@@ -27,7 +27,7 @@ import { currentPlatform } from "./runtime/current.ts";
  *
  * const descriptor = activation()!.claimOne("web");
  * await adopt(descriptor, {
- *   bind: (place) => Deno.serve(place as { port: number }, () => new Response()),
+ *   create: (place) => Deno.serve(place as { port: number }, () => new Response()),
  *   close: (server) => server.shutdown(),
  * });
  * ```
@@ -42,7 +42,7 @@ export async function adopt<T>(
     { kind: "inherited", descriptors: [descriptor], infos },
     undefined,
     {
-      create: (bindTo) => options.bind(bindTo),
+      create: (bindTo) => options.create(bindTo),
       close: (listener) => options.close(listener),
     },
     `Adopting ${descriptor}`,

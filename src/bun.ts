@@ -1,9 +1,9 @@
 /**
  * Bun's own servers and sockets, at full speed, on the sockets that a service
- * manager handed over: `Bun.serve`, `Bun.listen` and `Bun.udpSocket`, with a
- * name in the place of an address.
+ * manager passed: `Bun.serve`, `Bun.listen` and `Bun.udpSocket`, with a name in
+ * place of an address.
  *
- * Bun takes no descriptor. So it makes its listener on a placeholder, whose
+ * Bun takes no descriptor. So it creates its listener on a placeholder, whose
  * place the inherited socket then takes.
  *
  * @example
@@ -17,7 +17,7 @@
  */
 
 import type {
-  DrainOptions,
+  EndOptions,
   Fallback,
   FallbackOptions,
   ListenTarget,
@@ -39,18 +39,19 @@ import {
 import { BunServers } from "./runtime/bun/server.ts";
 import { requirePlatform } from "./runtime/current.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
-import { exitWhenIdle } from "./shutdown/idle_exit.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
+import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { readEndOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimTarget, describeTarget, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
 export type {
   ClosableWebSocket,
-  DrainOptions,
+  EndOptions,
   Fallback,
   FallbackOptions,
   ListenTarget,
+  ShutdownOptions,
 } from "./core/types.ts";
 export type { BunListener, BunServer } from "./runtime/bun/functions.ts";
 
@@ -75,10 +76,7 @@ export type ServeOptions =
   & (typeof globalThis extends { Bun: { serve: infer Call } } ? FormOf<Call>[0]
     : Record<string, unknown>)
   & FallbackOptions
-  & {
-    /** How the server ends without losing a request. */
-    readonly drain?: DrainOptions;
-  };
+  & EndOptions;
 
 /** The listener of `Bun.listen`. */
 export type Listener = typeof globalThis extends { Bun: { listen: infer Call } }
@@ -110,11 +108,11 @@ export type UdpSocketOptions =
  * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
  * start, or none. What it shows is the address of the first.
  *
- * `stop()` drains: see {@linkcode DrainOptions}. `stop(true)` ends the server at
- * once, as it does with `Bun.serve`.
+ * It shuts down gracefully on `SIGTERM` and by `stop()`, see
+ * {@linkcode EndOptions}. `stop(true)` ends it at once, as with `Bun.serve`.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options The options of `Bun.serve`, and where to listen else.
+ * @param options The options of `Bun.serve`, and where to listen without an activation.
  * @returns The server of `Bun.serve`.
  * @throws {ActivationError} As `serve` of the neutral entry point.
  *
@@ -134,10 +132,13 @@ export async function serve(
 ): Promise<Server> {
   const action = `Serving HTTP on ${describeTarget(target)}`;
   const { fallback, own } = splitOptions(options, action);
-  const { drain, ...serveOptions } = own as { drain?: DrainOptions };
-  const settings = readDrainOptions(drain, action);
+  const { gracefulShutdown, exitWhenIdle, ...serveOptions } = own as EndOptions;
+  const settings = readEndOptions(
+    { gracefulShutdown, exitWhenIdle } as EndOptions,
+    action,
+  );
   const platform = requirePlatform("bun");
-  const claim = claimTarget(target, fallback, action);
+  const claim = claimTarget(target, fallback, "stream-listener", action);
   let server: BunServers;
   try {
     server = BunServers.create(platform, claim.source, serveOptions, action);
@@ -145,13 +146,9 @@ export async function serve(
     await claim.release();
     throw error;
   }
-  const lifetime = new ServerLifetime(server, settings);
-  exitWhenIdle(lifetime, settings.idleTimeout);
-  return server.merge((now) => {
-    if (!now) return lifetime.drain();
-    lifetime.close();
-    return lifetime.finished;
-  }) as Server;
+  const lifetime = new ServerLifetime(platform, server, settings);
+  watchIdleness(lifetime, settings.exitWhenIdleMs);
+  return server.merge(lifetime.stop) as Server;
 }
 
 /**
@@ -161,7 +158,7 @@ export async function serve(
  * What it shows is the address of the first.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options The options of `Bun.listen`, and where to listen else.
+ * @param options The options of `Bun.listen`, and where to listen without an activation.
  * @returns The listener of `Bun.listen`.
  * @throws {ActivationError} As {@linkcode serve}.
  *
@@ -185,7 +182,7 @@ export async function listen(
   const action = `Listening on ${describeTarget(target)}`;
   const { fallback, own } = splitOptions(options, action);
   const platform = requirePlatform("bun");
-  const claim = claimTarget(target, fallback, action);
+  const claim = claimTarget(target, fallback, "stream-listener", action);
   try {
     const functions = bunFunctions();
     const { listeners, sockets } = createListeners(
@@ -214,7 +211,7 @@ export async function listen(
  *
  * @param target The name, or an address such as `systemd:dns` or `fd:3`; one
  * socket.
- * @param options The options of `Bun.udpSocket`, and where to listen else.
+ * @param options The options of `Bun.udpSocket`, and where to listen without an activation.
  * @returns The socket of `Bun.udpSocket`.
  * @throws {ActivationError} As {@linkcode serve}; `ambiguous-name` for several
  * sockets.
@@ -244,7 +241,7 @@ export async function udpSocket(
   const action = `Receiving datagrams on ${describeTarget(target)}`;
   const { fallback, own } = splitOptions(options, action);
   const platform = requirePlatform("bun");
-  const claim = claimTarget(target, fallback, action);
+  const claim = claimTarget(target, fallback, "datagram", action);
   const opening = new ActiveHandle();
   try {
     requireOne(claim.source, action);
@@ -269,7 +266,7 @@ export async function udpSocket(
   }
 }
 
-/** Splits the options of Bun, without an address, from the fallback. */
+/** Splits the fallback from the options of Bun, and removes the address. */
 function splitOptions(
   options: object & FallbackOptions,
   action: string,

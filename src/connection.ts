@@ -4,25 +4,26 @@
  * @module
  */
 
-import { quote } from "./core/errors.ts";
-import type { Connection } from "./core/types.ts";
+import type { Connection, ListenTarget } from "./core/types.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { requireConnection } from "./runtime/node/acceptor.ts";
 import { connectSocket } from "./runtime/node/connection.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
-import { claimDescriptor } from "./target.ts";
+import { claimDescriptor, describeTarget } from "./target.ts";
 
 /**
- * Takes the one connection that this process was started for: a socket unit
- * with `Accept=yes` accepts itself, and starts a process for each connection.
+ * Takes the one connection that this process was started for: a socket unit with
+ * `Accept=yes` accepts connections itself, and starts a process for each.
  *
- * @param name The descriptor's name; systemd's own default for connections is
- * `connection`.
+ * @param target The name, `systemd:NAME` or `fd:NUMBER`; systemd's own name for
+ * connections is `connection`.
  * @returns The connection.
- * @throws {ActivationError} With the code `missing-name`, `claimed` or
- * `ambiguous-name`; `wrong-kind` or `closed` before anything is touched;
- * `not-activated` if there is no activation; `unsupported` if this version of
- * the runtime can't take a connection over.
+ * @throws {ActivationError} With the code `missing-name`, `already-claimed` or
+ * `ambiguous-name`; `wrong-kind` or `not-open` before anything is touched;
+ * `not-activated` without an activation; `unsupported` if this version of the
+ * runtime can't take a connection over.
+ * @throws {SyntaxError | TypeError} If the target is invalid, or an address to
+ * bind.
  *
  * @example
  * ```ts
@@ -33,11 +34,11 @@ import { claimDescriptor } from "./target.ts";
  * ```
  */
 export async function connection(
-  name: string = "connection",
+  target: ListenTarget = "connection",
 ): Promise<Connection> {
-  const action = `Taking the connection ${quote(name)}`;
+  const action = `Taking the connection ${describeTarget(target)}`;
   const platform = currentPlatform();
-  const claim = claimDescriptor(name, "stream-connection", action);
+  const claim = claimDescriptor(target, "stream-connection", action);
   const opening = new ActiveHandle();
   try {
     const { descriptor, info } = claim;

@@ -1,19 +1,18 @@
 /**
  * Deno's own servers and listeners, at full speed, on the sockets that a service
- * manager handed over: `Deno.serve`, `Deno.listen`, `Deno.listenTls` and
- * `Deno.listenDatagram`, with a name in the place of an address.
+ * manager passed: `Deno.serve`, `Deno.listen`, `Deno.listenTls` and
+ * `Deno.listenDatagram`, with a name in place of an address.
  *
- * Deno takes no descriptor. So it makes its listener on a placeholder, whose
+ * Deno takes no descriptor. So it creates its listener on a placeholder, whose
  * place the inherited socket then takes: with `--allow-ffi`, and `--allow-net`
  * for the placeholder (for a Unix socket `--allow-read` and `--allow-write`).
- * Without them, `serve` and `listen` of the neutral entry point go another way.
+ * Without these permissions, use `serve` and `listen` of the neutral entry point.
  *
  * @example
  * ```ts
  * import { serve } from "@listenfds/listenfds/deno";
  *
- * const server = await serve("web", () => new Response("hello\n"));
- * Deno.addSignalListener("SIGTERM", () => server.shutdown());
+ * await serve("web", () => new Response("hello\n"));
  * ```
  *
  * @module
@@ -21,15 +20,12 @@
 
 import { ActivationError } from "./core/errors.ts";
 import type {
-  DrainOptions,
+  EndOptions,
   Fallback,
   FallbackOptions,
   ListenTarget,
 } from "./core/types.ts";
-import {
-  createListeners,
-  type ListenerFactory,
-} from "./runtime/adoption/create_listeners.ts";
+import { createListeners } from "./runtime/adoption/create_listeners.ts";
 import { requirePlatform } from "./runtime/current.ts";
 import {
   type DatagramConn,
@@ -44,8 +40,8 @@ import {
 } from "./runtime/deno/listeners.ts";
 import { type DenoServeOptions, DenoServer } from "./runtime/deno/server.ts";
 import { trackListener } from "./shutdown/active_handle.ts";
-import { exitWhenIdle } from "./shutdown/idle_exit.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
+import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { readEndOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import {
   claimTarget,
@@ -57,10 +53,11 @@ import {
 export type { ListenAddress } from "./core/listen_address.ts";
 export type {
   ClosableWebSocket,
-  DrainOptions,
+  EndOptions,
   Fallback,
   FallbackOptions,
   ListenTarget,
+  ShutdownOptions,
 } from "./core/types.ts";
 export type { DatagramConn } from "./runtime/deno/functions.ts";
 export type { DenoServeOptions } from "./runtime/deno/server.ts";
@@ -69,14 +66,13 @@ export type { DenoServeOptions } from "./runtime/deno/server.ts";
 export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
   & Omit<DenoServeOptions, "onListen">
   & FallbackOptions
+  & EndOptions
   & {
     /**
-     * Called for each socket with its address; by default, nothing is said. If
-     * it throws, the server ends, and its sockets with it.
+     * Called for each socket with its address; by default, nothing is printed. If
+     * it throws, the server is closed, with its sockets.
      */
     readonly onListen?: (localAddr: Addr) => void;
-    /** How the server ends without losing a request. */
-    readonly drain?: DrainOptions;
   };
 
 /**
@@ -85,8 +81,8 @@ export type ServeOptions<Addr extends Deno.Addr = Deno.NetAddr> =
  * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
  * start, or none. `addr` is the address of the first.
  *
- * `shutdown()` drains: see {@linkcode DrainOptions}. Aborting `signal` ends the
- * server at once, as it does with `Deno.serve`.
+ * It shuts down gracefully on `SIGTERM` and by `shutdown()`, see
+ * {@linkcode EndOptions}. Aborting `signal` ends it at once, as with `Deno.serve`.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
  * @param handler Answers a request.
@@ -109,7 +105,7 @@ export function serve<Addr extends Deno.Addr = Deno.NetAddr>(
  * `Deno.serve` on the sockets of a name, with its options.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options The options of `Deno.serve`, and where to listen else.
+ * @param options The options of `Deno.serve`, and where to listen without an activation.
  * @param handler Answers a request.
  * @returns The server of `Deno.serve`.
  *
@@ -136,16 +132,20 @@ export async function serve(
     Deno.ServeHandler<Deno.Addr>,
   ]
 ): Promise<Deno.HttpServer> {
-  const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
-  const { fallback, onListen, drain, signal, ...own } = options as ServeOptions<
-    Deno.Addr
-  >;
+  const [options = {}, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const { fallback, onListen, gracefulShutdown, exitWhenIdle, signal, ...own } =
+    options as ServeOptions<
+      Deno.Addr
+    >;
   const action = `Serving HTTP on ${describeTarget(target)}`;
   requireHandler(handler, action);
-  const settings = readDrainOptions(drain, action);
+  const settings = readEndOptions(
+    { gracefulShutdown, exitWhenIdle } as EndOptions,
+    action,
+  );
   signal?.throwIfAborted();
   const platform = requirePlatform("deno");
-  const claim = claimTarget(target, fallback, action);
+  const claim = claimTarget(target, fallback, "stream-listener", action);
   let server: DenoServer;
   try {
     const { source } = claim;
@@ -154,8 +154,8 @@ export async function serve(
     await claim.release();
     throw error;
   }
-  const lifetime = new ServerLifetime(server, settings);
-  exitWhenIdle(lifetime, settings.idleTimeout);
+  const lifetime = new ServerLifetime(platform, server, settings);
+  watchIdleness(lifetime, settings.exitWhenIdleMs);
   const close = () => lifetime.close();
   try {
     for (const { addr } of server.servers) onListen?.(addr);
@@ -165,7 +165,7 @@ export async function serve(
   }
   if (signal?.aborted) close();
   else signal?.addEventListener("abort", close, { once: true });
-  const shutdown = () => lifetime.drain();
+  const shutdown = () => lifetime.shutdown();
   // The first server stands for all.
   return Object.assign(server.servers[0], {
     finished: lifetime.finished,
@@ -183,7 +183,7 @@ export async function serve(
  * it accepts on all of them. `addr` is the address of the first.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options Where to listen else.
+ * @param options Where to listen without an activation.
  * @returns The listener of `Deno.listen`.
  * @throws {ActivationError} As {@linkcode serve}.
  *
@@ -218,7 +218,7 @@ export type ListenTlsOptions =
  * `Deno.listenTls` on the TCP sockets of a name.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options The options of `Deno.listenTls`, and where to listen else.
+ * @param options The options of `Deno.listenTls`, and where to listen without an activation.
  * @returns The listener of `Deno.listenTls`.
  * @throws {ActivationError} As {@linkcode serve}.
  *
@@ -249,11 +249,11 @@ export async function listenTls(
 async function openListener<T extends Deno.Listener<Deno.Conn>>(
   target: ListenTarget,
   fallback: Fallback | undefined,
-  factory: ListenerFactory<T>,
+  factory: Parameters<typeof createListeners<T>>[3],
   action: string,
 ): Promise<T> {
   const platform = requirePlatform("deno");
-  const claim = claimTarget(target, fallback, action);
+  const claim = claimTarget(target, fallback, "stream-listener", action);
   try {
     const { listeners, sockets } = createListeners(
       platform,
@@ -274,7 +274,7 @@ async function openListener<T extends Deno.Listener<Deno.Conn>>(
 
 /** The options of `Deno.listenDatagram` for UDP, without an address. */
 export interface ListenDatagramOptions extends FallbackOptions {
-  /** Whether packets that were sent from this machine come back, for multicast. */
+  /** Whether multicast datagrams of this machine are received, too. */
   readonly loopback?: boolean;
 }
 
@@ -284,7 +284,7 @@ export interface ListenDatagramOptions extends FallbackOptions {
  *
  * @param target The name, or an address such as `systemd:dns` or `fd:3`; one
  * socket.
- * @param options Its options, and where to listen else.
+ * @param options The options, and where to listen without an activation.
  * @returns The socket of `Deno.listenDatagram`.
  * @throws {ActivationError} As {@linkcode serve}; `ambiguous-name` for several
  * sockets.
@@ -305,7 +305,7 @@ export async function listenDatagram(
   const action = `Receiving datagrams on ${describeTarget(target)}`;
   const platform = requirePlatform("deno");
   const open = requireListenDatagram(action);
-  const claim = claimTarget(target, fallback, action);
+  const claim = claimTarget(target, fallback, "datagram", action);
   try {
     requireOne(claim.source, action);
     const { listeners: [socket] } = createListeners(

@@ -10,31 +10,25 @@ import type {
   Listener,
   ListenOptions,
   ListenTarget,
-  Made,
 } from "./core/types.ts";
 import type { ConnectionListener } from "./runtime/backend.ts";
 import { currentPlatform } from "./runtime/current.ts";
-import { listenOnFirst, loadBackends, readMode } from "./runtime/select.ts";
+import { listenOnFirst, loadBackends, readBackend } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
 import { claimTarget, describeTarget } from "./target.ts";
 
 /**
- * Listens on the sockets that a service manager handed over under a name.
+ * Listens on the sockets that a service manager passed under a name.
  *
  * Several sockets of one name (IPv4 and IPv6, say) are one listener: all of them
- * start, or none. If that fails, all of them can be claimed again.
+ * start, or none. After a failure all can be claimed again.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options How to listen.
+ * @param options Where to listen without an activation.
  * @returns The listener.
- * @throws {ActivationError} With the code `missing-name` or `claimed`;
- * `wrong-kind` or `closed` before anything is touched; `not-activated` if there
- * is neither an activation nor a fallback; `activated` if an address is to be
- * bound although there is one; `unsupported` if this version of the runtime
- * can't listen on an inherited descriptor; `permission` or `failed` if the
- * operating system or the runtime refuses.
- * @throws {SyntaxError | RangeError} If the target is an address that doesn't
- * parse, or the environment doesn't.
+ * @throws {ActivationError} As {@linkcode serve}.
+ * @throws {SyntaxError | RangeError} If the target is an invalid address, or a
+ * variable is malformed.
  *
  * @example An echo server
  * ```ts
@@ -50,21 +44,25 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<Listener> {
   const action = `Listening on ${describeTarget(target)}`;
-  const mode = readMode(options.mode, action);
+  const option = readBackend(options.backend, action);
   const platform = currentPlatform();
   const opening = new ActiveHandle();
   try {
-    const backends = await loadBackends(platform, mode, "listen");
-    const claim = claimTarget(target, options.fallback, action);
+    const backends = await loadBackends(platform, option, "listen");
+    const claim = claimTarget(
+      target,
+      options.fallback,
+      "stream-listener",
+      action,
+    );
     try {
-      const { listeners, ...made } = await listenOnFirst(
+      const { listeners, ...selected } = await listenOnFirst(
         platform,
-        mode,
         backends,
         claim.source,
         action,
       );
-      return new StreamListener(listeners, made);
+      return new StreamListener(listeners, selected);
     } catch (error) {
       await claim.release();
       throw error;
@@ -78,8 +76,8 @@ const DONE = { done: true, value: undefined } as const;
 
 /** Merges the connections of several listeners. */
 class StreamListener implements Listener {
-  readonly mode: Made["mode"];
-  readonly modeReason: string;
+  readonly backend: Listener["backend"];
+  readonly backendReason: string;
   readonly addresses: readonly (Address | undefined)[];
   readonly #listeners: readonly ConnectionListener[];
   readonly #handle: ActiveHandle;
@@ -91,10 +89,10 @@ class StreamListener implements Listener {
 
   constructor(
     listeners: readonly ConnectionListener[],
-    { mode, modeReason }: Made,
+    { backend, backendReason }: Pick<Listener, "backend" | "backendReason">,
   ) {
-    this.mode = mode;
-    this.modeReason = modeReason;
+    this.backend = backend;
+    this.backendReason = backendReason;
     this.#listeners = listeners;
     this.addresses = listeners.map(({ address }) => address);
     this.#handle = new ActiveHandle(() =>

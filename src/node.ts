@@ -19,11 +19,12 @@ import type * as dgram from "node:dgram";
 import type * as net from "node:net";
 import { type Address, inetAddress, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
-import { ActivationError, quote } from "./core/errors.ts";
+import { ActivationError } from "./core/errors.ts";
 import type {
-  DrainOptions,
+  EndOptions,
   FallbackOptions,
   ListenTarget,
+  ShutdownOptions,
 } from "./core/types.ts";
 import { builtin } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
@@ -31,41 +32,39 @@ import { addressMismatch, listenError } from "./runtime/errors.ts";
 import { NodeServer } from "./runtime/node/server.ts";
 import type { Platform } from "./runtime/platform.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
-import { exitWhenIdle } from "./shutdown/idle_exit.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
+import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { readEndOptions, readShutdownOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimDescriptor, claimTarget, describeTarget } from "./target.ts";
 
 export type {
   ClosableWebSocket,
-  DrainOptions,
+  EndOptions,
   Fallback,
   FallbackOptions,
   ListenTarget,
+  ShutdownOptions,
 } from "./core/types.ts";
 export type { Address, InetAddress, UnixAddress } from "./core/address.ts";
 export type { ListenAddress } from "./core/listen_address.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
 
-/** How {@linkcode listen} listens. */
-export interface ListenOptions extends FallbackOptions {
-  /** How the server ends without losing a request. */
-  readonly drain?: DrainOptions;
-}
+/** The options of {@linkcode listen}. */
+export interface ListenOptions extends FallbackOptions, EndOptions {}
 
 /**
- * Makes a server listen on the sockets that a service manager handed over under
- * a name. It emits `listening`. Closing it closes all of them, and its `close`
- * event waits for the connections of all.
+ * Makes a server listen on the sockets that a service manager passed under a
+ * name. It emits `listening`. Closing it closes all of them, and its `close` event
+ * waits for the connections of all. It shuts down gracefully on `SIGTERM`, see
+ * {@linkcode EndOptions}.
  *
  * @param server A server that doesn't listen yet: of `node:net`, `node:tls`,
- * `node:http`, `node:https` or `node:http2`. One that is being drained is waited
- * for.
+ * `node:http`, `node:https` or `node:http2`. A shutdown in progress is awaited.
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options How to listen.
- * @returns The address of each socket, in order; `undefined` where it can't be
- * told (a Unix socket on Deno without `--allow-ffi`).
- * @throws {ActivationError} As `listen` of the main entry point does.
+ * @param options Where to listen without an activation, and how to end.
+ * @returns The address of each socket, in order; `undefined` where it is unknown
+ * (a Unix socket on Deno without `--allow-ffi`).
+ * @throws {ActivationError} As `listen` of the main entry point.
  */
 export async function listen(
   server: net.Server,
@@ -75,23 +74,28 @@ export async function listen(
   const action = `Listening on ${describeTarget(target)}`;
   const platform = currentPlatform();
   const takesDescriptors = requireListenable(platform, server, action);
-  const settings = readDrainOptions(options.drain, action);
+  const settings = readEndOptions(options, action);
   const earlier = lifetimes.get(server);
-  // A drain goes on with the connections of the server, also with later ones.
+  // Wait, because a drain would also close connections that are accepted later.
   if (earlier?.isDraining) await earlier.finished.catch(() => {});
   if (server.listening) {
     throw new TypeError(`${action}: the server listens already`);
   }
-  const claim = claimTarget(target, options.fallback, action);
+  const claim = claimTarget(
+    target,
+    options.fallback,
+    "stream-listener",
+    action,
+  );
   const opening = new ActiveHandle();
   try {
-    // Known from an earlier call that drained, or failed.
+    // Reused after an earlier call whose server drained, or failed to listen.
     const known = nodeServers.get(server) ?? new NodeServer(server);
     nodeServers.set(server, known);
     await known.listen(platform, claim.source, takesDescriptors, action);
-    const lifetime = new ServerLifetime(known, settings);
+    const lifetime = new ServerLifetime(platform, known, settings);
     lifetimes.set(server, lifetime);
-    exitWhenIdle(lifetime, settings.idleTimeout);
+    watchIdleness(lifetime, settings.exitWhenIdleMs);
     return known.addresses;
   } catch (error) {
     await claim.release();
@@ -101,14 +105,14 @@ export async function listen(
   }
 }
 
-/** The servers of the program that were made to listen. */
+/** The wrapper of each server that was passed to `listen()`. */
 const nodeServers = new WeakMap<net.Server, NodeServer>();
 
 /** The lifetime of each server that listens. */
 const lifetimes = new WeakMap<net.Server, ServerLifetime>();
 
 /**
- * Checks that a server can listen on a descriptor, or take connections.
+ * Checks that a server can listen on a descriptor, or can be passed connections.
  *
  * @returns Whether it can listen on a descriptor itself.
  */
@@ -117,7 +121,7 @@ function requireListenable(
   server: net.Server,
   action: string,
 ): boolean {
-  // Bun's HTTP servers, which don't, aren't derived from net.Server either.
+  // Bun's HTTP servers take no descriptors, and aren't instances of net.Server.
   if (
     httpServerTakesDescriptors || server instanceof builtin("node:net").Server
   ) return true;
@@ -137,56 +141,62 @@ function requireListenable(
 }
 
 /**
- * Ends a server without losing a request, which `server.close()` does not
+ * Shuts a server down without losing a request, which `server.close()` doesn't
  * promise: it closes idle connections although a request may be on its way.
  *
- * A server of HTTP stops accepting, answers the requests that were accepted, and
- * tells the clients to use other connections; of others, the connections end
- * when the program or the client ends them. What is left after `timeout` is
- * closed.
+ * A server of HTTP stops accepting, answers the accepted requests, and tells the
+ * clients to use other connections; the connections of other servers end when
+ * the program or the client ends them. After `timeout` all that is left is closed.
  *
  * @param server A server that {@linkcode listen} has made listen.
- * @param options Other options than those that it was made to listen with.
+ * @param options Options that differ from those of {@linkcode listen}.
  * @returns Resolves when the server has ended, and nothing is left.
- * @throws {TypeError} If the server is another one.
+ * @throws {TypeError} If {@linkcode listen} has not made the server listen.
  *
  * @example
  * ```ts
  * import { createServer } from "node:http";
- * import process from "node:process";
- * import { drain, listen } from "@listenfds/listenfds/node";
+ * import { listen, shutdown } from "@listenfds/listenfds/node";
  *
  * const server = createServer((_, response) => response.end("hello\n"));
- * await listen(server, "web");
- * process.once("SIGTERM", () => drain(server, { timeout: 10_000 }));
+ * await listen(server, "web", { gracefulShutdown: false });
+ * process.once("SIGTERM", () => shutdown(server, { timeout: 5_000 }));
  * ```
  */
-export async function drain(
+export async function shutdown(
   server: net.Server,
-  options: Pick<DrainOptions, "timeout" | "webSockets"> = {},
+  options: Pick<ShutdownOptions, "timeout" | "webSockets"> = {},
 ): Promise<void> {
-  const action = "Draining a server";
+  const action = "Shutting a server down";
   const lifetime = lifetimes.get(server);
   if (lifetime === undefined) {
     throw new TypeError(
-      `${action}: expected one that listen() has made listen, found another one`,
+      `${action}: expected a server that listen() has made listen, found ` +
+        `another one`,
     );
   }
-  readDrainOptions(options, action);
-  await lifetime.drain(options);
+  const { timeoutMs, webSockets } = readShutdownOptions(
+    options,
+    "options",
+    action,
+  );
+  await lifetime.shutdown({
+    ...options.timeout !== undefined && { timeoutMs },
+    ...options.webSockets !== undefined && { webSockets },
+  });
 }
 
 /**
  * Binds a socket of `node:dgram` to the datagram socket that a service manager
- * handed over under a name (`ListenDatagram=`).
+ * passed under a name (`ListenDatagram=`).
  *
  * @param socket A socket that isn't bound yet, of the descriptor's family.
- * @param name The name, which must stand for one descriptor.
- * @returns The address that it is bound to, where that is known.
- * @throws {ActivationError} With the code `missing-name`, `claimed` or
- * `ambiguous-name`; `wrong-kind` or `closed` before anything is touched;
- * `not-activated` if there is no activation; `unsupported` on Deno, and on Bun
- * before 1.4; `failed` if the operating system refuses.
+ * @param target The name, `systemd:NAME` or `fd:NUMBER`, of one datagram socket.
+ * @returns The address that the socket is bound to, where it is known.
+ * @throws {ActivationError} With the code `missing-name`, `already-claimed` or
+ * `ambiguous-name`; `wrong-kind` or `not-open` before anything is touched;
+ * `not-activated` without an activation; `unsupported` on Deno, and on Bun before
+ * 1.4; `system` if the operating system refuses.
  *
  * @example
  * ```ts
@@ -200,10 +210,10 @@ export async function drain(
  */
 export async function bind(
   socket: dgram.Socket,
-  name: string,
+  target: ListenTarget,
 ): Promise<Address | undefined> {
-  const action = `Binding a datagram socket to ${quote(name)}`;
-  const claim = claimDescriptor(name, "datagram", action);
+  const action = `Binding a datagram socket to ${describeTarget(target)}`;
+  const claim = claimDescriptor(target, "datagram", action);
   const opening = new ActiveHandle();
   try {
     const { descriptor, info: { address: expected } } = claim;

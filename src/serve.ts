@@ -7,36 +7,40 @@
 import type {
   FetchServer,
   ListenTarget,
-  Made,
   ServeHandler,
   ServeOptions,
 } from "./core/types.ts";
-import type { GracefulServer } from "./runtime/backend.ts";
 import { currentPlatform } from "./runtime/current.ts";
-import { loadBackends, readMode, serveOnFirst } from "./runtime/select.ts";
+import { ServerContext } from "./runtime/server_context.ts";
+import { loadBackends, readBackend, serveOnFirst } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
-import { exitWhenIdle } from "./shutdown/idle_exit.ts";
-import { readDrainOptions } from "./shutdown/options.ts";
+import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { readEndOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
-import { claimTarget, describeTarget, requireHandler } from "./target.ts";
+import { claimTarget, describeTarget } from "./target.ts";
 
 /**
- * Serves HTTP on the sockets that a service manager handed over under a name.
+ * Serves HTTP on the sockets that a service manager passed under a name.
  *
  * Several sockets of one name (IPv4 and IPv6, say) are one server: all of them
- * start, or none. If that fails, all of them can be claimed again.
+ * start, or none. After a failure all can be claimed again. TLS and upgrades to
+ * WebSockets are up to the servers of the entry points `./deno`, `./bun` and
+ * `./node`.
+ *
+ * The server shuts down gracefully on `SIGTERM`, see {@linkcode EndOptions}.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param handler Answers a request.
+ * @param handler Answers a request: a function, or an app with a `fetch` method
+ * such as one of Hono, h3 or Elysia. Nothing else of an app is read or called.
  * @returns The server.
- * @throws {ActivationError} With the code `missing-name` or `claimed`;
- * `wrong-kind` or `closed` before anything is touched; `not-activated` if there
- * is neither an activation nor a fallback; `activated` if an address is to be
- * bound although there is one; `unsupported` if this version of the runtime
- * can't listen on an inherited descriptor; `permission` or `failed` if the
- * operating system or the runtime refuses.
- * @throws {SyntaxError | RangeError} If the target is an address that doesn't
- * parse, or the environment doesn't.
+ * @throws {ActivationError} With the code `missing-name` or `already-claimed`;
+ * `wrong-kind`, `ambiguous-name` or `not-open` before anything is touched;
+ * `not-activated` without an activation and a fallback; `bind-while-activated`
+ * for an address to bind; `unsupported` if this version of the runtime can't
+ * listen on an inherited descriptor; `permission` or `system` if the runtime or
+ * the operating system refuses.
+ * @throws {SyntaxError | RangeError} If the target is an invalid address, or a
+ * variable is malformed.
  *
  * @example
  * ```ts
@@ -47,13 +51,13 @@ import { claimTarget, describeTarget, requireHandler } from "./target.ts";
  */
 export function serve(
   target: ListenTarget,
-  handler: ServeHandler,
+  handler: ServeHandler | { fetch: ServeHandler },
 ): Promise<FetchServer>;
 /**
  * Serves HTTP on the sockets of a name, with options.
  *
  * @param target The name, or an address such as `systemd:web` or `fd:3`.
- * @param options How to serve.
+ * @param options Where to listen without an activation, and how to end.
  * @param handler Answers a request.
  * @returns The server.
  *
@@ -71,35 +75,40 @@ export function serve(
 export function serve(
   target: ListenTarget,
   options: ServeOptions,
-  handler: ServeHandler,
+  handler: ServeHandler | { fetch: ServeHandler },
 ): Promise<FetchServer>;
 export async function serve(
   target: ListenTarget,
-  ...rest: [ServeHandler] | [ServeOptions, ServeHandler]
+  ...rest: [unknown] | [ServeOptions, unknown]
 ): Promise<FetchServer> {
-  const [options, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
-  const { fallback, onError, signal } = options;
+  const [options = {}, app] = rest.length === 1 ? [{}, rest[0]] : rest;
   const action = `Serving HTTP on ${describeTarget(target)}`;
-  requireHandler(handler, action);
+  const handler = toHandler(app, action);
+  const { fallback, onError, signal } = options;
   requireSignal(signal, action);
-  const mode = readMode(options.mode, action);
-  const settings = readDrainOptions(options.drain, action);
+  const option = readBackend(options.backend, action);
+  const settings = readEndOptions(options, action);
   const platform = currentPlatform();
+  const context = new ServerContext();
   const opening = new ActiveHandle();
   try {
-    const backends = await loadBackends(platform, mode, "serve");
-    const claim = claimTarget(target, fallback, action);
+    const backends = await loadBackends(platform, option, "serve");
+    const claim = claimTarget(target, fallback, "stream-listener", action);
     try {
-      const { server, ...made } = await serveOnFirst(
+      const { server, ...selected } = await serveOnFirst(
         platform,
-        mode,
         backends,
         claim.source,
         handler,
         onError,
+        context,
         action,
       );
-      return startServer(server, made, settings, signal);
+      const lifetime = new ServerLifetime(platform, server, settings);
+      // A handler is given the runtime's own server, too, and may end it.
+      server.merge?.(lifetime.stop);
+      watchIdleness(lifetime, settings.exitWhenIdleMs);
+      return { ...selected, ...toFetchServer(lifetime, context, signal) };
     } catch (error) {
       await claim.release();
       throw error;
@@ -109,26 +118,43 @@ export async function serve(
   }
 }
 
-/** Begins the lifetime of a server, and returns what the program is given. */
-function startServer(
-  server: GracefulServer,
-  made: Made,
-  settings: ReturnType<typeof readDrainOptions>,
+/** Returns the function that answers: the handler itself, or `fetch` of an app. */
+function toHandler(handler: unknown, action: string): ServeHandler {
+  if (typeof handler === "function") return handler as ServeHandler;
+  const { fetch } = Object(handler) as { fetch?: unknown };
+  if (typeof fetch === "function") {
+    // With as many parameters as `fetch` has, because servers look at them.
+    return fetch.length > 1
+      ? (request, info) => fetch.call(handler, request, info)
+      : (request, ...info) => fetch.call(handler, request, ...info);
+  }
+  throw new TypeError(
+    `${action}: expected a handler function or an app with a fetch method, ` +
+      `found ${typeof handler}`,
+  );
+}
+
+/** Returns the members that the program uses to control the server. */
+function toFetchServer(
+  lifetime: ServerLifetime,
+  context: ServerContext,
   signal: AbortSignal | undefined,
-): FetchServer {
-  const lifetime = new ServerLifetime(server, settings);
-  exitWhenIdle(lifetime, settings.idleTimeout);
-  const shutdown = () => lifetime.drain();
-  if (signal?.aborted) shutdown();
-  else signal?.addEventListener("abort", shutdown);
-  const removeListener = () => signal?.removeEventListener("abort", shutdown);
-  lifetime.finished.then(removeListener, removeListener);
+): Omit<FetchServer, "backend" | "backendReason"> {
+  const { server, finished } = lifetime;
+  const close = () => lifetime.close();
+  const shutdown = () => lifetime.shutdown();
+  if (signal?.aborted) close();
+  else signal?.addEventListener("abort", close, { once: true });
+  const removeListener = () => signal?.removeEventListener("abort", close);
+  finished.then(removeListener, removeListener);
   return {
-    ...made,
     addresses: server.addresses,
-    finished: lifetime.finished,
+    finished,
+    get shutdownSignal() {
+      return context.shutdownSignal;
+    },
     shutdown,
-    close: () => lifetime.close(),
+    close,
     ref: () => server.ref(),
     unref: () => server.unref(),
     [Symbol.asyncDispose]: shutdown,

@@ -1,6 +1,6 @@
 /**
- * From what a program asks for to where it listens: the descriptors of a name,
- * or an address to fall back to.
+ * Claiming what a target names: the inherited descriptors, or an address to
+ * bind.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import {
   quote,
   quoteAll,
 } from "./core/errors.ts";
-import type { DescriptorInfo } from "./core/info.ts";
-import type { UsableKind } from "./core/kinds.ts";
+import type { DescriptorInfo, SocketInfo } from "./core/info.ts";
+import { judgeKind, type UsableKind } from "./core/kinds.ts";
 import {
   type ListenAddress,
   parseListenAddress,
@@ -30,20 +30,22 @@ import type { ListenSource } from "./runtime/platform.ts";
 export interface Claim {
   readonly source: ListenSource;
   /**
-   * Makes the descriptors claimable again after a failed use, and resolves when
-   * nothing of that is left.
+   * Makes the descriptors claimable again after a failed use. Resolves when the
+   * listeners of the failed use are closed.
    */
   release(): Promise<void>;
 }
 
 /**
- * Claims what a target stands for, and reads once what its descriptors are.
+ * Claims the descriptors of a target that have the kind, and inspects them once.
+ * Descriptors of other kinds with the same name stay claimable.
  *
- * @param action What is being done, the beginning of an error's message.
+ * @param action The beginning of an error's message, such as `Listening on "web"`.
  */
 export function claimTarget(
   target: ListenTarget,
   fallback: Fallback | undefined,
+  kind: UsableKind,
   action: string,
 ): Claim {
   const address = toListenAddress(target);
@@ -54,60 +56,126 @@ export function claimTarget(
     return fallbackClaim(toFallback(address));
   }
   if (activated === null) {
-    if (fallback !== undefined) return fallbackClaim(fallback);
-    throw notActivated(action, ", and there is no fallback");
+    // The sockets of an activated process are served by an earlier evaluation.
+    const wasActivated = inactiveReason()!.kind === "activated-before";
+    if (fallback !== undefined && !wasActivated) return fallbackClaim(fallback);
+    const addition = wasActivated ? "" : ", and there is no fallback";
+    throw notActivated(action, addition);
   }
-  return inheritedClaim(
-    activated,
-    address.kind === "fd"
-      ? [activated.claimFd(address.fd, action)]
-      : activated.claimAll(address.name, action),
-  );
+  return claimInherited(activated, address, kind, action);
 }
 
 /**
- * Claims the one descriptor of a name, which must be of a kind.
+ * Claims the only descriptor of a target that has the kind, for functions
+ * without a fallback.
  *
- * @param action What is being done, the beginning of an error's message.
+ * @param action The beginning of an error's message, such as `Listening on "web"`.
  */
 export function claimDescriptor(
-  name: string,
+  target: ListenTarget,
   kind: UsableKind,
   action: string,
 ): Claim & { readonly descriptor: Descriptor; readonly info: DescriptorInfo } {
+  const address = toListenAddress(target);
+  if (address.kind === "tcp" || address.kind === "unix") {
+    throw new TypeError(
+      `${action}: this function uses inherited descriptors only: set a name, ` +
+        `"systemd:NAME" or "fd:NUMBER"`,
+    );
+  }
   const activated = activation();
   if (activated === null) throw notActivated(action);
-  const descriptor = activated.claimOne(name);
-  const claim = inheritedClaim(activated, [descriptor]);
-  const [info] = claim.infos;
+  const { source, release } = claimInherited(activated, address, kind, action);
+  const { descriptors, infos } = source;
   try {
-    requireUsable(currentPlatform(), [descriptor], [info!], kind, action);
-    return { ...claim, descriptor, info: info! };
+    requireOne(source, action);
+    requireUsable(currentPlatform(), descriptors, infos, kind, action);
+    return { source, release, descriptor: descriptors[0], info: infos[0]! };
   } catch (error) {
-    activated.release([descriptor]);
+    activated.release(descriptors);
     throw error;
   }
 }
 
-function inheritedClaim(
+function claimInherited(
   activated: Activation,
-  descriptors: readonly Descriptor[],
-): Claim & { readonly infos: readonly DescriptorInfo[] } {
+  address: ListenAddress & { kind: "systemd" | "fd" },
+  kind: UsableKind,
+  action: string,
+): Claim & { readonly source: ListenSource & { kind: "inherited" } } {
+  const claimed = address.kind === "fd"
+    ? [claimWith(activated, "claimFd", address.fd, action)].flat()
+    : [claimWith(activated, "claim", address.name, action)].flat();
   try {
-    const [first, ...rest] = descriptors;
-    const infos = Descriptor.inspectAll(descriptors);
+    const infos = Descriptor.inspectAll(claimed);
+    const indexes = indexesOfKind(claimed, infos, kind, action);
+    const [first, ...rest] = indexes.map((index) => claimed[index]!);
+    const descriptors = [first!, ...rest] as const;
+    activated.release(claimed.filter((each) => !descriptors.includes(each)));
     return {
-      source: { kind: "inherited", descriptors: [first!, ...rest], infos },
-      infos,
+      source: {
+        kind: "inherited",
+        descriptors,
+        infos: indexes.map((index) => infos[index]!),
+      },
       async release() {
         activated.release(descriptors);
         await listenersClosed();
       },
     };
   } catch (error) {
-    activated.release(descriptors);
+    activated.release(claimed);
     throw error;
   }
+}
+
+/** Claims with `action` in error messages, an argument that public types hide. */
+function claimWith(
+  activated: Activation,
+  method: "claim" | "claimFd",
+  key: string | number,
+  action: string,
+): Descriptor | Descriptor[] {
+  return Reflect.apply(activated[method], activated, [key, action]);
+}
+
+/**
+ * Returns the indexes of the descriptors of the kind. A single descriptor is not
+ * judged here, because its kind may be unknown: the function that uses the
+ * descriptor checks it.
+ */
+function indexesOfKind(
+  descriptors: readonly Descriptor[],
+  infos: readonly DescriptorInfo[],
+  kind: UsableKind,
+  action: string,
+): number[] {
+  if (descriptors.length === 1) return [0];
+  const errors = descriptors.map((descriptor, index) =>
+    judgeKind(descriptor, infos[index]!, [kind], action)
+  );
+  const notOpen = errors.find((error) => error?.code === "not-open");
+  if (notOpen !== undefined) throw notOpen;
+  const unknown = descriptors.filter((_, index) => isUnknown(infos[index]!));
+  if (unknown.length > 0) {
+    throw new ActivationError(
+      "ambiguous-name",
+      `${action}: the kinds of ${
+        unknown.join(" and ")
+      } are unknown here, and ` +
+        `others have the same name: set FileDescriptorName= to another name in ` +
+        `each socket unit, or ask for each as "fd:NUMBER"`,
+    );
+  }
+  const indexes = [...errors.keys()].filter((index) => !errors[index]);
+  if (indexes.length === 0) throw errors[0]!;
+  return indexes;
+}
+
+/** Whether the kind is unknown, or it is a socket of unknown type. */
+function isUnknown({ kind, ...info }: DescriptorInfo): boolean {
+  return kind === "unknown" ||
+    kind === "socket" && (info as SocketInfo).type === undefined;
 }
 
 function fallbackClaim(address: Fallback): Claim {
@@ -115,7 +183,7 @@ function fallbackClaim(address: Fallback): Claim {
 }
 
 /**
- * Checks that a source is one socket, for what can't be several.
+ * Checks that a source is one socket, for functions that can't merge several.
  *
  * @throws {ActivationError} With the code `ambiguous-name`.
  */
@@ -137,7 +205,7 @@ export function requireHandler(handler: unknown, action: string): void {
   );
 }
 
-/** A target in messages. */
+/** Formats a target for messages. */
 export function describeTarget(target: ListenTarget): string {
   if (typeof target === "string") return quote(target);
   switch (target.kind) {
@@ -190,7 +258,7 @@ function bindWhileActivated(
   action: string,
 ): ActivationError {
   return new ActivationError(
-    "activated",
+    "bind-while-activated",
     `${action}: this process was handed sockets by name ` +
       `(${quoteAll(activated.names)}) and binds none itself: ask for ` +
       `one of them, such as "systemd:NAME"`,

@@ -45,8 +45,8 @@ export class Activation {
   /**
    * Creates an activation in which no descriptor is claimed.
    *
-   * @param descriptors All descriptors that were passed, in order.
-   * @param close Closes an unclaimed descriptor on disposal.
+   * @internal
+   * @ignore
    */
   constructor(descriptors: readonly Descriptor[], close: CloseDescriptor) {
     this.descriptors = [...descriptors];
@@ -83,13 +83,30 @@ export class Activation {
   }
 
   /**
-   * Claims all unclaimed descriptors of a name.
+   * Claims all unclaimed descriptors of a name, at least one.
+   *
+   * @param name The name, case-sensitive.
+   * @returns The descriptors in order.
+   * @throws {ActivationError} With the code `missing-name` if no descriptor has
+   * the name, or `already-claimed` if all were claimed before.
+   */
+  claim(name: string): Descriptor[];
+  claim(
+    name: string,
+    // Of the library itself: the first words of an error's message.
+    action: string = `Claiming ${quote(name)}`,
+  ): Descriptor[] {
+    return this.#take(this.#requireUnclaimed(name, action));
+  }
+
+  /**
+   * Claims all unclaimed descriptors of a name, if there are any.
    *
    * @param name The name, case-sensitive.
    * @returns The descriptors in order; an empty array if no descriptor has the
    * name, or if all were claimed before.
    */
-  claim(name: string): Descriptor[] {
+  tryClaim(name: string): Descriptor[] {
     return this.#take(this.#byName.get(name) ?? []);
   }
 
@@ -99,7 +116,7 @@ export class Activation {
    * @param name The name, case-sensitive.
    * @returns The descriptor.
    * @throws {ActivationError} With the code `missing-name` if no descriptor has
-   * the name, `claimed` if all were claimed before, or `ambiguous-name` if
+   * the name, `already-claimed` if all were claimed before, or `ambiguous-name` if
    * several have the name, claimed or not. Then this call claims none of them.
    */
   claimOne(name: string): Descriptor {
@@ -118,33 +135,18 @@ export class Activation {
   }
 
   /**
-   * Claims all unclaimed descriptors of a name, at least one.
-   *
-   * @param name The name, case-sensitive.
-   * @param action The first words of an error's message.
-   * @returns The descriptors in order.
-   * @throws {ActivationError} With the code `missing-name` if no descriptor has
-   * the name, or `claimed` if all were claimed before.
-   */
-  claimAll(
-    name: string,
-    action: string = `Claiming ${quote(name)}`,
-  ): Descriptor[] {
-    return this.#take(this.#requireUnclaimed(name, action));
-  }
-
-  /**
    * Claims a descriptor by its number.
    *
    * @param fd The descriptor's number, 3 or more.
-   * @param action The first words of an error's message.
    * @returns The descriptor.
    * @throws {ActivationError} With the code `missing-name` if the service
-   * manager passed no descriptor of this number, or `claimed` if the descriptor
+   * manager passed no descriptor of this number, or `already-claimed` if the descriptor
    * was claimed before.
    */
+  claimFd(fd: number): Descriptor;
   claimFd(
     fd: number,
+    // See claim().
     action: string = `Claiming descriptor ${fd}`,
   ): Descriptor {
     const descriptor = this.descriptors.find((passed) => passed.fd === fd);
@@ -262,7 +264,7 @@ function alreadyClaimed(
   action: string,
 ): ActivationError {
   return new ActivationError(
-    "claimed",
+    "already-claimed",
     `${action}: ${descriptors.join(", ")} ` +
       `${descriptors.length === 1 ? "is" : "are"} already claimed: ` +
       `claim each descriptor once, and share its listener`,

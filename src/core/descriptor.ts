@@ -13,16 +13,20 @@ export class Descriptor {
   readonly fd: number;
   /** The name from `LISTEN_FDNAMES`; `unknown` if the service manager set none. */
   readonly name: string;
-  /** The source of the metadata. */
+  /**
+   * The source of the metadata.
+   *
+   * @internal
+   * @ignore
+   */
   readonly inspector: Inspector;
   #closed = false;
 
   /**
    * Creates a descriptor without inspecting it.
    *
-   * @param fd The descriptor's number.
-   * @param name The descriptor's name.
-   * @param inspector The source of the metadata.
+   * @internal
+   * @ignore
    */
   constructor(fd: number, name: string, inspector: Inspector) {
     this.fd = fd;
@@ -34,8 +38,8 @@ export class Descriptor {
    * Inspects the descriptor anew at each access, so keep the result. For several
    * descriptors, {@linkcode Descriptor.inspectAll} is cheaper.
    *
-   * After {@linkcode Descriptor.markClosed} the kind is always `closed`, because
-   * the number may belong to another file by then.
+   * After a listener has taken the descriptor over, the kind is always `closed`,
+   * because the number may belong to another file by then.
    */
   get info(): DescriptorInfo {
     return Descriptor.inspectAll([this])[0]!;
@@ -51,7 +55,8 @@ export class Descriptor {
    *
    * @example
    * ```ts
-   * import { activation, Descriptor } from "@listenfds/listenfds";
+   * import { activation } from "@listenfds/listenfds";
+   * import { Descriptor } from "@listenfds/listenfds/core";
    *
    * const descriptors = activation()?.descriptors ?? [];
    * for (const info of Descriptor.inspectAll(descriptors)) {
@@ -95,6 +100,9 @@ export class Descriptor {
   /**
    * Records that the descriptor was closed or that a listener took its number
    * over. Closes nothing; {@linkcode Descriptor.info} is `closed` from now on.
+   *
+   * @internal
+   * @ignore
    */
   markClosed(): void {
     this.#closed = true;

@@ -139,7 +139,7 @@ export function parseListenNumber(
  * @throws {SyntaxError} If a number isn't in plain decimal digits.
  * @throws {RangeError} If a number is out of range: `LISTEN_PID` 1 to 2^31-1,
  * `LISTEN_PIDFDID` 1 to 2^64-1, `LISTEN_FDS` 1 to 2^31-4.
- * @throws {ActivationError} With the code `names` if there isn't exactly one
+ * @throws {ActivationError} With the code `name-count` if there isn't exactly one
  * name for each descriptor.
  *
  * @example
@@ -187,7 +187,7 @@ export function parseListenEnvironment(
   const names = LISTEN_FDNAMES?.split(":");
   if (names !== undefined && names.length !== count) {
     throw new ActivationError(
-      "names",
+      "name-count",
       `Parsing LISTEN_FDNAMES: expected ${count} names, as many as LISTEN_FDS ` +
         `counts, found ${names.length} in ${
           quote(LISTEN_FDNAMES!)

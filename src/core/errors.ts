@@ -12,38 +12,40 @@
  * The condition that an {@linkcode ActivationError} reports. Codes are stable,
  * messages are not: compare the code.
  *
- * - `names`: `LISTEN_FDNAMES` has more or fewer names than `LISTEN_FDS` counts
- * - `map`: a descriptor's address matches no entry of the map, or several
- * - `missing-name`: no descriptor has the requested name or number
- * - `ambiguous-name`: several descriptors have the name, and only one is usable
- * - `claimed`: the descriptors were claimed before
- * - `unclaimed`: descriptors are still unclaimed
- * - `wrong-kind`: the descriptor's kind doesn't fit the function
- * - `expectation`: the descriptors don't match the option `expect`
- * - `closed`: the descriptor is not open
- * - `address-mismatch`: the listener's address isn't the descriptor's
- * - `activated`: an address was to be bound, but the process is activated
- * - `not-activated`: a name was requested, but the process isn't activated
- * - `unsupported`: the runtime, its version or the system lacks the feature
- * - `permission`: the runtime denied a permission
- * - `failed`: the operating system reported an error; see `cause`
+ * | Code | Condition | Setting to check |
+ * | --- | --- | --- |
+ * | `name-count` | `LISTEN_FDNAMES` has more or fewer names than `LISTEN_FDS` counts | none: the service manager alone sets the variables |
+ * | `unmapped` | a descriptor's address matches no entry of the map, or several | `ListenStream=`, or the option `map` |
+ * | `missing-name` | no descriptor has the requested name or number | `FileDescriptorName=` |
+ * | `ambiguous-name` | several descriptors have the name, and the function takes one, or their kinds are unknown | `FileDescriptorName=` |
+ * | `already-claimed` | the descriptors were claimed before | none: claim each name once |
+ * | `unclaimed` | descriptors are still unclaimed | `Sockets=` |
+ * | `wrong-kind` | no descriptor of the name has the kind that the function takes | `ListenStream=`, `ListenDatagram=`, `Accept=` |
+ * | `unexpected-kinds` | the descriptors don't match the option `expect` | as the message says |
+ * | `not-open` | the descriptor is not open | `ExecStart=`: start the program itself |
+ * | `address-mismatch` | the listener's address isn't the descriptor's | none: use another version of the runtime |
+ * | `bind-while-activated` | an address was to be bound, but the process is activated | `ListenStream=` and a name |
+ * | `not-activated` | a name was requested, but the process isn't activated | start the socket unit, or set a fallback |
+ * | `unsupported` | the runtime, its version or the system lacks the feature | none |
+ * | `permission` | the runtime or the system denied a permission | the flag in the message |
+ * | `system` | the operating system reported an error, see `errno` and `cause` | none |
  */
 export type ActivationErrorCode =
-  | "names"
-  | "map"
+  | "name-count"
+  | "unmapped"
   | "missing-name"
   | "ambiguous-name"
-  | "claimed"
+  | "already-claimed"
   | "unclaimed"
   | "wrong-kind"
-  | "expectation"
-  | "closed"
+  | "unexpected-kinds"
+  | "not-open"
   | "address-mismatch"
-  | "activated"
+  | "bind-while-activated"
   | "not-activated"
   | "unsupported"
   | "permission"
-  | "failed";
+  | "system";
 
 /**
  * A condition of socket activation that a program may catch.
@@ -63,22 +65,28 @@ export type ActivationErrorCode =
 export class ActivationError extends Error {
   /** The condition, stable across versions. */
   readonly code: ActivationErrorCode;
+  /**
+   * The error number of the operating system, such as 98 for `EADDRINUSE`, where
+   * the runtime reports it.
+   */
+  readonly errno: number | undefined;
 
   /**
-   * Creates an error.
+   * Creates an error, whose message has the action, the problem and the remedy,
+   * separated by colons.
    *
-   * @param code The condition.
-   * @param message The action, the problem and the remedy, separated by colons.
-   * @param options The underlying error as `cause`, if any.
+   * @internal
+   * @ignore
    */
   constructor(
     code: ActivationErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    options?: { cause?: unknown; errno?: number | undefined },
   ) {
     super(message, options);
     this.name = "ActivationError";
     this.code = code;
+    this.errno = options?.errno;
   }
 }
 

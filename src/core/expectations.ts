@@ -19,7 +19,7 @@ import {
  *
  * @example
  * ```ts
- * import type { Expectations } from "@listenfds/listenfds";
+ * import type { Expectations } from "@listenfds/listenfds/core";
  *
  * const expect: Expectations = {
  *   web: "stream-listener",
@@ -77,7 +77,7 @@ export function readExpectations(
  * @param activation The activation to check.
  * @param expected The expected kinds by name; other names are ignored.
  * @throws {TypeError} If an expected kind is invalid.
- * @throws {ActivationError} With the code `expectation` and every mismatch in the
+ * @throws {ActivationError} With the code `unexpected-kinds` and every mismatch in the
  * message, up to 20. The `cause` is an `AggregateError` with an
  * `ActivationError` for each mismatch.
  */
@@ -117,7 +117,7 @@ export function checkExpectations(
     problems.push(`and ${errors.length - SHOWN_ERRORS} more`);
   }
   throw new ActivationError(
-    "expectation",
+    "unexpected-kinds",
     `${action}: ${problems.join("; ")}`,
     { cause: new AggregateError(errors) },
   );

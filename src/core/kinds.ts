@@ -110,7 +110,7 @@ export function judgeKind(
   if (expected.some((kind) => couldBe(info, kind))) return undefined;
   return info.kind === "closed"
     ? new ActivationError(
-      "closed",
+      "not-open",
       `${action}: ${descriptor} is not open, because LISTEN_FDS counts more ` +
         `descriptors than were passed, or because the program closed it: let ` +
         `the service manager alone set LISTEN_FDS, and keep the descriptor open`,

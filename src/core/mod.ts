@@ -5,7 +5,7 @@
  * @module
  */
 
-export { Activation, type CloseDescriptor } from "./activation.ts";
+export { Activation } from "./activation.ts";
 export {
   type Address,
   formatAddress,
@@ -44,7 +44,7 @@ export {
 } from "./environment.ts";
 export { ActivationError, type ActivationErrorCode } from "./errors.ts";
 export { checkExpectations, type Expectations } from "./expectations.ts";
-export { type ExpectedKind, judgeKind, type UsableKind } from "./kinds.ts";
+export type { ExpectedKind, UsableKind } from "./kinds.ts";
 export { type ListenAddress, parseListenAddress } from "./listen_address.ts";
 export {
   isFifo,

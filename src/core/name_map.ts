@@ -21,7 +21,7 @@ import { describeAddress, describeInfo } from "./kinds.ts";
  *
  * @example
  * ```ts
- * import type { CompatibilityMap } from "@listenfds/listenfds";
+ * import type { CompatibilityMap } from "@listenfds/listenfds/core";
  *
  * const map: CompatibilityMap = {
  *   web: { port: 80 },
@@ -66,7 +66,7 @@ export function namesFromMap(
     const { address } = info;
     if (address === undefined) {
       throw new ActivationError(
-        "map",
+        "unmapped",
         isSocketInfo(info) || info.kind === "unknown"
           ? `${action}: its address can't be read here: set ` +
             `FileDescriptorName= in the socket unit (systemd 227 or later), ` +
@@ -84,7 +84,7 @@ export function namesFromMap(
       describeAddress(address)
     }`;
     throw new ActivationError(
-      "map",
+      "unmapped",
       matching.length === 0
         ? `${action}: ${socket} matches no entry of the map (${
           quoteAll(entries.map(([name]) => name))

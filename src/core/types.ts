@@ -35,10 +35,12 @@ export interface ActivationOptions {
 /** The reason why this process has no activation. */
 export interface InactiveReason {
   /**
-   * `absent`: the variables are missing, so no service manager activated this
-   * process. `foreign`: they are meant for another process.
+   * - `absent`: no service manager activated this process
+   * - `foreign`: the variables are meant for another process
+   * - `activated-before`: the program is evaluated again in an activated process,
+   *   as `deno run --watch` does; a fallback is then not used
    */
-  readonly kind: "absent" | "foreign";
+  readonly kind: "absent" | "foreign" | "activated-before";
   /** The process that the descriptors are meant for, if there is one. */
   readonly listenPid?: number;
   /** This process. */
@@ -72,7 +74,7 @@ export interface FallbackOptions {
  */
 export type ListenTarget = string | ListenAddress;
 
-/** Where a listener is created whose place an inherited socket takes. */
+/** The address of a temporary listener, which an inherited socket replaces. */
 export type Placeholder =
   | {
     /** A TCP listener or UDP socket, for an inherited one of IPv4 or IPv6. */
@@ -96,16 +98,16 @@ export interface AdoptOptions<T> {
    * `Deno.serve`, `Bun.listen`, or a framework that calls them. Nothing may
    * connect to it before `adopt()` has returned.
    */
-  readonly bind: (placeholder: Placeholder) => T | Promise<T>;
-  /** Closes it at once, if the socket can't take the placeholder's place. */
-  readonly close: (listener: T) => void | Promise<void>;
+  create(placeholder: Placeholder): T | Promise<T>;
+  /** Closes the listener at once, if the socket can't replace the placeholder. */
+  close(listener: T): unknown;
 }
 
 /** A stream connection: bytes in, bytes out. */
 export interface Connection {
-  /** The bytes of the peer; it ends when the peer has ended its side. */
+  /** The bytes of the peer; the stream ends when the peer ends its side. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The bytes for the peer; closing it ends this side and no more. */
+  /** The bytes for the peer; closing the stream ends only this direction. */
   readonly writable: WritableStream<Uint8Array>;
   /** The local address, where it is known. */
   readonly localAddress: Address | undefined;
@@ -117,28 +119,19 @@ export interface Connection {
   [Symbol.dispose](): void;
 }
 
-/** Which server or listener to use, see {@linkcode Made}. */
-export type Mode = "auto" | "native" | "portable";
-
-/** Which server or listener was used. */
-export interface Made {
-  /**
-   * `native`: the runtime's own server (`Deno.serve`, `Bun.serve`, Node's
-   * `http.Server`). `portable`: `node:http` or `node:net`.
-   */
-  readonly mode: "native" | "portable";
-  /** The reason for this one and not the other, in a sentence. */
-  readonly modeReason: string;
-}
-
 /** The options of `listen()`. */
 export interface ListenOptions extends FallbackOptions {
   /**
-   * `auto`, the default: the runtime's own listener where it can be put onto the
-   * sockets, else `node:net`. `native` or `portable`: only the one or the other.
-   * Node's own listener is `node:net`.
+   * The listener to use.
+   *
+   * - `auto`: the runtime's own where it can be put onto the sockets, else that of
+   *   `node:net`
+   * - `native`: only the runtime's own, which on Node is that of `node:net`
+   * - `node`: only that of `node:net`
+   *
+   * @default {"auto"}
    */
-  readonly mode?: Mode;
+  readonly backend?: "auto" | "native" | "node";
 }
 
 /**
@@ -148,7 +141,11 @@ export interface ListenOptions extends FallbackOptions {
  * whose only limit is that of open descriptors: take them at once, and handle
  * them concurrently.
  */
-export interface Listener extends AsyncIterable<Connection>, Made {
+export interface Listener extends AsyncIterable<Connection> {
+  /** The runtime whose listener accepts; `node` is `node:net`, on any runtime. */
+  readonly backend: "deno" | "bun" | "node";
+  /** The reason for this backend, in a sentence. */
+  readonly backendReason: string;
   /**
    * The address of each socket, in order; `undefined` where it is unknown (a Unix
    * socket on Deno without `--allow-ffi`).
@@ -174,13 +171,22 @@ export interface Listener extends AsyncIterable<Connection>, Made {
 }
 
 /**
- * What a handler receives beside the `Request`. Read it before the response is
- * returned; for a handler without a second parameter, copies (`{ ...info }`) may
- * lack members.
+ * What a handler receives beside the `Request`. Read the members before the
+ * response is returned. Copies (`{ ...info }`) lack them.
  */
 export interface ServeInfo {
   /** The client's address; `undefined` on a Unix socket, where it has none. */
   readonly remoteAddress: Address | undefined;
+  /**
+   * Aborted when the server begins to shut down, so that event streams and long
+   * polls can end: the same for all requests of a server.
+   */
+  readonly shutdownSignal: AbortSignal;
+  /**
+   * The server that received the request: `Deno.HttpServer`, Bun's `Server` or
+   * Node's `http.Server`, see {@linkcode FetchServer.backend}.
+   */
+  readonly server: unknown;
 }
 
 /** Answers a request. */
@@ -189,79 +195,108 @@ export type ServeHandler = (
   info: ServeInfo,
 ) => Response | Promise<Response>;
 
-/** Answers in place of a handler that threw. */
-export type ServeErrorHandler = (
-  error: unknown,
-) => Response | Promise<Response>;
-
 /** A WebSocket, as far as a drain uses it. */
 export interface ClosableWebSocket {
-  /** 3 when it is closed. */
+  /** 3 when the WebSocket is closed. */
   readonly readyState: number;
-  /** Begins to close it. */
+  /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
 }
 
 /**
  * How a server ends without losing a request: it stops accepting, answers the
  * accepted requests, and tells each client to use another connection.
+ *
+ * When a signal arrives, all servers of the process shut down at once.
+ *
+ * - If the program has no listeners for the signal, the process then ends by
+ *   itself. If something still keeps it alive 5 seconds later, it is ended with
+ *   the exit status 0. A second signal ends the process at once.
+ * - If the program has listeners of its own, they decide when the process ends,
+ *   for as long as `timeout`; then it is ended with the exit status 0.
+ *
+ * In a worker thread, signals have no effect on servers. On Deno, a listener that
+ * `Deno.addSignalListener` has registered before the first server counts only
+ * with `--allow-ffi`, because Deno doesn't report its listeners.
  */
-export interface DrainOptions {
+export interface ShutdownOptions {
   /**
-   * Signals to drain on, such as `SIGTERM`, with which systemd stops services. By
-   * default none: the program handles them, and calls `shutdown()`. A program may
-   * have handlers of its own, too. The process then ends by itself, with the exit
-   * status 0, when nothing else keeps it alive; a second signal has its usual
-   * effect.
+   * The signals to shut down on. systemd and container engines stop services with
+   * `SIGTERM`.
+   *
+   * @default {["SIGTERM"]}
    */
   readonly signals?: readonly string[];
   /**
-   * Milliseconds after which all that is still open is closed: 30,000 by default.
-   * Keep it below `TimeoutStopSec=` (systemd: 90 seconds).
+   * Milliseconds after which all that is still open is closed. Keep it below
+   * `TimeoutStopSec=` (systemd: 90 seconds).
+   *
+   * @default {10_000}
    */
   readonly timeout?: number;
   /**
-   * Milliseconds without a connection after which the servers drain and the
-   * process ends, with the exit status 0: the service manager starts it again
-   * with the next connection. By default it goes on.
-   *
-   * All servers of the process must be idle, each for its own time; a server
-   * without a time keeps the process. So do an open listener, unless it is
-   * unref'd once it is open, and its connections; listeners of `adopt()` don't.
-   * Where the accept queue can't be read, the first connection is awaited for at
-   * least a second. Without inherited sockets nothing happens, because nothing
-   * would start the process again.
-   */
-  readonly idleTimeout?: number;
-  /**
-   * The open WebSockets, read when a drain begins: each is closed with the code
-   * 1001. A `Set` that the program maintains, or `clients` of a server of `ws`.
-   * `Bun.serve` knows its own.
+   * The open WebSockets, read when the shutdown begins: each is closed with the
+   * code 1001. A `Set` that the program maintains, or `clients` of a server of
+   * `ws`. `Bun.serve` knows its own.
    */
   readonly webSockets?: Iterable<ClosableWebSocket>;
 }
 
+/** The options of how and when a server ends. */
+export interface EndOptions {
+  /**
+   * How the server shuts down gracefully on a signal; `false` leaves signals to
+   * the program.
+   *
+   * @default {true} for inherited sockets, `false` for a fallback address
+   */
+  readonly gracefulShutdown?: boolean | ShutdownOptions;
+  /**
+   * Milliseconds without a connection after which the servers shut down and the
+   * process ends, with the exit status 0: the service manager starts it again
+   * with the next connection. By default the process goes on.
+   *
+   * All servers of the process must be idle, each for its own time; a server
+   * without a time keeps the process. So do the connections of a listener, and
+   * an open listener until `unref()`; listeners of `adopt()` don't.
+   * Where the accept queue can't be read, the server waits at least a second for
+   * the first connection. Without inherited sockets nothing happens, because nothing
+   * would start the process again.
+   */
+  readonly exitWhenIdle?: number;
+}
+
 /** The options of `serve()`. */
-export interface ServeOptions extends FallbackOptions {
+export interface ServeOptions extends FallbackOptions, EndOptions {
   /**
    * Answers where the handler threw. By default the error is printed and the
    * response is a plain 500, as with `Deno.serve` and `Bun.serve`.
    */
-  readonly onError?: ServeErrorHandler;
-  /** Shuts the server down when it is aborted. */
-  readonly signal?: AbortSignal;
-  /** How the server ends without losing a request. */
-  readonly drain?: DrainOptions;
+  readonly onError?: (error: unknown) => Response | Promise<Response>;
   /**
-   * `auto`, the default: the runtime's own server where it can be put onto the
-   * sockets, else `node:http`. `native` or `portable`: only the one or the other.
-   * Node's own server is `node:http`.
+   * Closes the server and all connections at once when it is aborted, as with
+   * `Deno.serve`. {@linkcode FetchServer.shutdown} is the graceful way.
    */
-  readonly mode?: Mode;
+  readonly signal?: AbortSignal;
+  /**
+   * The server to use.
+   *
+   * - `auto`: the runtime's own where it can be put onto the sockets, else that of
+   *   `node:http`
+   * - `native`: only the runtime's own, which on Node is that of `node:http`
+   * - `node`: only that of `node:http`
+   *
+   * @default {"auto"}
+   */
+  readonly backend?: "auto" | "native" | "node";
 }
 
 /** An HTTP server on all sockets of a name. */
-export interface FetchServer extends Made {
+export interface FetchServer {
+  /** The runtime whose server answers; `node` is `node:http`, on any runtime. */
+  readonly backend: "deno" | "bun" | "node";
+  /** The reason for this backend, in a sentence. */
+  readonly backendReason: string;
   /**
    * The address of each socket, in order; `undefined` where it is unknown (a Unix
    * socket on Deno without `--allow-ffi`).
@@ -274,14 +309,17 @@ export interface FetchServer extends Made {
    */
   readonly finished: Promise<void>;
   /**
-   * Drains: stops accepting, answers the accepted requests, and tells the clients
-   * to use other connections. New connections wait for the next process. After
-   * {@linkcode DrainOptions.timeout} all that is left is closed. The socket stays
-   * with the service manager: it is not shut down, and its path is not removed.
+   * Stops accepting, answers the accepted requests, and tells the clients to use
+   * other connections. New connections wait for the next process. After
+   * {@linkcode ShutdownOptions.timeout} all that is left is closed. The socket
+   * stays with the service manager: it is not shut down, and its path is not
+   * removed.
    *
    * @returns The same promise as {@linkcode FetchServer.finished}.
    */
   shutdown(): Promise<void>;
+  /** Aborted when the server begins to shut down or is closed. */
+  readonly shutdownSignal: AbortSignal;
   /** Stops accepting and closes all connections at once. */
   close(): void;
   /** Keeps the process alive while this serves, as from the start. */

@@ -8,15 +8,6 @@ import { declareFunctions, LIBC_FILE, toFunctions } from "./binding.ts";
 import { globalProcess } from "./node.ts";
 import type { FunctionName, LibcFunctions } from "./signatures.ts";
 
-/** The part of the module `bun:ffi` that the adapter uses. */
-export interface BunFfi {
-  dlopen(
-    file: string,
-    symbols: Record<string, { args: readonly string[]; returns: string }>,
-  ): { readonly symbols: Record<string, (...args: unknown[]) => unknown> };
-  readonly read: { i32(pointer: unknown, offset: number): number };
-}
-
 const BUN_TYPES = {
   int: "i32",
   unsigned: "u32",
@@ -27,13 +18,23 @@ const BUN_TYPES = {
 } as const;
 
 /** Loads `bun:ffi`, which only Bun has. */
-export function loadBunFfi(): BunFfi | undefined {
-  return globalProcess().getBuiltinModule("bun:ffi") as BunFfi | undefined;
+export function loadBunFfi():
+  | Parameters<typeof bindBunFunctions>[0]
+  | undefined {
+  return globalProcess().getBuiltinModule("bun:ffi") as unknown as ReturnType<
+    typeof loadBunFfi
+  >;
 }
 
 /** Binds functions; throws if the C library lacks a function. */
 export function bindBunFunctions<Name extends FunctionName>(
-  ffi: BunFfi,
+  ffi: {
+    dlopen(
+      file: string,
+      symbols: Record<string, { args: readonly string[]; returns: string }>,
+    ): { readonly symbols: Record<string, (...args: unknown[]) => unknown> };
+    readonly read: { i32(pointer: unknown, offset: number): number };
+  },
   names: readonly Name[],
 ): LibcFunctions<Name> {
   const declarations = declareFunctions(

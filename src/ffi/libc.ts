@@ -84,14 +84,6 @@ export interface EpollEntry {
   readonly data: bigint;
 }
 
-/** The connections of a listening TCP socket that nobody has accepted yet. */
-export interface TcpAcceptQueue {
-  /** The number of connections. */
-  readonly waiting: number;
-  /** The maximum number of connections: the backlog of `listen(2)`. */
-  readonly limit: number;
-}
-
 /**
  * Opens the calls that the library makes.
  *
@@ -138,7 +130,12 @@ export class Libc extends DescriptorCalls {
    *
    * @returns The queue; `undefined` if the socket isn't listening.
    */
-  acceptQueue(fd: number): TcpAcceptQueue | undefined {
+  acceptQueue(fd: number): {
+    /** The number of connections that wait to be accepted. */
+    readonly waiting: number;
+    /** The maximum number of connections: the backlog of `listen(2)`. */
+    readonly limit: number;
+  } | undefined {
     const info = new Uint8Array(TCP_INFO_BYTES);
     this.#readOption(fd, IPPROTO_TCP, TCP_INFO, info);
     if (info[0] !== TCP_LISTEN) return undefined;

@@ -8,15 +8,6 @@ import type process from "node:process";
 import { declareFunctions, LIBC_FILE, toFunctions } from "./binding.ts";
 import type { FunctionName, LibcFunctions } from "./signatures.ts";
 
-/** The part of the module `node:ffi` that the adapter uses. */
-export interface NodeFfi {
-  dlopen(
-    file: string,
-    symbols: Record<string, { arguments: readonly string[]; return: string }>,
-  ): { readonly functions: Record<string, (...args: unknown[]) => unknown> };
-  getInt32(pointer: unknown, offset: number): number;
-}
-
 const NODE_TYPES = {
   int: "int32",
   unsigned: "uint32",
@@ -35,7 +26,9 @@ export function globalProcess(): typeof process {
  * Loads `node:ffi` without Node's warning that it is experimental, because the
  * user didn't choose it, and the tests cover it with each version of Node.
  */
-export function loadNodeFfi(): NodeFfi | undefined {
+export function loadNodeFfi():
+  | Parameters<typeof bindNodeFunctions>[0]
+  | undefined {
   const process = globalProcess();
   const { emitWarning } = process;
   process.emitWarning = (...args: unknown[]) => {
@@ -43,7 +36,9 @@ export function loadNodeFfi(): NodeFfi | undefined {
     Reflect.apply(emitWarning, process, args);
   };
   try {
-    return process.getBuiltinModule("node:ffi") as NodeFfi | undefined;
+    return process.getBuiltinModule("node:ffi") as unknown as ReturnType<
+      typeof loadNodeFfi
+    >;
   } finally {
     process.emitWarning = emitWarning;
   }
@@ -51,7 +46,13 @@ export function loadNodeFfi(): NodeFfi | undefined {
 
 /** Binds functions; throws if the C library lacks a function. */
 export function bindNodeFunctions<Name extends FunctionName>(
-  ffi: NodeFfi,
+  ffi: {
+    dlopen(
+      file: string,
+      symbols: Record<string, { arguments: readonly string[]; return: string }>,
+    ): { readonly functions: Record<string, (...args: unknown[]) => unknown> };
+    getInt32(pointer: unknown, offset: number): number;
+  },
   names: readonly Name[],
 ): LibcFunctions<Name> {
   const declarations = declareFunctions(

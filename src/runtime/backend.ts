@@ -9,10 +9,11 @@ import type { Address } from "../core/address.ts";
 import type {
   ClosableWebSocket,
   Connection,
-  ServeErrorHandler,
   ServeHandler,
+  ServeOptions,
 } from "../core/types.ts";
 import type { OpenConnections } from "../linux/connections.ts";
+import type { ServerContext } from "./server_context.ts";
 import type { ListenSource, Platform } from "./platform.ts";
 import type { RuntimeName } from "../core/types.ts";
 
@@ -24,7 +25,8 @@ export interface Backend {
     platform: Platform,
     source: ListenSource,
     handler: ServeHandler,
-    onError: ServeErrorHandler | undefined,
+    onError: ServeOptions["onError"],
+    context: ServerContext,
     action: string,
   ): GracefulServer | Promise<GracefulServer>;
   /** Creates a listener for each socket of a source, or none. */
@@ -42,9 +44,11 @@ export interface GracefulServer {
   readonly isInherited: boolean;
   /** Total number of requests received. */
   readonly totalRequests: number;
+  /** The state that its requests share, if a fetch handler answers them. */
+  readonly context?: ServerContext;
   /** The open WebSockets that the server itself knows. */
   readonly webSockets?: Iterable<ClosableWebSocket>;
-  /** Settles when the server has ended or failed on its own account. */
+  /** Settles when the runtime's own server has ended or failed. */
   readonly ended?: Promise<unknown> | undefined;
   /** Stops accepting; new connections wait for the next process that listens. */
   pause(): void;
@@ -64,6 +68,8 @@ export interface GracefulServer {
   closeAllConnections(): void;
   /** Resolves when the runtime has reported the end of the server. */
   closed?(): Promise<void>;
+  /** Makes the methods that end the runtime's own server call a function. */
+  merge?(stop: (now?: boolean) => Promise<void>): unknown;
   /** Keeps the process alive, as from the start. */
   ref(): void;
   /** Lets the process end although this serves. */
@@ -72,13 +78,13 @@ export interface GracefulServer {
 
 /** A listener for stream connections on one socket. */
 export interface ConnectionListener {
-  /** The address that it listens at, where that is known. */
+  /** The address of the socket, where it is known. */
   readonly address: Address | undefined;
-  /** Passes all connections, also earlier ones, to a function. */
+  /** Passes all connections to a function, those accepted before first. */
   attach(onConnection: (connection: Connection) => void): void;
   /** Stops accepting; accepted connections stay open. */
   close(): void;
-  /** Whether an accepted connection is open, as far as that is known. */
+  /** Whether an accepted connection is open, or may be. */
   hasConnections(): boolean;
   ref(): void;
   unref(): void;

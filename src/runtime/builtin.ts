@@ -1,5 +1,5 @@
 /**
- * The modules that Deno, Bun and Node have built in, loaded when needed.
+ * The built-in modules of Deno, Bun and Node, loaded when they are needed.
  *
  * `process.getBuiltinModule` exists on all three, so that no file imports a
  * runtime's own module: the same code serves ES modules, CommonJS and JSR, and
@@ -8,34 +8,30 @@
  * @module
  */
 
-import type * as childProcess from "node:child_process";
 import type * as dgram from "node:dgram";
 import type * as fs from "node:fs";
 import type * as http from "node:http";
 import type * as https from "node:https";
 import type * as net from "node:net";
 import type * as os from "node:os";
-import type * as path from "node:path";
 import type * as timers from "node:timers";
 import type * as tls from "node:tls";
-import type * as util from "node:util";
+import type * as workerThreads from "node:worker_threads";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
-  "node:child_process": typeof childProcess;
   "node:dgram": typeof dgram;
   "node:fs": typeof fs;
   "node:http": typeof http;
   "node:https": typeof https;
   "node:net": typeof net;
   "node:os": typeof os;
-  "node:path": typeof path;
   "node:timers": typeof timers;
   "node:tls": typeof tls;
-  "node:util": typeof util;
+  "node:worker_threads": typeof workerThreads;
 }
 
-/** What this library uses of the global `process`. */
+/** The part of the global `process` that this library uses. */
 export interface ProcessGlobal {
   readonly pid: number;
   readonly versions: { readonly node?: string };
@@ -43,6 +39,8 @@ export interface ProcessGlobal {
   readonly arch: string;
   readonly env: Record<string, string | undefined>;
   on(signal: string, listener: () => void): unknown;
+  prependListener(signal: string, listener: () => void): unknown;
+  listenerCount(signal: string): number;
   off(signal: string, listener: () => void): unknown;
   exit(status: number): never;
   emitWarning(warning: string | Error, ...options: unknown[]): void;
@@ -54,13 +52,7 @@ export function processGlobal(): ProcessGlobal | undefined {
   return (globalThis as { process?: ProcessGlobal }).process;
 }
 
-/**
- * Loads a built-in module.
- *
- * @param id The module's name.
- * @returns The module.
- * @throws {TypeError} If the runtime doesn't have it.
- */
+/** Loads a built-in module; throws if the runtime doesn't have it. */
 export function builtin<Id extends keyof Builtins>(id: Id): Builtins[Id] {
   const module = processGlobal()?.getBuiltinModule?.(id);
   if (module === undefined) {
@@ -70,4 +62,12 @@ export function builtin<Id extends keyof Builtins>(id: Id): Builtins[Id] {
     );
   }
   return module;
+}
+
+/** The number of a signal; `undefined` if the system has no such signal. */
+export function signalNumber(signal: string): number | undefined {
+  const { signals } = builtin("node:os").constants;
+  return Object.hasOwn(signals, signal)
+    ? signals[signal as keyof typeof signals]
+    : undefined;
 }

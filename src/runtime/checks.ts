@@ -1,6 +1,6 @@
 /**
- * Checks before a descriptor is touched: the version of the runtime can use it,
- * and it is of the right kind.
+ * Checks before a descriptor is used: this version of the runtime can use it,
+ * and it has the right kind.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { Platform } from "./platform.ts";
 import { isOlder } from "./versions.ts";
 
 /**
- * Checks that the portable path can use descriptors. A kind that can't be known
- * passes: the runtime then judges.
+ * Checks that the portable path can use descriptors. A descriptor of unknown
+ * kind passes: the runtime then judges it.
  *
- * @param infos What each descriptor is.
- * @param action What is being done, the beginning of an error's message.
- * @throws {ActivationError} With the code `unsupported`, `closed` or
+ * @param infos The metadata of each descriptor.
+ * @param action The beginning of an error's message, such as `Listening on "web"`.
+ * @throws {ActivationError} With the code `unsupported`, `not-open` or
  * `wrong-kind`.
  */
 export function requireUsable(
@@ -29,7 +29,7 @@ export function requireUsable(
   action: string,
 ): void {
   if (descriptors.length === 0) return;
-  // First, because what an old version reports of a descriptor may be wrong.
+  // First, because an old version may report wrong metadata of a descriptor.
   if (!supportsKind(platform, kind)) {
     throw unsupportedVersion(platform, descriptors[0]!, kind, action);
   }
@@ -37,9 +37,9 @@ export function requireUsable(
 }
 
 /**
- * Checks that descriptors are of a kind. One that can't be known passes.
+ * Checks that descriptors have a kind. A descriptor of unknown kind passes.
  *
- * @throws {ActivationError} With the code `closed` or `wrong-kind`.
+ * @throws {ActivationError} With the code `not-open` or `wrong-kind`.
  */
 export function requireKind(
   platform: Platform,

@@ -1,5 +1,5 @@
 /**
- * The platform that this runs on.
+ * Detecting the platform: Deno, Bun or Node.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import type { Platform } from "./platform.ts";
 let current: Platform | undefined;
 
 /**
- * Returns the platform that this runs on, the same at each call.
+ * Returns the platform of this process, the same object at each call.
  *
- * @throws {TypeError} If it is neither Deno, Bun nor Node.
+ * @throws {TypeError} If the runtime is neither Deno, Bun nor Node.
  */
 export function currentPlatform(): Platform {
   return current ??= detect();
@@ -24,7 +24,7 @@ export function currentPlatform(): Platform {
 
 function detect(): Platform {
   const { Deno, Bun } = globalThis as { Deno?: DenoGlobal; Bun?: BunFunctions };
-  // First, because Deno and Bun look like Node, too.
+  // Node is last, because Deno and Bun look like Node, too.
   if (Deno?.version?.deno !== undefined) return denoPlatform(Deno);
   if (Bun?.version !== undefined) return bunPlatform(Bun);
   if (processGlobal()?.versions?.node !== undefined) return nodePlatform();
@@ -35,16 +35,16 @@ function detect(): Platform {
 }
 
 /**
- * Returns the platform that this runs on, which must be a certain one.
+ * Returns the platform of this process, which must have the name.
  *
- * @throws {TypeError} If it is another one.
+ * @throws {TypeError} If the process runs on another runtime.
  */
 export function requirePlatform(name: "deno" | "bun"): Platform {
   const platform = currentPlatform();
   if (platform.name === name) return platform;
-  const wanted = { deno: "Deno", bun: "Bun" }[name];
+  const expected = { deno: "Deno", bun: "Bun" }[name];
   throw new TypeError(
-    `Using ${wanted}'s own servers: this is ${platform.title}: import the ` +
+    `Using ${expected}'s own servers: this is ${platform.title}: import the ` +
       `neutral entry point, which works on each runtime`,
   );
 }

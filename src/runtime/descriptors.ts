@@ -1,5 +1,5 @@
 /**
- * Reading and closing inherited descriptors: what the platforms share.
+ * Functions for inherited descriptors that the platforms share.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function readVariables(
   );
 }
 
-/** An inspector that asks the C library first, if it can be called. */
+/** Creates an inspector that calls the C library first, where it is available. */
 export function inspectorWith(
   libc: () => Libc | undefined,
   unprivileged: () => Inspector = () => procInspector(procReader),
@@ -43,9 +43,9 @@ export function inspectorWith(
 }
 
 /**
- * Whether a descriptor can only be an inherited one. The runtime has event
- * queues, anonymous pipes, files and devices of its own, which take the numbers
- * of descriptors that were announced but not passed.
+ * Whether a descriptor was certainly inherited. The runtime opens event queues,
+ * anonymous pipes, files and devices itself, which may get the numbers of
+ * descriptors that were announced but not passed.
  */
 export function isClosable({ kind, link }: DescriptorInfo): boolean {
   switch (kind) {
@@ -71,7 +71,7 @@ export function isClosed(fd: number): boolean {
   }
 }
 
-/** Closes a descriptor through `node:fs`, if it can only be an inherited one. */
+/** Closes a descriptor through `node:fs`, if it was certainly inherited. */
 export function closeInherited(fd: number, inspector: Inspector): boolean {
   if (!isClosable(inspector.inspect([fd])[0]!)) return false;
   closeOrThrow(fd, () => builtin("node:fs").closeSync(fd));
@@ -84,14 +84,14 @@ export function closeOrThrow(fd: number, close: () => void): void {
     close();
   } catch (error) {
     throw new ActivationError(
-      "failed",
+      "system",
       `Closing descriptor ${fd}: ${(error as Error).message}`,
       { cause: error },
     );
   }
 }
 
-/** Remembers what a function returned. */
+/** Calls a function at most once, and remembers the result. */
 export function once<T>(create: () => T): () => T {
   let created: { readonly value: T } | undefined;
   return () => (created ??= { value: create() }).value;

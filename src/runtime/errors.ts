@@ -9,18 +9,29 @@ import { type Address, formatAddress } from "../core/address.ts";
 import type { Descriptor } from "../core/descriptor.ts";
 import { ActivationError, quote } from "../core/errors.ts";
 import type { Fallback } from "../core/types.ts";
+import { builtin } from "./builtin.ts";
 import type { Platform } from "./platform.ts";
 
-/** The error for what a server, a socket or the operating system refused. */
+/** Wraps an error of a server, a socket or the operating system. */
 export function listenError(error: unknown, action: string): ActivationError {
   const { code, message } = error as NodeJS.ErrnoException;
   const isDenied = isPermissionError(error) ||
     code === "EACCES" || code === "EPERM";
   return new ActivationError(
-    isDenied ? "permission" : "failed",
+    isDenied ? "permission" : "system",
     `${action}: ${message}`,
-    { cause: error },
+    { cause: error, errno: errnoOf(error) },
   );
+}
+
+/** The error number of the operating system, where the runtime reports it. */
+function errnoOf(error: unknown): number | undefined {
+  const { errno, code } = error as { errno?: unknown; code?: unknown };
+  if (typeof errno === "number") return Math.abs(errno);
+  const numbers = builtin("node:os").constants.errno;
+  return typeof code === "string" && Object.hasOwn(numbers, code)
+    ? numbers[code as keyof typeof numbers]
+    : undefined;
 }
 
 /** Whether an error is one of Deno's permissions (`PermissionDenied` in Deno 1). */
@@ -49,9 +60,9 @@ export function addressMismatch(
 export function connectError(error: unknown, fd: number): ActivationError {
   const { message } = error as Error;
   return new ActivationError(
-    "failed",
+    "system",
     `Taking over the connection in descriptor ${fd}: ${message}`,
-    { cause: error },
+    { cause: error, errno: errnoOf(error) },
   );
 }
 
@@ -60,7 +71,7 @@ export function closedError(): DOMException {
   return new DOMException("The connection is closed", "AbortError");
 }
 
-/** A fallback address in messages. */
+/** Formats a fallback address for messages. */
 export function describeFallback(fallback: Fallback): string {
   if ("path" in fallback) return quote(fallback.path);
   return `port ${fallback.port} of ${fallback.hostname ?? "all addresses"}`;

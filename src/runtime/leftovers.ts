@@ -1,5 +1,5 @@
 /**
- * What a failed use of a descriptor leaves behind.
+ * The listeners that a failed use of a descriptor leaves open, or is closing.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import type { Descriptor } from "../core/descriptor.ts";
 
 /**
- * The listener that holds each released descriptor. `node:net` can't let go of a
- * descriptor without closing it, so the listener stays, with the connections
- * that it accepts meanwhile, until the descriptor is claimed again.
+ * The listener that holds each released descriptor. `node:net` can't detach a
+ * descriptor without closing it. So the listener stays open, and keeps the
+ * connections that it accepts, until the descriptor is claimed again.
  */
 export const parkedListeners: WeakMap<Descriptor, { close(): void }> =
   new WeakMap();
 
-/** Closing a listener takes a turn of the event loop on Deno. */
+/** Listeners that are being closed, which takes a turn of the loop on Deno. */
 const closing = new Set<Promise<unknown>>();
 
 /** Remembers the promise of closing a listener until it is settled. */
@@ -26,7 +26,7 @@ export function trackClosing(closed: unknown): void {
   closing.add(settled);
 }
 
-/** Resolves when no listener is being closed, so that none is left behind. */
+/** Resolves when all listeners that are being closed are closed. */
 export async function listenersClosed(): Promise<void> {
   while (closing.size > 0) await Promise.all(closing);
 }

@@ -1,6 +1,6 @@
 /**
  * The interface between the library and a runtime. `deno/`, `bun/` and `node/`
- * implement it, and everything else is written against it.
+ * implement it, and all other code calls only this interface.
  *
  * @module
  */
@@ -37,9 +37,15 @@ export interface Platform {
    */
   pidfdId(): bigint | undefined;
   readVariables(): ListenVariables;
-  clearVariables(): void;
+  /** Removes the variables of the protocol except those in `kept`. */
+  clearVariables(kept: readonly string[]): void;
   /** Reads the command line of another process, where that is permitted. */
   commandLine(pid: number): string[] | undefined;
+  /**
+   * Counts the program's listeners for a signal that `process.listenerCount()`
+   * misses. Listeners are observed from the first call for the signal on.
+   */
+  countSignalListeners?(signal: string): number;
 
   // Inherited descriptors.
 
@@ -52,9 +58,9 @@ export interface Platform {
    */
   readonly setsCloseOnExecAtStart: boolean;
   /**
-   * Sets close-on-exec on a descriptor, where the runtime has a way to.
+   * Sets close-on-exec on a descriptor, where the runtime can.
    *
-   * @returns Whether the descriptor is open, as far as that can be known.
+   * @returns `false` if the descriptor is known to be closed.
    */
   setCloseOnExec(fd: number): boolean;
   readonly close: CloseDescriptor;
@@ -65,7 +71,7 @@ export interface Platform {
   readonly minimumVersions: Readonly<Record<UsableKind, string | undefined>>;
   /** The C library for adoption, or the reason why nothing can be adopted. */
   adoptionLibc(): Libc | MissingLibc;
-  /** Flags of the permissions that are missing to bind a placeholder. */
+  /** Returns the flags of the permissions that binding a placeholder lacks. */
   missingPermission?(placeholder: Placeholder): string | undefined;
   /**
    * Takes over a connected stream socket, where `net.Socket` of the runtime
@@ -90,7 +96,7 @@ export interface Platform {
    * socket. Asking leaves the descriptor untouched.
    */
   wouldRefuse?(fd: number): boolean;
-  /** Makes `pause()` of a request reach its socket, where it doesn't. */
+  /** Makes `pause()` of a request pause its socket, where the runtime doesn't. */
   fixRequestPause?(request: http.IncomingMessage): void;
   /** Prepares a server so that a failed `listen()` keeps the descriptor open. */
   keepDescriptorOnListenError?(server: net.Server): void;
@@ -100,7 +106,7 @@ export interface Platform {
 export interface MissingLibc {
   /** What is missing and what to do, as the end of a sentence. */
   readonly reason: string;
-  /** Whether it is a permission that the program could be given. */
+  /** Whether a permission is missing that the user can grant. */
   readonly isDenied: boolean;
 }
 
@@ -109,7 +115,7 @@ export type ListenSource =
   | {
     readonly kind: "inherited";
     readonly descriptors: readonly [Descriptor, ...Descriptor[]];
-    /** What each descriptor is, read once when it was claimed. */
+    /** The metadata of each descriptor, read once when it was claimed. */
     readonly infos: readonly DescriptorInfo[];
   }
   | { readonly kind: "fallback"; readonly address: Fallback };

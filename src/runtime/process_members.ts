@@ -1,6 +1,6 @@
 /**
- * What the platforms Bun and Node share: the environment in `process.env`, and
- * descriptors that `node:fs` can close.
+ * Members that the platforms Bun and Node share: the environment is in
+ * `process.env`, and `node:fs` can close descriptors.
  *
  * @module
  */
@@ -34,8 +34,10 @@ export function processMembers(
     pid,
     pidfdId: () => libc()?.pidfdId(pid),
     readVariables: () => readVariables((name) => env[name]),
-    clearVariables() {
-      for (const name of LISTEN_VARIABLES) delete env[name];
+    clearVariables(kept) {
+      for (const name of LISTEN_VARIABLES) {
+        if (!kept.includes(name)) delete env[name];
+      }
     },
     commandLine: readCommandLine,
     inspector,

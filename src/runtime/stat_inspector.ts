@@ -1,5 +1,5 @@
 /**
- * Metadata of descriptors from `fstat(2)` through `node:fs`: few, but on every
+ * Basic metadata of descriptors from `fstat(2)` through `node:fs`, on every
  * system.
  *
  * @module

@@ -8,7 +8,7 @@
 import type { RuntimeName } from "../core/types.ts";
 import type { Platform } from "./platform.ts";
 
-/** Through `node:net` and its relatives, and the neutral entry point. */
+/** By the portable path, and by `connection()` of the neutral entry point. */
 export const PORTABLE_VERSIONS: Readonly<
   Record<RuntimeName, Platform["minimumVersions"]>
 > = {

@@ -1,13 +1,13 @@
 /**
- * What prevents an exit on idle beside servers: listeners, whose connections
- * only the program knows, and calls that are still opening one.
+ * Handles that prevent an exit on idle: of listeners, whose connections only the
+ * program knows, and of calls that are still opening a listener or server.
  *
  * @module
  */
 
 const handles = new Set<ActiveHandle>();
 
-/** Whether anything prevents an exit on idle. */
+/** Whether a handle prevents an exit on idle. */
 export function hasActiveHandles(): boolean {
   for (const handle of handles) if (handle.isActive()) return true;
   return false;
@@ -40,7 +40,7 @@ export class ActiveHandle {
     this.#isReferenced = false;
   }
 
-  /** Closes it; the connections that are open prevent the exit still. */
+  /** Closes the handle; open connections still prevent the exit. */
   close(): void {
     this.#isClosed = true;
     this.isActive();
@@ -56,7 +56,7 @@ const METHODS = {
 
 /**
  * Prevents an exit on idle while a listener of a runtime is open and referenced,
- * and while connections of it are open.
+ * and while its connections are open.
  *
  * @returns The same listener, with its methods wrapped.
  */

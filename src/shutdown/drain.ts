@@ -28,22 +28,27 @@ export async function drain(
   webSockets: Iterable<ClosableWebSocket>,
 ): Promise<void> {
   const deadline = new Deadline(timeoutMs);
-  server.pause();
-  server.closeConnectionsAfterResponses();
   const closeGracefully = async () => {
-    const closed = closeWebSockets(webSockets);
-    await silence(server, deadline);
-    await Promise.all([server.closeGracefully(), closed]);
+    server.pause();
+    server.closeConnectionsAfterResponses();
+    server.context?.beginShutdown();
+    await Promise.all([
+      closeWebSockets(webSockets),
+      waitForSilence(server, deadline).then(() => server.closeGracefully()),
+    ]);
   };
-  await Promise.race([closeGracefully(), deadline.reached]);
-  deadline.cancel();
-  // Also after the last response: a WebSocket may still be open.
-  server.closeAllConnections();
+  try {
+    await Promise.race([closeGracefully(), deadline.reached]);
+  } finally {
+    deadline.cancel();
+    // Also after the last response: a WebSocket may still be open.
+    server.closeAllConnections();
+  }
   await server.closed?.();
 }
 
-/** Waits until no more requests are to be expected. */
-async function silence(
+/** Waits until no request has arrived for a while, or the deadline. */
+async function waitForSilence(
   server: GracefulServer,
   deadline: Deadline,
 ): Promise<void> {
@@ -55,7 +60,7 @@ async function silence(
     tick < times.maxQuietTicks && quiet < times.quietTicks;
     tick++
   ) {
-    // First, because a connection that is just being accepted shows only then.
+    // Wait first: a connection that is being accepted is visible only afterwards.
     await new Promise((resolve) => setTimeout(resolve, times.tickMs));
     const open = server.connections();
     if (deadline.isReached || open?.count === 0) return;

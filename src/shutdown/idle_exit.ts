@@ -14,7 +14,7 @@ import {
 } from "./server_lifetime.ts";
 import { shutdownTimes } from "./times.ts";
 
-/** The activity of a server that ends when it is idle. */
+/** Measures how long a server has been idle. */
 class IdleClock {
   readonly timeoutMs: number;
   readonly #lifetime: ServerLifetime;
@@ -44,7 +44,7 @@ class IdleClock {
   }
 
   /** Whether the server has been idle for its whole time. */
-  isOver(): boolean {
+  hasExpired(): boolean {
     const idleMs = this.idleMs();
     const { hasPending } = this.#lifetime.server;
     const mayHaveFirst = !this.#wasActive && hasPending === undefined &&
@@ -53,10 +53,10 @@ class IdleClock {
     return idleMs > 0 && idleMs >= this.timeoutMs && !mayHaveFirst;
   }
 
-  /** Stops accepting if no connection waits, and returns whether it has. */
+  /** Pauses the server if no connection waits; `false` if it accepts again. */
   pauseIfQuiet(): boolean {
     const { server } = this.#lifetime;
-    // A server that can't resume is paused when all are known to be idle.
+    // A server that can't resume is paused by the drain, when all are idle.
     if (server.resume === undefined) return true;
     server.pause();
     if (!server.hasPending!() && this.idleMs() > 0) return true;
@@ -73,7 +73,7 @@ const clocks = new WeakMap<ServerLifetime, IdleClock>();
  *
  * @param timeoutMs Time without a connection; `undefined` for no end.
  */
-export function exitWhenIdle(
+export function watchIdleness(
   lifetime: ServerLifetime,
   timeoutMs: number | undefined,
 ): void {
@@ -94,10 +94,10 @@ async function checkIdleness(): Promise<void> {
     isWatching = false;
     return;
   }
-  // Each clock is read, also when the first is busy: each notes the time.
-  const over = known.filter((clock) => clock.isOver());
+  // Read every clock, also after a busy one, because reading records activity.
+  const expired = known.filter((clock) => clock.hasExpired());
   if (
-    over.length === servers.length && !isInUse() && await pauseAll(servers)
+    expired.length === servers.length && !isInUse() && await pauseAll(servers)
   ) {
     isWatching = false;
     await drainAll(servers);
@@ -113,7 +113,7 @@ async function checkIdleness(): Promise<void> {
   );
 }
 
-/** Whether the process does anything beside its running servers. */
+/** Whether a draining server or an active handle keeps the process. */
 function isInUse(): boolean {
   return drainingServers.size > 0 || hasActiveHandles();
 }
@@ -129,7 +129,7 @@ async function pauseAll(servers: readonly ServerLifetime[]): Promise<boolean> {
   const paused: ServerLifetime[] = [];
   for (const lifetime of servers) {
     const clock = clocks.get(lifetime)!;
-    if (!clock.pauseIfQuiet() || !clock.isOver()) {
+    if (!clock.pauseIfQuiet() || !clock.hasExpired()) {
       for (const each of [...paused, lifetime]) each.server.resume?.();
       return false;
     }
@@ -149,9 +149,9 @@ async function exitUnlessInUse(): Promise<void> {
   } else processGlobal()!.exit(0);
 }
 
-/** Drains servers; one that fails has ended, too. */
+/** Drains servers; a server that fails has ended, too. */
 async function drainAll(servers: readonly ServerLifetime[]): Promise<void> {
-  await Promise.allSettled(servers.map((each) => each.drain()));
+  await Promise.allSettled(servers.map((each) => each.shutdown()));
 }
 
 /** Calls a function later, if the process is still there then. */

@@ -1,5 +1,5 @@
 /**
- * What the servers of `Deno.serve` and `Bun.serve` share when they end.
+ * The part of the graceful shutdown that `Deno.serve` and `Bun.serve` share.
  *
  * @module
  */
@@ -8,17 +8,24 @@ import type { Address } from "../core/address.ts";
 import type { OpenConnections } from "../linux/connections.ts";
 import type { ListenSockets } from "../runtime/adoption/listen_sockets.ts";
 import type { RequestTracker } from "../runtime/http/request_tracker.ts";
+import type { ServerContext } from "../runtime/server_context.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
 
 /** A server of the runtime's own on all sockets of a name. */
 export abstract class NativeServer implements GracefulServer {
   abstract readonly addresses: readonly (Address | undefined)[];
+  readonly context?: ServerContext;
   protected readonly sockets: ListenSockets;
   protected readonly tracker: RequestTracker;
 
-  constructor(sockets: ListenSockets, tracker: RequestTracker) {
+  constructor(
+    sockets: ListenSockets,
+    tracker: RequestTracker,
+    context: ServerContext | undefined,
+  ) {
     this.sockets = sockets;
     this.tracker = tracker;
+    if (context !== undefined) this.context = context;
   }
 
   get isInherited(): boolean {

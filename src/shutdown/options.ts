@@ -1,86 +1,117 @@
 /**
- * Reading the options of how a server ends.
+ * Reading the options of how and when a server ends.
  *
  * @module
  */
 
 import { describeValue, quote } from "../core/errors.ts";
-import { builtin, processGlobal } from "../runtime/builtin.ts";
-import type { DrainOptions } from "../core/types.ts";
+import type { EndOptions, ShutdownOptions } from "../core/types.ts";
+import { processGlobal, signalNumber } from "../runtime/builtin.ts";
 
-/** Below the 90 seconds that systemd waits before it kills. */
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** Shorter than the 90 seconds of `TimeoutStopSec=`, and than clients wait. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** The signal that systemd and container engines stop services with. */
+const DEFAULT_SIGNALS = ["SIGTERM"] as const;
+
+/** The settings of how and when a server ends. */
+export interface EndSettings {
+  /** `undefined`: graceful if the sockets are inherited. */
+  readonly isGraceful: boolean | undefined;
+  readonly signals: readonly string[];
+  readonly timeoutMs: number;
+  readonly webSockets: NonNullable<ShutdownOptions["webSockets"]>;
+  readonly exitWhenIdleMs: number | undefined;
+}
 
 /**
  * Checks options, and fills in the defaults.
  *
  * @throws {TypeError | RangeError} If an option has another form.
  */
-export function readDrainOptions(
-  options: DrainOptions | undefined,
+export function readEndOptions(
+  { gracefulShutdown, exitWhenIdle }: EndOptions,
   action: string,
-):
-  & Required<Pick<DrainOptions, "signals" | "timeout">>
-  & Pick<DrainOptions, "idleTimeout" | "webSockets"> {
-  const actual: unknown = options ?? {};
-  if (typeof actual !== "object" || actual === null || Array.isArray(actual)) {
-    throw new TypeError(
-      `${action}: expected the option drain to be an object, found ` +
-        describeValue(actual),
-    );
+): EndSettings {
+  if (exitWhenIdle !== undefined) {
+    requireTime("exitWhenIdle", exitWhenIdle, action);
   }
-  const { signals = [], timeout = DEFAULT_TIMEOUT_MS, idleTimeout } =
-    actual as DrainOptions;
-  const { webSockets } = actual as DrainOptions;
-  if (!Array.isArray(signals)) {
-    throw new TypeError(
-      `${action}: expected drain.signals to be an array such as ["SIGTERM"], ` +
-        `found ${describeValue(signals)}`,
-    );
-  }
-  for (const signal of signals) checkSignal(signal, action);
-  checkTime("timeout", timeout, action);
-  if (idleTimeout !== undefined) {
-    checkTime("idleTimeout", idleTimeout, action);
-  }
-  if (
-    webSockets !== undefined &&
-    typeof Object(webSockets)[Symbol.iterator] !== "function"
-  ) {
-    throw new TypeError(
-      `${action}: expected drain.webSockets to be a Set or another iterable, ` +
-        `found ${describeValue(webSockets)}`,
-    );
-  }
+  const isGraceful = gracefulShutdown === undefined
+    ? undefined
+    : gracefulShutdown !== false;
+  const options = typeof gracefulShutdown === "boolean" ||
+      gracefulShutdown === undefined
+    ? {}
+    : gracefulShutdown;
   return {
-    signals,
-    timeout,
-    ...(idleTimeout !== undefined && { idleTimeout }),
-    ...(webSockets !== undefined && { webSockets }),
+    isGraceful,
+    ...readShutdownOptions(options, "gracefulShutdown", action),
+    exitWhenIdleMs: exitWhenIdle,
   };
 }
 
-function checkSignal(signal: unknown, action: string): void {
+/**
+ * Checks the options of one shutdown, and fills in the defaults.
+ *
+ * @param name The option in messages.
+ * @throws {TypeError | RangeError} If an option has another form.
+ */
+export function readShutdownOptions(
+  options: ShutdownOptions,
+  name: string,
+  action: string,
+): Pick<EndSettings, "signals" | "timeoutMs" | "webSockets"> {
+  if (
+    typeof options !== "object" || options === null || Array.isArray(options)
+  ) {
+    throw new TypeError(
+      `${action}: expected the option ${name} to be a boolean or an object, ` +
+        `found ${describeValue(options)}`,
+    );
+  }
+  const {
+    signals = DEFAULT_SIGNALS,
+    timeout = DEFAULT_TIMEOUT_MS,
+    webSockets = [],
+  } = options;
+  if (!Array.isArray(signals)) {
+    throw new TypeError(
+      `${action}: expected ${name}.signals to be an array such as ["SIGTERM"], ` +
+        `found ${describeValue(signals)}`,
+    );
+  }
+  for (const signal of signals) requireSignal(signal, name, action);
+  requireTime(`${name}.timeout`, timeout, action);
+  if (typeof Object(webSockets)[Symbol.iterator] !== "function") {
+    throw new TypeError(
+      `${action}: expected ${name}.webSockets to be a Set or another iterable, ` +
+        `found ${describeValue(webSockets)}`,
+    );
+  }
+  return { signals, timeoutMs: timeout, webSockets };
+}
+
+function requireSignal(signal: unknown, name: string, action: string): void {
   if (typeof signal !== "string") {
     throw new TypeError(
-      `${action}: expected the names of signals in drain.signals, found ` +
+      `${action}: expected the names of signals in ${name}.signals, found ` +
         describeValue(signal),
     );
   }
-  const { signals } = builtin("node:os").constants;
   if (
-    !Object.hasOwn(signals, signal) || signal === "SIGKILL" ||
+    signalNumber(signal) === undefined || signal === "SIGKILL" ||
     signal === "SIGSTOP" || !canBeHandled(signal)
   ) {
     throw new RangeError(
-      `${action}: expected signals that can be handled in drain.signals, such ` +
+      `${action}: expected signals that can be handled in ${name}.signals, such ` +
         `as "SIGTERM", found ${quote(signal)}`,
     );
   }
 }
 
-/** Deno refuses some, and would do so only when the sockets are in use. */
+/** Tries a signal early: Deno would refuse it when the sockets are in use. */
 function canBeHandled(signal: string): boolean {
+  if (signal === DEFAULT_SIGNALS[0]) return true;
   const ignore = () => {};
   try {
     processGlobal()!.on(signal, ignore);
@@ -91,17 +122,16 @@ function canBeHandled(signal: string): boolean {
   }
 }
 
-function checkTime(name: string, value: unknown, action: string): void {
+function requireTime(name: string, value: unknown, action: string): void {
   if (typeof value !== "number") {
     throw new TypeError(
-      `${action}: expected drain.${name} to be a number of milliseconds, found ` +
+      `${action}: expected ${name} to be a number of milliseconds, found ` +
         describeValue(value),
     );
   }
   if (!(value >= 0)) {
     throw new RangeError(
-      `${action}: expected drain.${name} to be 0 milliseconds or more, found ` +
-        value,
+      `${action}: expected ${name} to be 0 milliseconds or more, found ${value}`,
     );
   }
 }

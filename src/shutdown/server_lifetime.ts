@@ -5,11 +5,12 @@
  * @module
  */
 
-import type { ClosableWebSocket, DrainOptions } from "../core/types.ts";
-import { processGlobal } from "../runtime/builtin.ts";
-import { drain } from "./drain.ts";
+import type { ClosableWebSocket } from "../core/types.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
-import type { readDrainOptions } from "./options.ts";
+import type { Platform } from "../runtime/platform.ts";
+import { drain } from "./drain.ts";
+import type { EndSettings } from "./options.ts";
+import { shutdownOnSignals } from "./signals.ts";
 
 /** The servers of this process that serve, and have not begun to end. */
 export const runningServers: Set<ServerLifetime> = new Set();
@@ -19,25 +20,29 @@ export const drainingServers: Set<ServerLifetime> = new Set();
 /** The lifetime of one server. */
 export class ServerLifetime {
   readonly server: GracefulServer;
-  readonly #settings: ReturnType<typeof readDrainOptions>;
+  /** Time that its shutdown takes at most. */
+  timeoutMs: number;
+  readonly #settings: EndSettings;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
-  readonly #onSignal: () => void;
+  readonly #ignoreSignals: () => void;
   #isDraining = false;
   #hasEnded = false;
 
   constructor(
+    platform: Platform,
     server: GracefulServer,
-    settings: ReturnType<typeof readDrainOptions>,
+    settings: EndSettings,
   ) {
     this.server = server;
     this.#settings = settings;
-    this.#onSignal = () => void this.drain();
-    for (const signal of settings.signals) {
-      processGlobal()!.on(signal, this.#onSignal);
-    }
     runningServers.add(this);
+    const { isGraceful = server.isInherited, signals, timeoutMs } = settings;
+    this.timeoutMs = timeoutMs;
+    this.#ignoreSignals = isGraceful
+      ? shutdownOnSignals(platform, signals, this)
+      : () => {};
     server.ended?.then(() => {
-      // A drain goes on after that, with what belongs to this lifetime.
+      // A drain continues after the runtime's server has ended, and ends this.
       if (!this.#isDraining) this.#end();
     }, (error) => this.#fail(error));
   }
@@ -54,44 +59,51 @@ export class ServerLifetime {
   /**
    * Ends the server without losing a request.
    *
-   * @param options Settings that differ from those at the start.
+   * @param settings Settings that differ from those at the start.
    */
-  drain(
-    options: Pick<DrainOptions, "timeout" | "webSockets"> = {},
+  shutdown(
+    settings: Partial<Pick<EndSettings, "timeoutMs" | "webSockets">> = {},
   ): Promise<void> {
     if (!this.#isDraining && !this.#hasEnded) {
-      const { timeout = this.#settings.timeout } = options;
-      const { webSockets = this.#settings.webSockets ?? [] } = options;
       this.#isDraining = true;
-      this.#unregister();
+      // A signal that arrives meanwhile waits for this shutdown.
+      runningServers.delete(this);
       drainingServers.add(this);
+      const { timeoutMs, webSockets } = { ...this.#settings, ...settings };
+      this.timeoutMs = timeoutMs;
       const open: ClosableWebSocket[] = [
         ...webSockets,
         ...this.server.webSockets ?? [],
       ];
-      drain(this.server, timeout, open)
+      drain(this.server, timeoutMs, open)
         .then(() => this.#end(), (error) => this.#fail(error));
     }
     return this.finished;
   }
 
+  /** Ends the server as `stop()` of Bun does: gracefully, or at once. */
+  readonly stop = (now?: boolean): Promise<void> => {
+    if (!now) return this.shutdown();
+    this.close();
+    return this.finished;
+  };
+
   /** Ends the server at once. */
   close(): void {
-    // The numbers of its sockets may belong to other descriptors by now.
+    // After the end, the fds of the sockets may belong to other descriptors.
     if (this.#hasEnded) return;
     this.#unregister();
     this.server.pause();
+    this.server.context?.beginShutdown();
     this.server.closeAllConnections();
     this.#end();
   }
 
-  /** No signal and no exit on idle concerns it any more. */
+  /** Removes the server from signals and from the exit on idle. */
   #unregister(): void {
     runningServers.delete(this);
     drainingServers.delete(this);
-    for (const signal of this.#settings.signals) {
-      processGlobal()!.off(signal, this.#onSignal);
-    }
+    this.#ignoreSignals();
   }
 
   #end(): void {
@@ -100,7 +112,7 @@ export class ServerLifetime {
     this.#finish.resolve();
   }
 
-  /** The program learns it as an error of the runtime's own server. */
+  /** Reports an error through `finished`, as the runtime's own server does. */
   #fail(error: unknown): void {
     this.#hasEnded = true;
     this.#unregister();

@@ -15,8 +15,6 @@ const CLOSED = 3;
 /**
  * Tells the clients of WebSockets that the server goes away, and waits a moment
  * for them to close.
- *
- * @param webSockets The WebSockets.
  */
 export async function closeWebSockets(
   webSockets: Iterable<ClosableWebSocket>,

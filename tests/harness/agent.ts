@@ -45,6 +45,7 @@ export interface ReportedError {
   readonly name: string;
   readonly message: string;
   readonly code?: string;
+  readonly errno?: number;
 }
 
 /** A started agent. */

@@ -10,6 +10,7 @@ import type {
 } from "../fixtures/operations.ts";
 import { type Agent, DRAIN_AGENT, startAgent } from "./agent.ts";
 import { connect, type TcpTarget } from "./client.ts";
+import { eventually } from "./eventually.ts";
 import type { Host } from "./hosts.ts";
 import type { Program } from "./program.ts";
 import { bindSockets, type HandedSocket } from "./sockets.ts";
@@ -83,6 +84,14 @@ export class Client {
     this.received = "";
     this.send(path);
     await this.until(server, text);
+  }
+
+  /** Waits until the server has ended the connection. */
+  async untilEnded(): Promise<void> {
+    await eventually(
+      "the end of the connection",
+      () => this.ended || this.error !== undefined,
+    );
   }
 
   /** Waits for a text in what the server sends. */

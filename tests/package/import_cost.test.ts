@@ -23,6 +23,9 @@ import {
 import { test } from "../harness/timed_test.ts";
 import { MANIFEST, npmProject, run, succeed } from "./project.ts";
 
+const CONFIG: { readonly exports: Readonly<Record<string, string>> } = JSON
+  .parse(fs.readFileSync(path.join(ROOT, "deno.json"), "utf8"));
+
 const STRACE = findProgram("strace");
 const skip = missingProgram("strace");
 
@@ -162,7 +165,7 @@ forEachHost(TOOLS, (tool) => {
       const directory = await project(t);
       const { require: _, ...imported } = MANIFEST.exports["."]!;
       const wanted = filesOf(directory, imported);
-      assert.ok(wanted.size > 0 && wanted.size <= 12, `${wanted.size} files`);
+      assert.ok(wanted.size > 0 && wanted.size <= 6, `${wanted.size} files`);
       for (const script of ["imports.mjs", "asks.mjs"]) {
         const found = await opensMore(t, tool, directory, script);
         assertOpensOnly(found, directory, wanted);
@@ -188,12 +191,52 @@ forEachHost(TOOLS.filter(({ runtime }) => runtime === "node"), (tool) => {
 test("what . leads to has nothing of other entry points", async (t) => {
   const directory = await project(t);
   for (const file of filesOf(directory, MANIFEST.exports["."]!.import)) {
-    const code = fs.readFileSync(file, "utf8");
+    const code = withoutComments(fs.readFileSync(file, "utf8"));
     for (const call of ["Deno.serve(", "Deno.listen(", "parseArgs("]) {
       assert.ok(!code.includes(call), `${file} has ${call}`);
     }
   }
 });
+
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
+}
+
+/** Returns the modules that a module of the sources leads to at once. */
+function modulesOf(entry: string): Set<string> {
+  const files = fs.readdirSync(path.join(ROOT, "src"), { recursive: true })
+    .map((file) => path.join("src", String(file)))
+    .filter((file) => file.endsWith(".ts"));
+  const code = new Map(["mod.ts", ...files].map((file) => [
+    file,
+    fs.readFileSync(path.join(ROOT, file), "utf8")
+      .replace(/\bimport\(/g, "later(")
+      .replace(/^(?:import|export) type [^;]*;/gm, ""),
+  ]));
+  return reachable([entry], code);
+}
+
+for (const [entry, source] of Object.entries(CONFIG.exports)) {
+  // The command loads a few modules of the servers that it doesn't use.
+  if (entry === "./cli") continue;
+  test(`${entry} loads no module that it doesn't need`, async (t) => {
+    const directory = await project(t);
+    const needed = modulesOf(path.normalize(source));
+    const loaded = [...filesOf(directory, MANIFEST.exports[entry]!.import)]
+      .flatMap((file) => {
+        const [banner] = fs.readFileSync(file, "utf8").split(" */", 1);
+        return [...banner!.matchAll(/^ \* {3}(.*)$/gm)].map(([, name]) =>
+          name!
+        );
+      });
+    assert.ok(loaded.includes(path.normalize(source)));
+    // All of `./core` is one file: `.` exports nearly all of it.
+    const others = loaded.filter((name) =>
+      !needed.has(name) && !name.startsWith("src/core/")
+    );
+    assert.deepEqual(others, []);
+  });
+}
 
 /**
  * On JSR each module stays a file of its own. `activation()` answers at once, so
@@ -243,6 +286,7 @@ test("on JSR, . leads to three modules that Deno doesn't use", async () => {
     "src/ffi/node.ts",
     "src/runtime/bun/platform.ts",
     "src/runtime/deno/platform.ts",
+    "src/runtime/deno/signals.ts",
     "src/runtime/node/platform.ts",
   ]);
 });

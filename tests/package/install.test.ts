@@ -12,9 +12,10 @@ import {
   DENO_PERMISSIONS,
   forEachHost,
   ROOT,
+  type Tool,
   TOOLS,
 } from "../harness/hosts.ts";
-import { startActivated } from "../harness/program.ts";
+import { type Program, startActivated } from "../harness/program.ts";
 import { bindSockets } from "../harness/sockets.ts";
 import { test } from "../harness/timed_test.ts";
 import {
@@ -39,19 +40,28 @@ interface Service {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Activates a service with a socket of each name, and asks each of them. */
-async function assertServes(
+/** Activates a service with a socket of each name. */
+function startService(
   t: TestContext,
   { command, directory, env = {} }: Service,
   names: readonly string[],
-): Promise<void> {
+): Promise<{ readonly program: Program; readonly ports: readonly number[] }> {
   const specs = names.map((name) => `${name}=tcp:127.0.0.1:0`);
   // The shell that starts it goes there first: descriptors are inherited so.
   const shell = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', directory];
-  const { program, ports } = await bindSockets(specs, (sockets) => ({
+  return bindSockets(specs, (sockets) => ({
     program: startActivated(t, [...shell, ...command], sockets, env),
     ports: sockets.map(({ port }) => port!),
   }));
+}
+
+/** Activates a service with a socket of each name, and asks each of them. */
+async function assertServes(
+  t: TestContext,
+  service: Service,
+  names: readonly string[],
+): Promise<void> {
+  const { program, ports } = await startService(t, service, names);
   for (const [index, port] of ports.entries()) {
     const { status, body } = await program.whileRunning(
       "an answer",
@@ -133,6 +143,60 @@ test("deno: a service imports the package through jsr:", async (t) => {
     "neutral",
     "node",
   ]);
+});
+
+/** Installs the package, and returns how a script of the project is run. */
+async function installed(
+  t: TestContext,
+  tool: Tool,
+  script: string,
+): Promise<Service> {
+  const files = [script];
+  if (tool.runtime === "deno") {
+    const project = await denoProject(t, "registry", files);
+    const command = [tool.path, "run", ...DENO_PERMISSIONS, "--quiet", script];
+    return { ...project, command };
+  }
+  const directory = tool.runtime === "bun"
+    ? await bunProject(t, tool, { files })
+    : await npmProject(t, { files });
+  const command = [tool.path, script];
+  return { command, directory, env: { NO_COLOR: "1" } };
+}
+
+forEachHost(TOOLS, (tool) => {
+  test(`${tool.label}: an uncaught error shows real names and little source`, async (t) => {
+    const service = await installed(t, tool, "wrong_name.mjs");
+    const { program } = await startService(t, service, ["web"]);
+    assert.equal(await program.exited, 1, program.output);
+    const { stderr } = program;
+    assert.match(
+      stderr,
+      /^(?:error: Uncaught .*)?ActivationError: Serving HTTP on "wrong": no descriptor has this name; there are "web": /m,
+    );
+    assert.match(stderr, /^(?:\d+ \|)? *throw new ActivationError\($/m);
+    // Bun leaves out functions that end in a call of another one.
+    assert.match(stderr, /^ +at claim(?:Target|Inherited) \(.*\.js:/m);
+    assert.match(stderr, /^ +at (?:async )?serve \(.*\.js:/m);
+    const lines = stderr.split("\n");
+    assert.deepEqual(lines.filter((line) => line.length >= 200), []);
+    assert.ok(lines.length < 30, stderr);
+  });
+});
+
+test("what an entry point exports has its own name", async (t) => {
+  const directory = await npmProject(t, { files: [] });
+  const entries = Object.keys(MANIFEST.exports)
+    .map((entry) => path.posix.join(MANIFEST.name, entry));
+  const script = `
+    for (const entry of ${JSON.stringify(entries)}) {
+      for (const [name, value] of Object.entries(await import(entry))) {
+        if (typeof value !== "function" || value.name === name) continue;
+        console.log(entry, name, value.name);
+      }
+    }`;
+  const args = ["--input-type=module", "--eval", script];
+  assert.equal(await succeed(NODE, args, directory), "");
 });
 
 test("npm installs the command", async (t) => {

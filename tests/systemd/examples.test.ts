@@ -23,7 +23,11 @@ function serviceOn(name: string, runtime: Runtime): string {
   const lines = text.match(/^#?ExecStart=.*$/gm)!;
   assert.equal(lines.length, RUNTIMES.length);
   const wanted = lines.find((line) => line.includes(`/bin/${runtime} `))!;
-  return text.replace(/^#?ExecStart=.*\n/gm, "") +
+  // As the comment in the unit says.
+  const settings = name === "web" && runtime === "node"
+    ? text.replace(/^PrivateNetwork=yes$/m, "PrivateNetwork=no")
+    : text;
+  return settings.replace(/^#?ExecStart=.*\n/gm, "") +
     // The last section is that of the service.
     `${wanted.replace("#", "")}\n`;
 }

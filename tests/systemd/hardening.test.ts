@@ -113,8 +113,8 @@ async function isInEffect({ lines: [first] }: Row): Promise<boolean> {
 /** The report of `hardened.ts` on a socket. */
 interface Served {
   readonly kind: string;
-  readonly mode?: string;
-  readonly modeReason?: string;
+  readonly backend?: string;
+  readonly backendReason?: string;
   readonly error?: string;
 }
 
@@ -135,17 +135,17 @@ async function describe(
     web: { host: `127.0.0.${index + 1}`, port: 80 },
     admin: { path: `/run/${name}.sock` },
   };
-  const modes = [];
+  const backends = [];
   for (const [name, target] of Object.entries(targets)) {
-    const { error, mode, modeReason } = served[name]!;
+    const { error, backend, backendReason } = served[name]!;
     assert.equal(error, undefined, host.label);
-    assert.ok(modeReason);
+    assert.ok(backendReason);
     assert.equal((await machine().request(target)).status, 200);
-    modes.push(mode);
+    backends.push(backend);
   }
-  const shown = modes[0] === modes[1]
-    ? modes[0]!
-    : `TCP ${modes[0]}, Unix ${modes[1]}`;
+  const shown = backends[0] === backends[1]
+    ? backends[0]!
+    : `TCP ${backends[0]}, Unix ${backends[1]}`;
   const isBlind = host.inspects && served["web"]!.kind !== "stream-listener";
   return isBlind ? `${shown}, kinds unknown` : shown;
 }

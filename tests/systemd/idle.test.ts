@@ -32,7 +32,7 @@ async function askAroundExits(
   host: UnitHost,
   port: number,
 ): Promise<{ requests: number }> {
-  const drain = JSON.stringify({ idleTimeout: IDLE_MS });
+  const end = JSON.stringify({ exitWhenIdle: IDLE_MS });
   await machine().install(t, {
     [`idle${port}.socket`]: socketUnit({
       FileDescriptorName: "web",
@@ -40,7 +40,7 @@ async function askAroundExits(
     }),
     [`idle${port}.service`]: serviceUnit(
       host,
-      `'--drain=${drain}' ${host.http}=web`,
+      `'--end=${end}' ${host.http}=web`,
       {},
       { StartLimitIntervalSec: 0 },
     ),

@@ -37,7 +37,7 @@ forEachHost(NATIVE_HOSTS, (host) => {
   test(`killing ${host.label} loses exactly what it had accepted`, {
     skip: NO_MACHINE,
   }, async (t) => {
-    await installLoaded(t, machine(), host, "drain");
+    await installLoaded(t, machine(), host, "graceful");
     const ask = (options: http.RequestOptions) =>
       machine().request({ port: 8080 }, options);
     const before = Number((await ask({ path: "/pid" })).body);
@@ -71,7 +71,7 @@ forEachHost(NATIVE_HOSTS, (host) => {
   test(`killing ${host.label} under load loses no more than it had accepted`, {
     skip: NO_MACHINE,
   }, async (t) => {
-    await installLoaded(t, machine(), host, "drain");
+    await installLoaded(t, machine(), host, "graceful");
     const common = { clients: 16, handlerMs: 0, pauseMs: 10 };
     const load = RunningLoad.start(t, machine(), [
       { ...common, name: "new connections", keepAlive: false },

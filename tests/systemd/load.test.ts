@@ -183,7 +183,7 @@ test("the load generator counts no failure of a server that has none", async (t)
         ...GROUP,
         name: `upload ${keepAlive}`,
         keepAlive,
-        isUpload: true,
+        content: "upload",
         handlerMs: 50,
       },
     ]),

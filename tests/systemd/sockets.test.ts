@@ -72,6 +72,24 @@ forEachHost(UNIT_HOSTS, (host) => {
   );
 });
 
+forEachHost(MAIN_HOSTS.filter(({ inspects }) => !inspects), (host) => {
+  test(`one socket unit with Unix paths on ${host.label} is ambiguous`, {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    await pair(t, host, "refused=web", {
+      FileDescriptorName: "web",
+      ListenStream: ["127.0.0.1:8080", "/run/pair.sock", "@pair"],
+    });
+    const socket = await machine().connect({ port: 8080 });
+    // The connection is reset when the service is stopped.
+    socket.on("error", () => {});
+    t.after(() => socket.destroy());
+    const { refused } = await untilReady("pair.service");
+    assert.equal(refused?.code, "ambiguous-name");
+    assert.deepEqual(refused.unclaimed, ["web", "web", "web"]);
+  });
+});
+
 forEachHost(MAIN_HOSTS, (host) => {
   const { label, http } = host;
 
@@ -113,7 +131,8 @@ forEachHost(MAIN_HOSTS, (host) => {
   test(`one socket unit with several addresses on ${label} is one server`, {
     skip: NO_MACHINE,
   }, async (t) => {
-    const paths = ["/run/pair.sock", "@pair"];
+    // Without inspection, only TCP sockets are known to be stream sockets.
+    const paths = host.inspects ? ["/run/pair.sock", "@pair"] : [];
     await pair(t, host, `${http}=web`, {
       FileDescriptorName: "web",
       ListenStream: ["127.0.0.1:8080", "[::1]:8080", 8081, ...paths],
@@ -121,7 +140,10 @@ forEachHost(MAIN_HOSTS, (host) => {
     });
     const { names, descriptors, pid } = await about(8080);
     assert.deepEqual(names, ["web"]);
-    assert.deepEqual(descriptors.map(({ fd }) => fd), [3, 4, 5, 6, 7]);
+    assert.deepEqual(descriptors.map(({ fd }) => fd), [
+      ...[3, 4, 5],
+      ...paths.map((_, index) => 6 + index),
+    ]);
     if (host.inspects) {
       assert.deepEqual(
         descriptors.map(({ kind, address }) => [kind, address]),
@@ -147,12 +169,14 @@ forEachHost(MAIN_HOSTS, (host) => {
     ) {
       assert.equal((await about(port, address)).pid, pid);
     }
-    for (const path of [paths[0]!, "\0pair"]) {
+    for (const path of paths.map((path) => path.replace("@", "\0"))) {
       const { body } = await machine().request({ path });
       assert.equal(JSON.parse(body).pid, pid);
     }
     await machine().systemctl("stop", "pair.service");
-    assert.ok(fs.statSync(machine().file(paths[0]!)).isSocket());
+    for (const path of paths.slice(0, 1)) {
+      assert.ok(fs.statSync(machine().file(path)).isSocket());
+    }
   });
 
   test(`ListenDatagram= on ${label} is answered, or the error says who can`, {

@@ -9,7 +9,7 @@ import type {
   ListenVariables,
 } from "../../core/environment.ts";
 import type { DescriptorInfo, Inspector } from "../../core/info.ts";
-import type { TcpAcceptQueue } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/libc.ts";
 import type { MissingLibc } from "../../runtime/platform.ts";
 import type { RuntimeName } from "../../core/types.ts";
 import type { Use } from "../shared/use.ts";
@@ -26,7 +26,7 @@ export interface Subject {
   readonly inspector: Inspector;
   readonly source: MetadataSource;
   /** Returns the queue of a TCP listener; `undefined` if it can't be read. */
-  acceptQueue(fd: number): TcpAcceptQueue | undefined;
+  readonly acceptQueue: Libc["acceptQueue"];
   /** Reason why the runtime's own servers can't use descriptors. */
   readonly noAdopter: MissingLibc | undefined;
   /** True if the runtime sets close-on-exec on inherited descriptors at start. */
@@ -44,7 +44,7 @@ export interface ExaminedDescriptor {
   /** True if `LISTEN_FDS` counts it. */
   readonly isCounted: boolean;
   readonly info: DescriptorInfo;
-  readonly queue: TcpAcceptQueue | undefined;
+  readonly queue: ReturnType<Libc["acceptQueue"]>;
   /** Ways to use it in each runtime. */
   readonly use: Readonly<Record<RuntimeName, Use>>;
 }

@@ -20,20 +20,7 @@ import type { ListenSource, Platform } from "../platform.ts";
 import { ListenSockets } from "./listen_sockets.ts";
 import { reservePlaceholder } from "./placeholder.ts";
 
-/** How a listener is created, and closed if adoption fails. */
-export interface ListenerFactory<T, Created = T> {
-  /**
-   * Creates a listener that accepts nothing before it returns.
-   *
-   * @param bindTo The address to give to the runtime.
-   * @param inherited The true address, if `bindTo` is only a placeholder.
-   */
-  create(bindTo: Placeholder, inherited: Address | undefined): Created;
-  /** Closes a listener at once; a promise is awaited before the error is seen. */
-  close(listener: T): unknown;
-}
-
-/** A listener on a placeholder whose place an inherited socket is to take. */
+/** A listener on a placeholder, which an inherited socket will replace. */
 interface PlacedListener<T> {
   readonly descriptor: Descriptor;
   /** The address of the inherited socket. */
@@ -48,13 +35,20 @@ interface PlacedListener<T> {
  * Creates a listener for each socket of a source. If one fails, all are closed
  * and the descriptors are as before, so that no connection is lost.
  *
+ * `factory.create` gets the address to bind, and the address of the inherited
+ * socket if the first is a placeholder. The listener must accept nothing before
+ * `create` returns. `factory.close` closes a listener at once.
+ *
  * @throws {ActivationError} If the runtime's own listeners can't be used here.
  */
 export function createListeners<T>(
   platform: Platform,
   source: ListenSource,
   kind: UsableKind,
-  factory: ListenerFactory<T>,
+  factory: {
+    create(bindTo: Placeholder, inherited: Address | undefined): T;
+    close(listener: T): unknown;
+  },
   action: string,
 ): { listeners: T[]; sockets: ListenSockets } {
   if (source.kind === "fallback") {
@@ -94,15 +88,21 @@ export function createListeners<T>(
 }
 
 /**
- * Creates one listener whose creation takes a promise.
+ * Creates one listener with a `factory.create` that may return a promise.
  *
- * @param kind The kind that the descriptor must be of; any if `undefined`.
+ * @param kind The kind that the descriptor must have; `undefined` for any.
  */
 export async function createListenerAsync<T>(
   platform: Platform,
   source: ListenSource,
   kind: UsableKind | undefined,
-  factory: ListenerFactory<T, T | Promise<T>>,
+  factory: {
+    create(
+      bindTo: Placeholder,
+      inherited: Address | undefined,
+    ): T | Promise<T>;
+    close(listener: T): unknown;
+  },
   action: string,
 ): Promise<T> {
   if (source.kind === "fallback") {
@@ -144,7 +144,7 @@ export async function createListenerAsync<T>(
   }
 }
 
-/** The C library to adopt with, if the descriptors can be adopted at all. */
+/** Returns the C library, if the descriptors can be adopted. */
 function requireAdoption(
   platform: Platform,
   descriptors: readonly Descriptor[],
@@ -168,7 +168,7 @@ function requireAdoption(
   return libc;
 }
 
-/** Reserves a placeholder that the runtime has a listener and permission for. */
+/** Reserves a placeholder, if the runtime has a listener and the permission. */
 function reserve(
   { title, missingPermission }: Platform,
   descriptor: Descriptor,
@@ -195,7 +195,7 @@ function reserve(
   return reserved;
 }
 
-/** Puts each socket in its place, or none. Takes no turn of the event loop. */
+/** Adopts all sockets, or none, without a turn of the event loop. */
 function adoptAll(
   libc: Libc,
   placed: readonly PlacedListener<unknown>[],
@@ -212,7 +212,7 @@ function adoptAll(
     }
   }
   for (const socket of adopted) socket.commit();
-  // The runtime closes them without notice.
+  // From here on the runtime closes the sockets, without telling this library.
   for (const { descriptor } of placed) descriptor.markClosed();
   return new ListenSockets(
     libc,
@@ -241,7 +241,7 @@ function fallbackError(
   return listenError(error, `${action}: binding ${describeFallback(address)}`);
 }
 
-/** A fallback address in the form of a placeholder. */
+/** Converts a fallback address to the form of a placeholder. */
 function toPlaceholder(
   address: Fallback,
   kind: UsableKind | undefined,

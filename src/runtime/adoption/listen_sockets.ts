@@ -1,6 +1,6 @@
 /**
- * The sockets under the runtime's own listeners, and what can be done to them
- * that the runtime has no function for.
+ * The sockets under the runtime's own listeners, with operations that the
+ * runtime has no function for.
  *
  * @module
  */
@@ -69,7 +69,7 @@ export class ListenSockets {
     try {
       endConnections(this.#libc, this.#knownAddresses);
     } catch {
-      // They can't be found, and end with the process.
+      // The connections can't be found, and end with the process.
     }
   }
 

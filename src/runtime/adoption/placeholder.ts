@@ -11,21 +11,21 @@ import type { DescriptorInfo } from "../../core/info.ts";
 import { builtin } from "../builtin.ts";
 
 /**
- * Reserves a placeholder for an inherited socket; `undefined` for a kind that
- * no runtime has a listener of its own for.
+ * Reserves a placeholder for an inherited socket; `undefined` if no runtime
+ * has a listener of its own for the kind.
  */
 export function reservePlaceholder(
   { address, kind }: DescriptorInfo,
 ): {
   readonly placeholder: Placeholder;
   /**
-   * Creates the directory that it needs, and returns the placeholder. Its path
-   * changes where the directory can't be created at the first place.
+   * Creates the directory of a Unix placeholder, and returns the placeholder.
+   * The path changes if the first parent directory isn't writable.
    */
   prepare(): Placeholder;
-  /** The address that its socket is bound to; a port of 0 stands for any. */
+  /** The address of the placeholder's socket; port 0 stands for any port. */
   readonly address: Address;
-  /** Removes its directory. */
+  /** Removes the directory of a Unix placeholder. */
   remove(): void;
 } | undefined {
   const isInet = address?.kind === "ipv4" || address?.kind === "ipv6";
@@ -55,7 +55,7 @@ function inetPlaceholder(kind: "tcp" | "udp") {
 }
 
 /**
- * Where its directory is created: the first that is writable. `/tmp` is
+ * Parents of the private directory: the first writable one is used. `/tmp` is
  * read-only with `ProtectSystem=strict` and without `PrivateTmp=yes`. TMPDIR is
  * not used, because reading it takes a permission on Deno.
  */

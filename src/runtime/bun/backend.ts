@@ -5,10 +5,11 @@
  */
 
 import { type Address, inetAddress } from "../../core/address.ts";
-import type { Connection, ServeInfo } from "../../core/types.ts";
+import type { Connection } from "../../core/types.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
-import { guard, LazyInfo } from "../http/fetch_handler.ts";
+import { guard } from "../http/fetch_handler.ts";
+import { RequestInfo } from "../http/serve_info.ts";
 import { boundAddress, type BunSocket, BunStreams } from "./connection.ts";
 import { bunFunctions, type BunServer } from "./functions.ts";
 import { createBunListener } from "./listeners.ts";
@@ -17,14 +18,15 @@ import { BunServers } from "./server.ts";
 /** `Bun.serve` and `Bun.listen`. */
 export const bunBackend: Backend = {
   name: "bun",
-  serve(platform, source, handler, onError, action) {
+  serve(platform, source, handler, onError, context, action) {
     const { answer, answerError } = guard(handler, onError);
     // Reading the client's address takes a while, so it is read early only for a
     // handler that takes it. Bun forgets it with the response.
     const toInfo = handler.length > 1
-      ? readBunInfo
+      ? (request: Request, server: BunServer) =>
+        new RequestInfo(context, clientAddress(request, server), server)
       : (request: Request, server: BunServer) =>
-        new LazyInfo(() => readBunInfo(request, server));
+        new RequestInfo(context, () => clientAddress(request, server), server);
     const options = {
       // As on the other runtimes: no limits and no error page of Bun's own.
       development: false,
@@ -35,7 +37,7 @@ export const bunBackend: Backend = {
       // Answers what Bun itself rejects in a response.
       error: answerError,
     };
-    return BunServers.create(platform, source, options, action);
+    return BunServers.create(platform, source, options, action, context);
   },
   listen(platform, source, action) {
     const functions = bunFunctions();
@@ -70,9 +72,12 @@ export const bunBackend: Backend = {
   },
 };
 
-function readBunInfo(request: Request, server: BunServer): ServeInfo {
+function clientAddress(
+  request: Request,
+  server: BunServer,
+): Address | undefined {
   const client = server.requestIP(request);
-  return { remoteAddress: inetAddress(client?.address, client?.port) };
+  return inetAddress(client?.address, client?.port);
 }
 
 /** Collects the sockets of a listener until a function takes them. */

@@ -23,20 +23,20 @@ export class OptionsTracker {
     this.#tracker = tracker;
   }
 
-  /** Returns the options to give to Bun for those of the program. */
+  /** Returns the options of the program with handlers that track requests. */
   track(options: object): object {
     this.#remember(options);
     return this.#tracked({ ...options }, (response) => response);
   }
 
-  /** Remembers what Bun has in effect after it was given options. */
+  /** Remembers the options that Bun has in effect after `options` are set. */
   #remember(options: object): void {
     const defined = Object.entries(options)
       .filter(([, value]) => value !== undefined);
     const hasRoutes = defined.some(([name]) => isRoutesName(name));
     const kept = Object.entries(this.#current).flatMap(([name, value]) => {
       if (!isRoutesName(name)) return [[name, value]];
-      // Without others, Bun keeps those that are functions.
+      // Without new routes, Bun keeps the old ones that are functions.
       const functions = hasRoutes ? undefined : functionsOf(value);
       return functions === undefined ? [] : [[name, functions]];
     });
@@ -58,7 +58,7 @@ export class OptionsTracker {
 
   /**
    * Returns the options with which each response ends its connection;
-   * `undefined` if the handlers already see to it.
+   * `undefined` if the handlers already mark each response.
    */
   closingConnections(): object | undefined {
     const { error = answerBunError } = this.#current;
@@ -145,7 +145,7 @@ export class OptionsTracker {
   }
 }
 
-/** Answers as Bun does in production, whose own page has no mark. */
+/** Answers as Bun does in production, because Bun's own page can't be marked. */
 function answerBunError(error: unknown): Response {
   console.error(error);
   return new Response("Something went wrong!", { status: 500 });

@@ -1,5 +1,5 @@
 /**
- * The platform Bun, whose `net.Socket` can't take a descriptor over.
+ * The platform Bun, whose `net.Socket` can't take over a descriptor.
  *
  * @module
  */

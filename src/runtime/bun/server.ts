@@ -11,6 +11,7 @@ import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { RequestTracker } from "../http/request_tracker.ts";
+import type { ServerContext } from "../server_context.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { boundAddress } from "./connection.ts";
 import { bunFunctions, type BunServer } from "./functions.ts";
@@ -35,6 +36,7 @@ export class BunServers extends NativeServer {
     source: ListenSource,
     options: object,
     action: string,
+    context?: ServerContext,
   ): BunServers {
     const tracker = new RequestTracker();
     const optionsTracker = new OptionsTracker(tracker);
@@ -56,6 +58,7 @@ export class BunServers extends NativeServer {
       sockets,
       tracker,
       optionsTracker,
+      context,
     );
   }
 
@@ -65,8 +68,10 @@ export class BunServers extends NativeServer {
     sockets: ListenSockets,
     tracker: RequestTracker,
     options: OptionsTracker,
+    context: ServerContext | undefined,
   ) {
-    super(sockets, tracker);
+    super(sockets, tracker, context);
+    if (context !== undefined) context.server = servers[0];
     this.#servers = servers;
     this.#own = servers.map(ownMethods);
     this.#options = options;
@@ -115,7 +120,7 @@ export class BunServers extends NativeServer {
     for (const own of this.#own) own.unref();
   }
 
-  /** Takes other options of the program. */
+  /** Replaces the options of the program, and keeps tracking requests. */
   reload(options: object): BunServer {
     const tracked = this.#options.track(options);
     const next = this.tracker.closesConnections
@@ -126,8 +131,8 @@ export class BunServers extends NativeServer {
   }
 
   /**
-   * Makes the first server stand for all: what is done to it is done to all, and
-   * what is asked of a request is asked of the server that has the request.
+   * Makes the first server stand for all: its methods act on all servers, and a
+   * method with a request acts on the server that has the request.
    */
   merge(stop: (now?: boolean) => Promise<void>): BunServer {
     const [first] = this.#servers;
@@ -137,7 +142,7 @@ export class BunServers extends NativeServer {
       reload: (options: object) => this.reload(options),
       [Symbol.dispose]: () => void stop(),
     };
-    // A handler is given the server that has the request, which may be any.
+    // A handler gets the server that has the request, which may be any of them.
     for (const server of this.#servers) override(server, ending);
     if (own.length === 1) return first;
     const ofRequests: Pick<BunServer, "requestIP" | "upgrade" | "timeout"> = {
@@ -202,7 +207,7 @@ function serveOnBun(
   });
 }
 
-/** Calls a function that Bun 1.4 fails for a request of another server. */
+/** Calls a method that throws on Bun 1.4 for a request of another server. */
 function ifOwnRequest<T>(call: () => T): T | undefined {
   try {
     return call();
@@ -227,7 +232,7 @@ function ownMethods(server: BunServer) {
   };
 }
 
-/** A server's own count, also where it shows that of all. */
+/** Reads a server's own count, also after it reports the sum of all servers. */
 function ownCount(
   server: BunServer,
   name: "pendingRequests" | "pendingWebSockets",

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { inetAddress } from "../../core/address.ts";
-import type { Connection, ServeInfo } from "../../core/types.ts";
+import { type Address, inetAddress } from "../../core/address.ts";
+import type { Connection } from "../../core/types.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
-import { guard, LazyInfo } from "../http/fetch_handler.ts";
+import { guard } from "../http/fetch_handler.ts";
+import { RequestInfo } from "../http/serve_info.ts";
 import { fromDenoAddr, fromDenoConn } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
 import { createDenoListener } from "./listeners.ts";
@@ -17,14 +18,16 @@ import { DenoServer } from "./server.ts";
 /** `Deno.serve` and `Deno.listen`. */
 export const denoBackend: Backend = {
   name: "deno",
-  serve(platform, source, handler, onError, action) {
+  serve(platform, source, handler, onError, context, action) {
     const { answer, answerError } = guard(handler, onError);
     // Reading the client's address takes a while, so it is read early only for a
     // handler that takes it. Deno forgets it with the response.
     const toInfo = handler.length > 1
-      ? readDenoInfo
-      : (info: Deno.ServeHandlerInfo) => new LazyInfo(() => readDenoInfo(info));
-    return DenoServer.create(
+      ? (info: Deno.ServeHandlerInfo) =>
+        new RequestInfo(context, readAddress(info))
+      : (info: Deno.ServeHandlerInfo) =>
+        new RequestInfo(context, () => readAddress(info));
+    const server = DenoServer.create(
       platform,
       source,
       // Answers what Deno itself rejects in a response.
@@ -34,10 +37,13 @@ export const denoBackend: Backend = {
         const named = withHost(request);
         return typeof named === "number"
           ? new Response(null, { status: named })
-          : answer(named, NO_ADDRESS);
+          : answer(named, new RequestInfo(context, undefined));
       },
       action,
+      context,
     );
+    context.server = server.servers[0];
+    return server;
   },
   listen(platform, source, action) {
     const functions = denoFunctions();
@@ -63,11 +69,11 @@ export const denoBackend: Backend = {
   },
 };
 
-const NO_ADDRESS: ServeInfo = { remoteAddress: undefined };
-
-function readDenoInfo({ remoteAddr }: Deno.ServeHandlerInfo): ServeInfo {
+function readAddress(
+  { remoteAddr }: Deno.ServeHandlerInfo,
+): Address | undefined {
   const { hostname, port } = remoteAddr as Deno.NetAddr;
-  return { remoteAddress: inetAddress(hostname, port) };
+  return inetAddress(hostname, port);
 }
 
 /**

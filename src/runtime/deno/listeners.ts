@@ -113,7 +113,7 @@ function withDenoAddr<T extends Deno.Listener<Deno.Conn>>(
   return listener;
 }
 
-/** Returns `ref` and `unref` of all, before one of them stands for all. */
+/** Returns `ref` and `unref` for all, with the methods as they are now. */
 export function refAll(
   all: readonly { ref(): void; unref(): void }[],
 ): { ref(): void; unref(): void } {
@@ -128,8 +128,8 @@ export function refAll(
 }
 
 /**
- * Makes the first of several listeners stand for all: it accepts what any of
- * them accepts.
+ * Makes the first of several listeners stand for all: it accepts the connections
+ * of all listeners.
  */
 export function mergeDenoListeners<T extends Deno.Listener<Deno.Conn>>(
   listeners: readonly T[],
@@ -202,7 +202,7 @@ class AcceptQueue {
       else this.#accepted.push(connection);
     } catch (error) {
       this.#asked.delete(index);
-      // An error while no call waits comes again with the next call.
+      // If no call waits, the error occurs again with the next call.
       this.#waiting.shift()?.reject(error);
     }
     if (this.#waiting.length > 0) this.#askAll();

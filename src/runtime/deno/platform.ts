@@ -24,9 +24,13 @@ import { isPermissionError } from "../errors.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
+import { signalListenerCounter } from "./signals.ts";
 
 /** What this platform uses of the global `Deno`. */
-export interface DenoGlobal extends DenoFfi {
+export interface DenoGlobal
+  extends
+    DenoFfi,
+    Pick<typeof Deno, "addSignalListener" | "removeSignalListener"> {
   readonly version: { readonly deno: string };
   readonly env: {
     get(name: string): string | undefined;
@@ -41,7 +45,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
   const open = once(() => openLibc(deno));
   // Queried each time, because a program may be given the permission later.
   const libc = () => isGranted(deno, { name: "ffi" }) ? open() : undefined;
-  // Not /proc: what may read that may call the C library, too.
+  // Not /proc, because a program that may read it may call the C library, too.
   const inspector = inspectorWith(libc, () => unprivilegedInspector);
   return {
     name: "deno",
@@ -50,8 +54,9 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     pid,
     pidfdId: () => libc()?.pidfdId(pid),
     readVariables: () => readPermitted((name) => deno.env.get(name)),
-    clearVariables() {
+    clearVariables(kept) {
       for (const name of LISTEN_VARIABLES) {
+        if (kept.includes(name)) continue;
         try {
           deno.env.delete(name);
         } catch {
@@ -63,6 +68,10 @@ export function denoPlatform(deno: DenoGlobal): Platform {
       isGranted(deno, { name: "read", path: "/proc" })
         ? readCommandLine(pid)
         : undefined,
+    countSignalListeners: signalListenerCounter(
+      deno,
+      () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),
+    ),
     inspector,
     libc,
     setsCloseOnExecAtStart: false,
@@ -97,7 +106,23 @@ const NO_FFI: MissingLibc = {
   isDenied: true,
 };
 
-/** Only queries, so that the user isn't prompted for an optional permission. */
+/** Shows which signals the process catches. */
+const STATUS = "/proc/self/status";
+
+function readPermittedFile(
+  deno: DenoGlobal,
+  path: string,
+): string | undefined {
+  if (!isGranted(deno, { name: "read", path })) return undefined;
+  try {
+    return builtin("node:fs").readFileSync(path, "utf8");
+  } catch {
+    // Deno asks for more than the path below /proc.
+    return undefined;
+  }
+}
+
+/** Queries a permission, so that Deno doesn't prompt for an optional one. */
 function isGranted(
   deno: DenoGlobal,
   permission: Deno.PermissionDescriptor,
@@ -130,7 +155,7 @@ function readPermitted(
   }
 }
 
-/** Only facts that are available without permissions. */
+/** Reports only metadata that is available without permissions. */
 const unprivilegedInspector: Inspector = {
   inspect: (fds) =>
     fds.map((fd) =>
@@ -145,8 +170,8 @@ const unprivilegedInspector: Inspector = {
  * Asks `node:dgram` for the type of a descriptor, which its error names: without
  * any permission, and without touching the descriptor. `TCP` is a stream socket
  * of IPv4 or IPv6, `PIPE` one of the Unix family or a FIFO, `FILE` a file or
- * device, `UNKNOWN` the rest, closed ones included. (Deno's refuses every
- * descriptor; one that it takes would be a UDP socket.)
+ * device, `UNKNOWN` the rest, closed ones included. (`bind()` on Deno refuses
+ * every descriptor; one that it took would be a UDP socket.)
  */
 function handleType(fd: number): string | undefined {
   const socket = builtin("node:dgram").createSocket("udp4");

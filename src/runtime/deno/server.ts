@@ -12,6 +12,7 @@ import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
 import { RequestTracker } from "../http/request_tracker.ts";
+import type { ServerContext } from "../server_context.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { fromDenoAddr } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
@@ -22,7 +23,7 @@ export type DenoServeOptions =
   & Omit<Deno.ServeTcpOptions, keyof Deno.NetAddr | "reusePort" | "tcpBacklog">
   & Partial<Deno.TlsCertifiedKeyPem>;
 
-/** Ticks that new requests may delay the end. */
+/** Number of ticks after which new requests no longer delay the end. */
 const MAX_ANSWER_TICKS = 500;
 
 /** Deno's own servers as one. */
@@ -49,6 +50,7 @@ export class DenoServer extends NativeServer {
     handler: Deno.ServeHandler<Deno.Addr>,
     unixHandler: Deno.ServeHandler<Deno.Addr>,
     action: string,
+    context?: ServerContext,
   ): DenoServer {
     const tracker = new RequestTracker();
     const { onError = defaultOnError } = options;
@@ -73,15 +75,16 @@ export class DenoServer extends NativeServer {
       },
       action,
     );
-    return new DenoServer(listeners, sockets, tracker);
+    return new DenoServer(listeners, sockets, tracker, context);
   }
 
   private constructor(
     socketServers: readonly ReturnType<typeof serveOn>[],
     sockets: ListenSockets,
     tracker: RequestTracker,
+    context: ServerContext | undefined,
   ) {
-    super(sockets, tracker);
+    super(sockets, tracker, context);
     this.#socketServers = socketServers;
     const [first, ...rest] = socketServers.map(({ server }) => server);
     this.servers = [first!, ...rest];
@@ -92,8 +95,16 @@ export class DenoServer extends NativeServer {
     this.unref = unref;
   }
 
+  /** Makes each server's own shutdown that of all. */
+  merge(stop: () => Promise<void>): void {
+    const shutdown = () => stop();
+    for (const server of this.servers) {
+      Object.assign(server, { shutdown, [Symbol.asyncDispose]: shutdown });
+    }
+  }
+
   async closeGracefully(): Promise<void> {
-    await this.#allAnswered();
+    await this.#waitForAnswers();
     if (this.#isEnding) return;
     this.#isEnding = true;
     await Promise.all(this.#socketServers.map(({ shutdown }) => shutdown()));
@@ -106,7 +117,7 @@ export class DenoServer extends NativeServer {
    * But it alone tells clients of HTTP/2 to stop (GOAWAY), so it is called after
    * a while although requests still come.
    */
-  async #allAnswered(): Promise<void> {
+  async #waitForAnswers(): Promise<void> {
     const { totalRequests } = this;
     for (let tick = 0; this.tracker.pending > 0; tick++) {
       if (tick >= MAX_ANSWER_TICKS && this.totalRequests !== totalRequests) {
@@ -146,9 +157,9 @@ function serveOn(
   if (inherited !== undefined) showAddr(server, toDenoAddr(inherited));
   return {
     server: server as Deno.HttpServer,
-    /** Its own graceful shutdown. */
+    /** The graceful shutdown of `Deno.serve`, not yet replaced. */
     shutdown: server.shutdown.bind(server),
-    /** Ends it at once; Deno throws after `shutdown()`. */
+    /** Ends the server at once; Deno throws after `shutdown()`. */
     abort: () => controller.abort(),
   };
 }

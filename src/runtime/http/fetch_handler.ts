@@ -1,40 +1,20 @@
 /**
- * Calling a fetch handler in the same way on every runtime: its errors are
- * answered, and so are results that aren't a response.
+ * Calling a fetch handler in the same way on every runtime: an error, or a result
+ * that isn't a response, is answered with `onError`.
  *
  * @module
  */
 
-import type {
-  ServeErrorHandler,
-  ServeHandler,
-  ServeInfo,
-} from "../../core/types.ts";
+import type { ServeHandler, ServeOptions } from "../../core/types.ts";
 
 /**
  * Prints the error and answers 500, as `Deno.serve` and `Bun.serve` do with an
  * error that the program doesn't handle.
  */
-export const defaultOnError: ServeErrorHandler = (error) => {
+export const defaultOnError: NonNullable<ServeOptions["onError"]> = (error) => {
   console.error(error);
   return new Response("Internal Server Error", { status: 500 });
 };
-
-/**
- * Reads the client's address when it is asked for. A class, because creating an
- * object literal with a getter takes many times as long.
- */
-export class LazyInfo implements ServeInfo {
-  readonly #read: () => ServeInfo;
-
-  constructor(read: () => ServeInfo) {
-    this.#read = read;
-  }
-
-  get remoteAddress(): ServeInfo["remoteAddress"] {
-    return this.#read().remoteAddress;
-  }
-}
 
 /**
  * Guards a handler and its error handler, so that neither throws. A response
@@ -44,7 +24,7 @@ export class LazyInfo implements ServeInfo {
  */
 export function guard(
   handler: ServeHandler,
-  onError: ServeErrorHandler = defaultOnError,
+  onError: NonNullable<ServeOptions["onError"]> = defaultOnError,
   isUsed: (response: Response) => boolean = ({ bodyUsed }) => bodyUsed,
 ): {
   readonly answer: ServeHandler;
@@ -116,7 +96,7 @@ function check(
   return response;
 }
 
-/** Whether a value is to be awaited; fast for a `Response` and a `Promise`. */
+/** Whether a value must be awaited; fast for a `Response` and a `Promise`. */
 export function isThenable<T>(
   value: T | PromiseLike<T>,
 ): value is PromiseLike<T> {

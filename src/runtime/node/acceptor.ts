@@ -71,7 +71,7 @@ export class Acceptor {
     return acceptor;
   }
 
-  /** Begins again after parking, for a use with other options. */
+  /** Resumes a parked acceptor with other options. */
   #reuse(options: net.ServerOpts): void {
     // `node:net` reads them for each connection that it accepts.
     Object.assign(this.#server, options);
@@ -85,7 +85,7 @@ export class Acceptor {
     this.ref();
   }
 
-  /** The address that it listens at, if that is known. */
+  /** The address of the socket, if it is known. */
   get address(): Address | undefined {
     return this.#address;
   }
@@ -99,7 +99,7 @@ export class Acceptor {
     }
   }
 
-  /** Stops for now: a descriptor stays open and can be claimed again. */
+  /** Parks the listener: the descriptor stays open and can be claimed again. */
   park(): void {
     if (this.#descriptor === undefined) {
       for (const socket of this.#waiting.splice(0)) socket.destroy();
@@ -143,7 +143,7 @@ export class Acceptor {
 function ignore(): void {}
 
 /**
- * Opens an acceptor for each of some sockets, or none.
+ * Opens an acceptor for each socket, or none.
  *
  * @param sources The sockets to accept on; by default the whole source.
  */
@@ -181,8 +181,8 @@ function requireListeners(
 }
 
 /**
- * Checks that a descriptor of which no more is known than that it is a socket is
- * no listener, where the runtime can find out. A listener is parked.
+ * Checks that a socket of unknown kind is not a listener, where the runtime can
+ * tell. A listener is parked.
  */
 export async function requireConnection(
   platform: Platform,

@@ -11,6 +11,7 @@ import type { OpenConnections } from "../../linux/connections.ts";
 import type { GracefulServer } from "../backend.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
 import { builtin } from "../builtin.ts";
+import type { ServerContext } from "../server_context.ts";
 import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
 import { fromSocket } from "./connection.ts";
 import {
@@ -23,15 +24,16 @@ import { HttpConnections } from "./http_connections.ts";
 /** Servers of `node:http`, and listeners of `node:net`. */
 export const nodeBackend: Backend = {
   name: "node",
-  async serve(platform, source, handler, onError, action) {
+  async serve(platform, source, handler, onError, context, action) {
     if (!isConversionLoaded()) await loadConversion();
-    const listener = fetchListener(handler, onError);
+    const listener = fetchListener(handler, onError, context);
     const connections = new HttpConnections();
     const server = builtin("node:http").createServer();
+    context.server = server;
     server.on("connection", (socket) => connections.add(socket));
     server.on("request", (request, response) => {
       platform.fixRequestPause?.(request);
-      response.once("close", () => drop(request));
+      response.once("close", () => discardBody(request));
       connections.track(request, response);
       listener(request, response);
     });
@@ -54,7 +56,13 @@ export const nodeBackend: Backend = {
     // Starts the server's timers.
     server.emit("listening");
     const isInherited = source.kind === "inherited";
-    return new PortableServer(isInherited, server, acceptors, connections);
+    return new PortableServer(
+      isInherited,
+      server,
+      acceptors,
+      connections,
+      context,
+    );
   },
   async listen(platform, source, action) {
     const options = { allowHalfOpen: true };
@@ -81,20 +89,22 @@ function toListener(acceptor: Acceptor): ConnectionListener {
 }
 
 /**
- * Reads on to the end of a body that the handler left unread, because the next
- * request follows it. `node:http` does so only for a body that was not begun.
+ * Discards the rest of a body that the handler left unread, because the next
+ * request follows. `node:http` does so only for a body that no one began to read.
  */
-function drop(request: http.IncomingMessage): void {
+function discardBody(request: http.IncomingMessage): void {
   if (request.complete) return;
   request.removeAllListeners("data");
   request.resume();
 }
 
-/** A server of `node:http` that is passed its connections. */
+/** A server of `node:http` that gets its connections from acceptors. */
 class PortableServer implements GracefulServer {
+  readonly context: ServerContext;
   readonly isInherited: boolean;
   readonly addresses: readonly (Address | undefined)[];
   readonly #server: http.Server;
+  readonly #close: http.Server["close"];
   readonly #acceptors: readonly Acceptor[];
   readonly #connections: HttpConnections;
 
@@ -103,12 +113,15 @@ class PortableServer implements GracefulServer {
     server: http.Server,
     acceptors: readonly Acceptor[],
     connections: HttpConnections,
+    context: ServerContext,
   ) {
     this.isInherited = isInherited;
     this.addresses = acceptors.map(({ address }) => address);
     this.#server = server;
+    this.#close = server.close.bind(server);
     this.#acceptors = acceptors;
     this.#connections = connections;
+    this.context = context;
   }
 
   get totalRequests(): number {
@@ -134,7 +147,15 @@ class PortableServer implements GracefulServer {
   closeAllConnections(): void {
     this.#connections.destroy();
     // Stops the timers; the error says that the server doesn't listen.
-    this.#server.close(() => {});
+    this.#close(() => {});
+  }
+
+  merge(stop: () => Promise<void>): void {
+    const server = this.#server;
+    server.close = (callback) => {
+      stop().then(() => callback?.(), callback);
+      return server;
+    };
   }
 
   ref(): void {

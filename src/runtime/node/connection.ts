@@ -83,7 +83,7 @@ function socketReadable(
       socket.resume();
     },
     cancel() {
-      // Nobody reads any more: drop what comes, but let what is written out.
+      // Discard input, so that output is still sent.
       ended = true;
       socket.resume();
     },

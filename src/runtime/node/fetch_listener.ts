@@ -13,8 +13,10 @@
 import { inetAddress } from "../../core/address.ts";
 import type * as http from "node:http";
 import type { ClientAddress } from "@remix-run/node-fetch-server";
-import type { ServeErrorHandler, ServeHandler } from "../../core/types.ts";
+import type { ServeHandler, ServeOptions } from "../../core/types.ts";
 import { guard } from "../http/fetch_handler.ts";
+import { RequestInfo } from "../http/serve_info.ts";
+import type { ServerContext } from "../server_context.ts";
 
 let conversion: typeof import("@remix-run/node-fetch-server") | undefined;
 
@@ -31,7 +33,8 @@ export function isConversionLoaded(): boolean {
 /** Creates a request listener that calls a fetch handler. */
 export function fetchListener(
   handler: ServeHandler,
-  onError?: ServeErrorHandler,
+  onError: ServeOptions["onError"],
+  context: ServerContext,
 ): http.RequestListener {
   const { answer, answerError } = guard(
     handler,
@@ -40,7 +43,10 @@ export function fetchListener(
   );
   const listener = conversion!.createRequestListener(
     async (request: Request, { address, port }: ClientAddress) =>
-      await answer(request, { remoteAddress: inetAddress(address, port) }),
+      await answer(
+        request,
+        new RequestInfo(context, () => inetAddress(address, port)),
+      ),
     { onError: answerError },
   );
   return (request, response) => {

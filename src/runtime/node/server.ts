@@ -24,13 +24,13 @@ const CLOSE_EVENT_MS = 1000;
 export class NodeServer implements GracefulServer {
   readonly #server: net.Server;
   readonly #binding: ServerBinding;
-  /** As far as it matters here. */
+  /** `other`: without requests, such as `node:net` and `node:tls`. */
   readonly #protocol: "http1" | "http2" | "other";
   #addresses: readonly (Address | undefined)[] = [];
   #isInherited = false;
-  /** All that are open. */
+  /** The open connections. */
   readonly #sockets = new Set<net.Socket>();
-  /** Those that speak HTTP/1, as far as that is known. */
+  /** The connections that are known to speak HTTP/1. */
   #http1 = new HttpConnections();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
   /** The last request of each connection of HTTP/1, and its response. */
@@ -47,11 +47,11 @@ export class NodeServer implements GracefulServer {
     this.#server = server;
     this.#binding = new ServerBinding(server);
     this.#protocol = protocolOf(server);
-    // Also where the program makes it listen without this library.
+    // The program may also make the server listen without this library.
     server.on("listening", () => this.#startAgain());
     server.on("connection", (socket: net.Socket) => this.#add(socket));
     if (this.#protocol === "http1") {
-      // TLS gives the server another socket when it is set up.
+      // With TLS, requests arrive on another socket after the handshake.
       const event = isTls(server) ? "secureConnection" : "connection";
       server.on(event, (socket: net.Socket) => void this.#http1.add(socket));
     }
@@ -60,7 +60,7 @@ export class NodeServer implements GracefulServer {
       session.once("close", () => this.#sessions.delete(session));
     });
     for (const event of ["request", "checkContinue", "checkExpectation"]) {
-      // A listener changes what the server does with the latter two.
+      // Any listener for the other two events changes what the server does.
       if (event !== "request" && server.listenerCount(event) === 0) continue;
       // Before the program's own, which may answer at once.
       server.prependListener(event, this.#onRequest);
@@ -152,7 +152,7 @@ export class NodeServer implements GracefulServer {
     this.#binding.finish();
   }
 
-  /** So that the event isn't taken for one of the server that listens again. */
+  /** Waits for `close`, so that a server that listens again doesn't get it. */
   async closed(): Promise<void> {
     const deadline = new Deadline(CLOSE_EVENT_MS);
     await Promise.race([this.#ended, deadline.reached]);
@@ -183,7 +183,7 @@ export class NodeServer implements GracefulServer {
     // HTTP/2 has no such header; its sessions learn it from GOAWAY.
     if (request.httpVersionMajor > 1) return;
     if (this.#closesConnections) return this.#http1.track(request, response);
-    // The whole cost of a request before a drain: the last of its connection.
+    // Before a drain, keep only the last request of a connection: that is cheap.
     const { socket } = request;
     if (!this.#last.has(socket)) {
       socket.once("close", () => this.#last.delete(socket));

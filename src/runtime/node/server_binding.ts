@@ -26,18 +26,20 @@ import { listenOn, splitSource } from "./listen.ts";
 export class ServerBinding {
   readonly #server: net.Server;
   readonly #close: net.Server["close"];
-  /** Those that pass their connections to the server. */
+  /** The acceptors that pass their connections to the server. */
   readonly #acceptors: Acceptor[] = [];
   /** The descriptor that the server itself listens on. */
   #ownDescriptor: Descriptor | undefined;
   #hasOwnSocket = false;
-  /** Whether the server is to look as if it listened, although it doesn't. */
+  /** Whether its own socket is closed, and connections are open. */
+  #isPaused = false;
+  /** Whether the server reports that it listens, although only acceptors do. */
   #looksListening = false;
   #address: Address | undefined;
-  /** Connections that were passed to the server. */
+  /** Open connections that were passed to the server. */
   readonly #passed = new Set<net.Socket>();
   #delaysCloseEvent = false;
-  /** Whether the `close` event waits for them. */
+  /** Whether the `close` event waits for the passed connections. */
   #isCloseDue = false;
 
   constructor(server: net.Server) {
@@ -80,7 +82,7 @@ export class ServerBinding {
     // A parked listener holds its descriptor already.
     const hasOwnSocket = takesDescriptors &&
       !(descriptor && parkedListeners.has(descriptor));
-    // The server's own socket comes last, because closing it would lose it.
+    // The server's own socket is last, because it can only be closed, not parked.
     const acceptors = await openAcceptors(
       platform,
       source,
@@ -99,7 +101,7 @@ export class ServerBinding {
         throw error;
       }
     }
-    // Added, because two calls at once may both succeed.
+    // Appended, because two concurrent calls may both succeed.
     this.#acceptors.push(...acceptors);
     this.#hasOwnSocket = hasOwnSocket;
     this.#ownDescriptor = hasOwnSocket ? descriptor : undefined;
@@ -116,13 +118,15 @@ export class ServerBinding {
     for (const acceptor of this.#acceptors.splice(0)) acceptor.close();
     if (!this.#hasOwnSocket) return;
     this.#ownDescriptor?.markClosed();
+    this.#isPaused = true;
+    this.#server.once("close", () => this.#isPaused = false);
     // The server's own close() may end idle connections.
     builtin("node:net").Server.prototype.close.call(this.#server);
   }
 
-  /** Closes the server after that. */
+  /** Closes the server after `pause()`. */
   finish(): void {
-    // One that had a socket of its own is closed with that.
+    // pause() has closed a server that had a socket of its own.
     if (!this.#hasOwnSocket) this.#server.close();
   }
 
@@ -157,10 +161,12 @@ export class ServerBinding {
   #closeAll(callback?: (error?: Error) => void): net.Server {
     for (const acceptor of this.#acceptors.splice(0)) acceptor.close();
     this.#ownDescriptor?.markClosed();
-    if (!this.#looksListening) return this.#close(callback);
-    this.#looksListening = false;
     const server = this.#server;
+    if (!this.#looksListening && !this.#isPaused) return this.#close(callback);
     if (callback !== undefined) server.once("close", () => callback());
+    // Node's own would fail at once, and the program exit before the responses.
+    if (this.#isPaused) return server;
+    this.#looksListening = false;
     let isEmitted = false;
     server.once("close", () => isEmitted = true);
     // The server's own close() ends idle connections, and fails because the
@@ -172,7 +178,7 @@ export class ServerBinding {
     return server;
   }
 
-  /** Makes the server look as if it listened: `listening`, `address()`, event. */
+  /** Makes the server report that it listens: `listening`, `address()`, event. */
   #lookListening(address: Address | undefined): void {
     this.#address = address;
     this.#looksListening = true;

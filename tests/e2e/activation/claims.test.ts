@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import type { CompatibilityMap } from "../../../mod.ts";
+import type { CompatibilityMap } from "../../../src/core/mod.ts";
 import { activateAgent, startAgent } from "../../harness/agent.ts";
 import { exchange } from "../../harness/client.ts";
 import { forEachHost, HOSTS } from "../../harness/hosts.ts";
@@ -34,9 +34,11 @@ forEachHost(HOSTS, (host) => {
     const { agent } = await activateAgent(t, host, ["web=tcp:127.0.0.1:0"]);
     await agent.call("listen", "web");
     const error = await agent.fail("serve", "web");
-    assert.equal(error.code, "claimed");
+    assert.equal(error.code, "already-claimed");
     assert.match(error.message, /descriptor 3 \("web"\) is already claimed/);
-    assert.deepEqual(await agent.call("claim", "web"), []);
+    const again = await agent.fail("claim", "web");
+    assert.equal(again.code, "already-claimed");
+    assert.deepEqual(await agent.call("tryClaim", "web"), []);
   });
 
   test(`complete() on ${host.label} fails until everything is claimed`, async (t) => {
@@ -80,7 +82,7 @@ forEachHost(HOSTS, (host) => {
     await agent.call("dispose");
     await untilListensOnly(agent, []);
     // It still runs, with its timers, its input and its network.
-    assert.deepEqual(await agent.call("environment"), []);
+    assert.deepEqual(await agent.call("environment"), ["LISTEN_PID"]);
     assert.equal(sockets.length, 1);
   });
 
@@ -106,12 +108,12 @@ forEachHost(HOSTS, (host) => {
     await agent.call("listen", "systemd:web");
     await agent.call("listen", "fd:4");
     const again = await agent.fail("listen", "fd:4");
-    assert.equal(again.code, "claimed");
+    assert.equal(again.code, "already-claimed");
     const absent = await agent.fail("listen", "fd:5");
     assert.equal(absent.code, "missing-name");
     assert.match(absent.message, /descriptor 5 was not passed, only 3 to 4/);
     const binding = await agent.fail("listen", "tcp:127.0.0.1:0");
-    assert.equal(binding.code, "activated");
+    assert.equal(binding.code, "bind-while-activated");
     const invalid = await agent.fail("listen", "tcp:nowhere");
     assert.equal(invalid.name, "SyntaxError");
     assertListensOnly(agent, sockets);
@@ -137,7 +139,7 @@ forEachHost(HOSTS, (host) => {
     }));
     if (!host.inspects) {
       const error = await right.agent.fail("activation", { map: right.map });
-      assert.equal(error.code, "map");
+      assert.equal(error.code, "unmapped");
       assert.match(error.message, /can't be read here: .*--allow-ffi/);
       return;
     }
@@ -152,7 +154,7 @@ forEachHost(HOSTS, (host) => {
     const nothing = await unmatched.agent.fail("activation", {
       map: unmatched.map,
     });
-    assert.equal(nothing.code, "map");
+    assert.equal(nothing.code, "unmapped");
     assert.match(
       nothing.message,
       /descriptor 4 .*: the stream-listener with the unix address ".*admin.sock" matches no entry/,
@@ -165,7 +167,7 @@ forEachHost(HOSTS, (host) => {
       www: { port: a! },
     }));
     const twice = await double.agent.fail("activation", { map: double.map });
-    assert.equal(twice.code, "map");
+    assert.equal(twice.code, "unmapped");
     assert.match(
       twice.message,
       /more than one entry of the map \("web", "www"\)/,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import type { CompatibilityMap, Expectations } from "../../../mod.ts";
+import type { CompatibilityMap, Expectations } from "../../../src/core/mod.ts";
 import { AGENT, type Agent } from "../../harness/agent.ts";
 import {
   become,
@@ -53,7 +53,7 @@ forEachHost(METADATA_HOSTS, (host) => {
         other: "netlink",
       };
       const error = await agent.fail("activation", { expect: wrong });
-      assert.equal(error.code, "expectation");
+      assert.equal(error.code, "unexpected-kinds");
       const parts = [
         'expected netlink "other", no descriptor has this name; there are "web"',
         "expected a datagram socket, found a listening stream socket at " +
@@ -197,7 +197,7 @@ forEachHost(hostsWith({ inspects: true }), (host) => {
       ) {
         const { agent, map } = await run(wrong);
         const error = await agent.fail("activation", { map });
-        assert.equal(error.code, "map");
+        assert.equal(error.code, "unmapped");
         assert.match(error.message, /matches no entry of the map/);
       }
     },

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
 import fs from "node:fs";
+import os from "node:os";
 import type { TestContext } from "node:test";
 import { activateAgent, startAgent } from "../../harness/agent.ts";
 import { exchange, request } from "../../harness/client.ts";
@@ -17,7 +18,12 @@ import {
   openUdp,
   streamAddresses,
 } from "../../harness/descriptors.ts";
-import { forEachHost, type Host, HOSTS } from "../../harness/hosts.ts";
+import {
+  forEachHost,
+  type Host,
+  HOSTS,
+  hostsWith,
+} from "../../harness/hosts.ts";
 import { test } from "../../harness/timed_test.ts";
 
 /** Descriptors that are no listeners, and how an error describes each. */
@@ -36,6 +42,8 @@ const WRONG: Readonly<Record<string, { opener: Opener; found: RegExp }>> = {
     found: /found a character device, "\/dev\/null"/,
   },
 };
+
+const TCP = { port: 0, host: "127.0.0.1" };
 
 /** Uses a wrong descriptor in each way, between two that are right. */
 async function assertRefused(
@@ -61,7 +69,7 @@ async function assertRefused(
       assert.match(error.message, found);
       assert.match(error.message, /set ListenStream= with Accept=no/);
     } else {
-      assert.match(error.code!, /^(wrong-kind|failed)$/, error.message);
+      assert.match(error.code!, /^(wrong-kind|system)$/, error.message);
       assert.match(error.message, /descriptor 4 \("wrong"\)/);
     }
     assert.deepEqual((await agent.call("activation"))?.unclaimed, [3, 4]);
@@ -92,49 +100,33 @@ forEachHost(HOSTS, (host) => {
   test(`listen() on ${host.label} starts all sockets of a name or none`, async (t) => {
     const right = await openListener();
     const { port } = right;
-    const agent = startAgent(t, host, [
-      { name: "web", fd: right.fd },
-      { name: "web", fd: (await openUdp(t)).fd },
-    ]);
+    // Known to be not open, or of unknown kind.
+    const wrong = host.inspects ? 200 : 4;
+    const names = Array.from(
+      { length: wrong - 2 },
+      (_, index) => index === 0 || index === wrong - 3 ? "web" : "gap",
+    );
+    const agent = startAgent(
+      t,
+      host,
+      [
+        { name: "web", fd: right.fd },
+        ...(host.inspects ? [] : [{ name: "web", fd: (await openUdp(t)).fd }]),
+      ],
+      { LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(":") },
+    );
     right.close();
     for (const operation of ["listen", "serve"] as const) {
       const error = await agent.fail(operation, "web");
-      assert.match(error.message, /descriptor 4 \("web"\)/);
-      assert.deepEqual((await agent.call("activation"))?.unclaimed, [3, 4]);
+      assert.equal(error.code, host.inspects ? "not-open" : "ambiguous-name");
+      assert.ok(error.message.includes(`descriptor ${wrong} ("web")`));
+      const { unclaimed } = (await agent.call("activation"))!;
+      assert.equal(unclaimed.length, names.length);
     }
     // The one that is right can still be used, and nothing was lost meanwhile.
     const answer = exchange({ host: "127.0.0.1", port }, "kept");
     await agent.call("listen", "fd:3");
     assert.equal(await answer, "kept");
-  });
-
-  test(`serve() on ${host.label} uses a socket that was held after a failure`, async (t) => {
-    for (const operation of ["serve", "nodeListen", "dispose"] as const) {
-      const right = await openListener();
-      const { port } = right;
-      const agent = startAgent(t, host, [
-        { name: "web", fd: right.fd },
-        // Deno without /proc can't tell a FIFO from a Unix socket: the first
-        // socket listens already when this one turns out to be wrong.
-        { name: "web", fd: (await openFifo(t)).fd },
-      ]);
-      right.close();
-      await agent.fail("listen", "web");
-      const target = { host: "127.0.0.1", port };
-      if (operation === "dispose") {
-        await agent.call("dispose");
-        assert.deepEqual(await agent.call("claim", "fd:3"), []);
-        await assert.rejects(request(target), /ECONNREFUSED/);
-      } else {
-        const answer = request(target);
-        const { addresses } = operation === "serve"
-          ? await agent.call("serve", "fd:3", {})
-          : await agent.call("nodeListen", "http", "fd:3", {});
-        assert.equal(addresses[0]?.port, port);
-        assert.equal((await answer).status, 200);
-      }
-      await agent.terminate();
-    }
   });
 
   test(`listen() on ${host.label} reports descriptors that are not open`, async (t) => {
@@ -147,7 +139,11 @@ forEachHost(HOSTS, (host) => {
     for (const name of ["gone", "high"]) {
       const error = await agent.fail("listen", name);
       // The runtime may use the number itself by now: then that is found.
-      assert.match(error.code!, /^(closed|wrong-kind|failed)$/, error.message);
+      assert.match(
+        error.code!,
+        /^(not-open|wrong-kind|system)$/,
+        error.message,
+      );
       assert.match(error.message, new RegExp(`descriptor \\d \\("${name}"\\)`));
     }
     await agent.call("listen", "web");
@@ -172,5 +168,38 @@ forEachHost(HOSTS, (host) => {
     client.send("hello", port, hostname);
     const [data] = await once(client, "message");
     assert.equal(String(data), "hello");
+  });
+});
+
+forEachHost(hostsWith({ inspects: false }), (host) => {
+  test(`serve() on ${host.label} uses a socket that was held after a failure`, async (t) => {
+    for (const operation of ["serve", "nodeListen", "dispose"] as const) {
+      const right = await openListener();
+      const { port } = right;
+      const agent = startAgent(t, host, [
+        { name: "web", fd: right.fd },
+        // Deno without permissions can't tell a connection from a listener: the
+        // first socket listens already when this one turns out to be wrong.
+        { name: "web", fd: (await openPair(t, TCP)).fd },
+      ]);
+      right.close();
+      const error = await agent.fail("listen", "web");
+      assert.equal(error.code, "system", error.message);
+      assert.equal(error.errno, os.constants.errno.EINVAL);
+      const target = { host: "127.0.0.1", port };
+      if (operation === "dispose") {
+        await agent.call("dispose");
+        assert.deepEqual(await agent.call("tryClaim", "fd:3"), []);
+        await assert.rejects(request(target), /ECONNREFUSED/);
+      } else {
+        const answer = request(target);
+        const { addresses } = operation === "serve"
+          ? await agent.call("serve", "fd:3", {})
+          : await agent.call("nodeListen", "http", "fd:3", {});
+        assert.equal(addresses[0]?.port, port);
+        assert.equal((await answer).status, 200);
+      }
+      await agent.terminate();
+    }
   });
 });

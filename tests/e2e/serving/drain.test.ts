@@ -33,12 +33,12 @@ forEachHost(hostsWith({ serves: true }), (host) => {
     test(`draining, ${label}, answers all that was accepted, and leaves the rest to the next`, async (t) => {
       const { agent, next, sockets, web } = await startGenerations(t, host);
       await agent.call("setTimes", KEEP_IDLE);
-      const { mode, modeReason } = await agent.call("start", kind);
+      const { backend, backendReason } = await agent.call("start", kind);
       if (kind === "auto") {
         const isNative = host.adopts || host.runtime === "node";
-        assert.equal(mode, isNative ? "native" : "portable");
+        assert.equal(backend, isNative ? host.runtime : "node");
         assert.match(
-          modeReason!,
+          backendReason!,
           host.runtime === "node"
             ? /^Node's own servers take descriptors$/
             : isNative
@@ -95,7 +95,9 @@ forEachHost(hostsWith({ serves: true }), (host) => {
 
     test(`draining, ${label}, cuts off what takes longer than its limit`, async (t) => {
       const { agent, web } = await startGenerations(t, host);
-      await agent.call("start", kind, { timeout: 400 });
+      await agent.call("start", kind, {
+        gracefulShutdown: { timeout: 400 },
+      });
       const [held, silent] = await Promise.all([
         openClient(t, web),
         openClient(t, web),
@@ -151,7 +153,7 @@ forEachHost(hostsWith({ serves: true }), (host) => {
     test(`draining, ${label}, begins with a signal, and the program has it, too`, async (t) => {
       const { agent, web } = await startGenerations(t, host);
       await agent.call("handle", "SIGTERM");
-      await agent.call("start", kind, { signals: ["SIGTERM", "SIGINT"] });
+      await agent.call("start", kind);
       const held = await openClient(t, web);
       held.send("/hold");
       await untilBegun(agent, 1);
@@ -167,12 +169,17 @@ forEachHost(hostsWith({ serves: true }), (host) => {
       assert.equal(await agent.endInput(), 0);
     });
   }
-  test(`serve() on ${host.label} checks the options of draining`, async (t) => {
+  test(`serve() on ${host.label} checks the options of shutting down`, async (t) => {
     const { agent, sockets } = await startGenerations(t, host);
     for (
-      const [drain, name, part] of [
-        [[], "TypeError", "expected the option drain to be an object"],
-        [{ signals: "SIGTERM" }, "TypeError", "drain.signals to be an array"],
+      const [gracefulShutdown, name, part] of [
+        [[], "TypeError", "the option gracefulShutdown to be a boolean or an"],
+        ["yes", "TypeError", 'a boolean or an object, found "yes"'],
+        [
+          { signals: "SIGTERM" },
+          "TypeError",
+          "gracefulShutdown.signals to be an array",
+        ],
         [{ signals: [15] }, "TypeError", "the names of signals"],
         [{ signals: ["SIGKILL"] }, "RangeError", 'found "SIGKILL"'],
         [{ signals: ["TERM"] }, "RangeError", 'found "TERM"'],
@@ -185,15 +192,29 @@ forEachHost(hostsWith({ serves: true }), (host) => {
             ] as const,
           ]
           : []),
-        [{ timeout: "5s" }, "TypeError", "drain.timeout to be a number"],
-        [{ timeout: -1 }, "RangeError", "drain.timeout to be 0"],
-        [{ idleTimeout: -1 }, "RangeError", "drain.idleTimeout to be 0"],
-        [{ webSockets: 5 }, "TypeError", "drain.webSockets to be a Set"],
+        [
+          { timeout: "5s" },
+          "TypeError",
+          "gracefulShutdown.timeout to be a number",
+        ],
+        [{ timeout: -1 }, "RangeError", "gracefulShutdown.timeout to be 0"],
+        [
+          { webSockets: 5 },
+          "TypeError",
+          "gracefulShutdown.webSockets to be a Set",
+        ],
       ] as const
     ) {
-      const error = await agent.fail("start", "auto", drain);
+      const error = await agent.fail("start", "auto", { gracefulShutdown });
       assert.equal(error.name, name, error.message);
       assert.ok(error.message.includes(part), error.message);
+    }
+    for (
+      const [exitWhenIdle, name] of [[-1, "RangeError"], ["5s", "TypeError"]]
+    ) {
+      const error = await agent.fail("start", "auto", { exitWhenIdle });
+      assert.equal(error.name, name, error.message);
+      assert.match(error.message, /: expected exitWhenIdle to be /);
     }
     await agent.call("start", "auto");
     assertListensOnly(agent, sockets);

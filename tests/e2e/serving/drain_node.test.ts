@@ -21,11 +21,13 @@ import { assertListensOnly, untilListensOnly } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
 forEachHost(hostsWith({ runtime: "node" }), (host) => {
-  test(`drain() on ${host.label} isn't held by a client that sets up no TLS`, async (t) => {
+  test(`shutdown() on ${host.label} isn't held by a client that sets up no TLS`, async (t) => {
     const certificate = createCertificate(temporaryDirectory(t));
     if (certificate === undefined) return t.skip("openssl is not installed");
     const { agent, web } = await startGenerations(t, host);
-    await agent.call("start", "node http2", { timeout: 15_000 }, certificate);
+    await agent.call("start", "node http2", {
+      gracefulShutdown: { timeout: 15_000 },
+    }, certificate);
     const client = await openClient(t, web);
     // Accepted after it.
     const session = http2.connect(`https://${web.host}:${web.port}`, {
@@ -37,7 +39,7 @@ forEachHost(hostsWith({ runtime: "node" }), (host) => {
     await agent.until("the end", () => client.ended);
   });
 
-  test(`drain() on ${host.label} keeps connections that the program keeps`, async (t) => {
+  test(`shutdown() on ${host.label} keeps connections that the program keeps`, async (t) => {
     const { agent, web } = await startGenerations(t, host);
     await agent.call("setTimes", KEEP_IDLE);
     await agent.call("start", "node");
@@ -54,7 +56,7 @@ forEachHost(hostsWith({ runtime: "node" }), (host) => {
     await drained;
   });
 
-  test(`drain() on ${host.label} waits for connections of node:net`, async (t) => {
+  test(`shutdown() on ${host.label} waits for connections of node:net`, async (t) => {
     const { agent, web } = await startGenerations(t, host);
     await agent.call("start", "node net");
     const client = await openClient(t, web);
@@ -71,7 +73,7 @@ forEachHost(hostsWith({ runtime: "node" }), (host) => {
 
 forEachHost(hostsWith({ isPortable: true }), (host) => {
   for (const when of ["drained", "closed", "draining"] as const) {
-    test(`drain() on ${host.label} ends a server that can serve again when it is ${when}`, async (t) => {
+    test(`shutdown() on ${host.label} ends a server that can serve again when it is ${when}`, async (t) => {
       const { agent, sockets, admin } = await startGenerations(t, host, [
         "web",
         "admin",

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import path from "node:path";
+import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
-import { request } from "../../harness/client.ts";
+import { connect, request } from "../../harness/client.ts";
 import {
   forEachHost,
   type Host,
@@ -59,6 +60,23 @@ const FRAMEWORKS: readonly Framework[] = [
     notFound: /^nothing here\n$/,
     variables: "PORT,HOST",
   },
+  {
+    name: "h3",
+    runtimes: ["deno", "bun", "node"],
+    notFound: /"status":404/,
+    variables: "PORT,HOST",
+  },
+  {
+    name: "itty",
+    runtimes: ["deno", "bun", "node"],
+    notFound: /"status":404/,
+  },
+  {
+    name: "elysia_app",
+    runtimes: ["deno", "bun", "node"],
+    notFound: /^NOT_FOUND$/,
+    variables: "NODE_ENV,ENV,ELYSIA_AOT",
+  },
   { name: "elysia", runtimes: ["bun"], notFound: /^NOT_FOUND$/ },
   { name: "express", runtimes: ["node"], notFound: /Cannot GET \/nowhere/ },
   {
@@ -108,6 +126,26 @@ for (const { name, runtimes, notFound, variables } of FRAMEWORKS) {
     });
   });
 }
+
+forEachHost(hostsWith({ runtime: "bun" }), (host) => {
+  test(`hono/bun on ${host.label} finds Bun's own server`, async (t) => {
+    const { program, socket } = await startFramework(t, host, "hono_bun");
+    const { port } = socket;
+    const client = await connect({ port: port!, host: "127.0.0.1" });
+    t.after(() => client.destroy());
+    const { localPort } = client;
+    client.write(
+      "GET /client HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
+    const answer = await program.whileRunning("an answer", text(client));
+    assert.deepEqual(JSON.parse(answer.split("\r\n\r\n")[1]!), {
+      address: "127.0.0.1",
+      addressType: "IPv4",
+      port: localPort,
+    });
+    assert.equal(await program.terminate(), 0, program.stderr);
+  });
+});
 
 forEachHost(hostsWith({ runtime: "node" }), (host) => {
   test(`ws on ${host.label} echoes on an inherited socket`, async (t) => {

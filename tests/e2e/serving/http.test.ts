@@ -108,7 +108,7 @@ forEachHost(HOSTS, (host) => {
   });
 
   test(`serve() on ${host.label} takes odd requests, or refuses them, by the portable path`, async (t) => {
-    const { target } = await serving(t, host, { mode: "portable" });
+    const { target } = await serving(t, host, { backend: "node" });
     const close = "Connection: close\r\n\r\n";
     const absolute = await exchange(
       target,

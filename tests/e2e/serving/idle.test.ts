@@ -24,7 +24,7 @@ function listenersOf({ runtime, adopts }: Host): StreamsKind[] {
 const SHORT: Times = { firstConnectionMs: 20, exitMs: 100 };
 
 /** The option of servers that end soon. */
-const IDLE_SOON = { idleTimeout: 50 };
+const IDLE_SOON = { exitWhenIdle: 50 };
 /** Long enough for a process that would end to have ended. */
 const LONGER_MS = 500;
 
@@ -37,9 +37,9 @@ forEachHost(hostsWith({ serves: true }), (host) => {
     );
     // It keeps the process until both serve, however long that takes.
     const first = await openClient(t, web);
-    const drain = { idleTimeout: 250 };
-    await agent.call("start", "auto", drain);
-    await agent.call("startAdmin", drain);
+    const options = { exitWhenIdle: 250 };
+    await agent.call("start", "auto", options);
+    await agent.call("startAdmin", options);
     // A connection that says nothing is one, too.
     const idle = await openClient(t, admin);
     await idle.ask(agent, "/fast", "hello\n");
@@ -75,7 +75,7 @@ forEachHost(hostsWith({ serves: true }), (host) => {
     const { agent, web } = await startGenerations(t, host);
     const client = await openClient(t, web);
     client.send("/hold");
-    await agent.call("start", "auto", { idleTimeout: 0 });
+    await agent.call("start", "auto", { exitWhenIdle: 0 });
     await untilBegun(agent, 1);
     await agent.staysFor(200);
     await agent.call("release");

@@ -12,13 +12,13 @@ import {
   type FetchServer,
   formatAddress,
   inactiveReason,
-  isSocketInet,
   listen,
   type Listener,
   parseListenAddress,
   serve,
 } from "@listenfds/listenfds";
 import {
+  isSocketInet,
   type ListenEnvironment,
   parseListenEnvironment,
 } from "@listenfds/listenfds/core";
@@ -50,13 +50,17 @@ async function echo({ readable, writable }: Connection): Promise<void> {
   await readable.pipeTo(writable);
 }
 
+export function isMissing(error: unknown): boolean {
+  return error instanceof ActivationError && error.code === "missing-name";
+}
+
 export async function adoptOne(descriptor: Descriptor): Promise<number> {
   const info = descriptor.info;
   if (info.kind !== "stream-listener" || !isSocketInet(descriptor)) {
-    throw new ActivationError("wrong-kind", `found ${info.kind}`);
+    throw new TypeError(`found ${info.kind}`);
   }
   return await adopt(descriptor, {
-    bind: (place) => (place.kind === "unix" ? 0 : place.port),
+    create: (place) => (place.kind === "unix" ? 0 : place.port),
     close: () => {},
   });
 }

@@ -30,7 +30,13 @@ export interface Group {
   readonly keepAlive: boolean;
   /** The time of the handler; uploads take as long to send. */
   readonly handlerMs: number;
-  readonly isUpload?: boolean;
+  /**
+   * What is asked for: a path that `service.ts` answers, an upload to it, or a
+   * path that the first program of README.md answers.
+   *
+   * @default {"work"}
+   */
+  readonly content?: "work" | "upload" | "hello";
   /** The longest time between requests of a client, which is random. */
   readonly pauseMs: number;
 }
@@ -132,13 +138,19 @@ export class LoadGenerator {
     connection?.close();
   }
 
-  #next({ isUpload, keepAlive, handlerMs }: Group): {
+  #next({ content, keepAlive, handlerMs }: Group): {
     sent: Sent;
     expected: string;
   } {
     const isLast = !keepAlive;
-    if (!isUpload) {
+    if (content !== "upload") {
       const id = `${process.pid}-${this.#ids++}`;
+      if (content === "hello") {
+        return {
+          sent: { path: `/${id}`, isLast },
+          expected: `hello from /${id}\n`,
+        };
+      }
       const path = `/work?id=${id}&ms=${handlerMs}`;
       return { sent: { path, isLast }, expected: workBody(id) };
     }

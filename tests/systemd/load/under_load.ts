@@ -16,7 +16,7 @@ const PORT = 8080;
 /** The way in which a service ends. */
 export type Stop =
   /** The library's way. */
-  | "drain"
+  | "graceful"
   /** The runtime's own: `shutdown()`, `stop()` or `close()`. */
   | "naive"
   /** At once, on SIGTERM. */
@@ -33,10 +33,22 @@ export function groups(keepAlive: boolean): readonly Group[] {
       name: "uploads",
       clients: 4,
       handlerMs: 200,
-      isUpload: true,
+      content: "upload",
     },
   ];
 }
+
+/** Clients of the first program of README.md. */
+export const HELLO_GROUPS: readonly Group[] = [false, true].map(
+  (keepAlive) => ({
+    name: keepAlive ? "keep-alive" : "new connections",
+    clients: 16,
+    keepAlive,
+    handlerMs: 0,
+    content: "hello",
+    pauseMs: 20,
+  }),
+);
 
 /** A load generator in the network of a machine. */
 export class RunningLoad {
@@ -117,8 +129,8 @@ export async function installLoaded(
       ListenStream: `127.0.0.1:${PORT}`,
     }),
     "loaded.service": serviceUnit(host, `${flag}${way}=web`, {
-      // Node's close() waits for clients that go on as long as it does. A drain
-      // has the time that a loaded machine needs.
+      // Node's close() waits for clients that go on as long as it does. Graceful
+      // shutdown has the time that a loaded machine needs.
       TimeoutStopSec: stop === "naive" ? 3 : 60,
     }, {
       // Restarts are what this is about.
@@ -141,22 +153,20 @@ export function lost(report: Report): number[] {
   return Object.values(report).map(failed);
 }
 
-/** Restarts a service under load, and reports what became of the requests. */
+/** Restarts `loaded.service` under load, and reports the results. */
 export async function measureRestarts(
   t: TestContext,
   machine: Machine,
-  host: UnitHost,
-  stop: Stop,
-  keepAlive: boolean,
+  groups: readonly Group[],
   restarts: number,
+  /** Answers that each group gets from each process. */
+  answers = 8,
 ): Promise<Report> {
-  await installLoaded(t, machine, host, stop);
-  const load = RunningLoad.start(t, machine, groups(keepAlive));
+  const load = RunningLoad.start(t, machine, groups);
   for (let round = 0; round < restarts; round++) {
-    // Each process has to answer before it is ended.
-    await load.progress(8);
+    await load.progress(answers);
     await machine.systemctl("restart", "loaded.service");
   }
-  await load.progress(8);
+  await load.progress(answers);
   return await load.stop();
 }

@@ -57,6 +57,11 @@ export const NATIVE_HOSTS: readonly UnitHost[] = MAIN_HOSTS.filter(({ http }) =>
   http === "native" || http === "http"
 );
 
+/** Each runtime with the server that it has by default. */
+export const AUTO_HOSTS: readonly UnitHost[] = UNIT_HOSTS.filter(({ http }) =>
+  http !== "portable"
+);
+
 /** The path of the tests' service in a machine. */
 export const SERVICE = "/opt/listenfds/tests/systemd/programs/service.ts";
 

@@ -1,5 +1,5 @@
 /**
- * A service that reports in which way it serves each of its sockets, and their
+ * A service that reports the backend of each of its sockets, and their
  * metadata; `web` is TCP, `admin` Unix, `dns` UDP.
  */
 
@@ -12,11 +12,11 @@ for (const { name, info } of activated.descriptors) {
   const about: Record<string, unknown> = { kind, address, nonBlocking };
   served[name] = about;
   try {
-    const { mode, modeReason } = await serve(
+    const { backend, backendReason } = await serve(
       name,
       () => Response.json(served),
     );
-    Object.assign(about, { mode, modeReason });
+    Object.assign(about, { backend, backendReason });
   } catch (error) {
     Object.assign(about, { error: (error as Error).message });
   }

@@ -16,7 +16,7 @@ import {
   adopt,
   type Connection,
   connection,
-  type DrainOptions,
+  type EndOptions,
   listen,
   serve,
 } from "../../../mod.ts";
@@ -30,8 +30,8 @@ const { values, positionals } = parseArgs({
   options: {
     /** Ends with an error before serving while this file is there. */
     "fail-while": { type: "string" },
-    /** The options of draining, as JSON. */
-    drain: { type: "string", default: '{"signals":["SIGTERM"]}' },
+    /** The options of how the servers end, as JSON. */
+    end: { type: "string", default: "{}" },
     /** End the process at once on SIGTERM. */
     exit: { type: "boolean", default: false },
   },
@@ -43,7 +43,9 @@ const runtime = "Deno" in globalThis
   ? "bun"
   : "node";
 
-const drain: DrainOptions = values.exit ? {} : JSON.parse(values.drain);
+const end: EndOptions = values.exit
+  ? { gracefulShutdown: false }
+  : JSON.parse(values.end);
 
 async function handle(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
@@ -101,33 +103,34 @@ interface Bun {
 const ways: Record<string, (name: string) => Promise<void | (() => unknown)>> =
   {
     async serve(name) {
-      await serve(name, { drain }, handle);
+      await serve(name, end, handle);
     },
     async portable(name) {
-      await serve(name, { drain, mode: "portable" }, handle);
+      await serve(name, { ...end, backend: "node" }, handle);
     },
     async native(name) {
-      if (runtime === "deno") await deno.serve(name, { drain }, handle);
-      else await bun.serve(name, { drain, fetch: handle } as never);
+      if (runtime === "deno") await deno.serve(name, end, handle);
+      else await bun.serve(name, { ...end, fetch: handle } as never);
     },
     async http(name) {
-      await node.listen(http.createServer(handleNode), name, { drain });
+      await node.listen(http.createServer(handleNode), name, end);
     },
     /** As one would without a way to drain: the runtime's own server and end. */
     async naive(name) {
       const descriptor = activation()!.claimOne(name);
       if (runtime === "deno") {
         const server = await adopt(descriptor, {
-          bind: (place) => Deno.serve(place as Deno.ServeTcpOptions, handle),
-          close: (made) => made.shutdown(),
+          create: (placeholder) =>
+            Deno.serve(placeholder as Deno.ServeTcpOptions, handle),
+          close: (created) => created.shutdown(),
         });
         return () => server.shutdown();
       }
       if (runtime === "bun") {
         const { Bun } = globalThis as unknown as { Bun: Bun };
         const server = await adopt(descriptor, {
-          bind: (place) => Bun.serve({ ...place, fetch: handle }),
-          close: (made) => made.stop(true),
+          create: (placeholder) => Bun.serve({ ...placeholder, fetch: handle }),
+          close: (created) => created.stop(true),
         });
         return () => server.stop();
       }

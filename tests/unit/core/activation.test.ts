@@ -48,24 +48,26 @@ test("Activation.claim() claims all descriptors of a name, in order", () => {
   assert.deepEqual(fdsOf(activation.unclaimed), [4]);
 });
 
-test("Activation.claim() returns an empty array the second time", () => {
+test("Activation.tryClaim() returns an empty array the second time", () => {
   const activation = activate("web");
-  assert.equal(activation.claim("web").length, 1);
-  assert.deepEqual(activation.claim("web"), []);
+  assert.equal(activation.tryClaim("web").length, 1);
+  assert.deepEqual(activation.tryClaim("web"), []);
 });
 
-test("Activation.claim() returns an empty array for a missing name", () => {
+test("Activation.tryClaim() returns an empty array for a missing name", () => {
   const activation = activate("web");
-  assert.deepEqual(activation.claim("admin"), []);
-  assert.deepEqual(activation.claim(""), []);
+  assert.deepEqual(activation.tryClaim("admin"), []);
+  assert.deepEqual(activation.tryClaim(""), []);
   assert.deepEqual(fdsOf(activation.unclaimed), [3]);
 });
 
-test("Activation.claim() returns the unclaimed descriptors of a name", () => {
-  const activation = activate("web", "web", "web");
-  activation.claimFd(4);
-  assert.deepEqual(fdsOf(activation.claim("web")), [3, 5]);
-});
+for (const method of ["claim", "tryClaim"] as const) {
+  test(`Activation.${method}() returns the unclaimed descriptors of a name`, () => {
+    const activation = activate("web", "web", "web");
+    activation.claimFd(4);
+    assert.deepEqual(fdsOf(activation[method]("web")), [3, 5]);
+  });
+}
 
 test("Activation.claimOne() claims the only descriptor of a name", () => {
   const activation = activate("web", "admin");
@@ -119,39 +121,28 @@ test("Activation.claimOne() rejects a claimed name", () => {
   activation.claim("admin");
   assertThrows(
     () => activation.claimOne("web"),
-    "claimed",
+    "already-claimed",
     'Claiming one descriptor "web": descriptor 3 ("web") is already claimed',
   );
   assertThrows(
     () => activation.claimOne("admin"),
-    "claimed",
+    "already-claimed",
     'descriptor 4 ("admin"), descriptor 5 ("admin") are already claimed',
   );
 });
 
-test("Activation.claimAll() claims all descriptors of a name", () => {
-  const activation = activate("web", "admin", "web");
-  assert.deepEqual(fdsOf(activation.claimAll("web")), [3, 5]);
-  assert.deepEqual(fdsOf(activation.unclaimed), [4]);
-});
-
-test("Activation.claimAll() rejects a missing and a claimed name", () => {
+test("Activation.claim() rejects a missing and a claimed name", () => {
   const activation = activate("web");
   assertThrows(
-    () => activation.claimAll("app"),
+    () => activation.claim("app"),
     "missing-name",
     'Claiming "app": no descriptor has this name; there are "web"',
   );
+  activation.claim("web");
   assertThrows(
-    () => activation.claimAll("app", "Serving"),
-    "missing-name",
-    "Serving: no descriptor has this name",
-  );
-  activation.claimAll("web");
-  assertThrows(
-    () => activation.claimAll("web", "Serving"),
-    "claimed",
-    'Serving: descriptor 3 ("web") is already claimed',
+    () => activation.claim("web"),
+    "already-claimed",
+    'Claiming "web": descriptor 3 ("web") is already claimed',
   );
 });
 
@@ -177,9 +168,9 @@ test("Activation.claimFd() rejects a claimed descriptor", () => {
   const activation = activate("web");
   activation.claim("web");
   assertThrows(
-    () => activation.claimFd(3, "Serving"),
-    "claimed",
-    'Serving: descriptor 3 ("web") is already claimed',
+    () => activation.claimFd(3),
+    "already-claimed",
+    'Claiming descriptor 3: descriptor 3 ("web") is already claimed',
   );
 });
 

@@ -34,9 +34,9 @@ test("Activation[Symbol.dispose]() makes the descriptors unclaimable", () => {
   const activation = new Activation([descriptor(3, "web")], () => true);
   activation[Symbol.dispose]();
   assert.equal(activation.descriptors[0]!.info.kind, "closed");
-  assert.deepEqual(activation.claim("web"), []);
-  assertThrows(() => activation.claimOne("web"), "claimed");
-  assertThrows(() => activation.claimFd(3), "claimed");
+  assert.deepEqual(activation.tryClaim("web"), []);
+  assertThrows(() => activation.claimOne("web"), "already-claimed");
+  assertThrows(() => activation.claimFd(3), "already-claimed");
   activation.complete();
 });
 
@@ -88,7 +88,7 @@ test("Activation[Symbol.dispose]() keeps a descriptor that may be the runtime's 
 
 /** A call of a program on its activation. */
 type Call =
-  | { readonly kind: "claim" | "claimAll"; readonly name: string }
+  | { readonly kind: "claim" | "tryClaim"; readonly name: string }
   | { readonly kind: "claimFd"; readonly fd: number }
   | { readonly kind: "release"; readonly fds: readonly number[] }
   | { readonly kind: "dispose" };
@@ -99,7 +99,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      kind: fc.constantFrom("claim" as const, "claimAll" as const),
+      kind: fc.constantFrom("claim" as const, "tryClaim" as const),
       name,
     }),
   },
@@ -138,14 +138,16 @@ test("Activation() behaves like a set of unclaimed descriptors", () => {
           const before = [...unclaimed].sort((a, b) => a - b);
           switch (call.kind) {
             case "claim":
-            case "claimAll": {
+            case "tryClaim": {
               const expected = before.filter((fd) =>
                 nameOf.get(fd) === call.name
               );
-              if (call.kind === "claimAll" && expected.length === 0) {
+              if (call.kind === "claim" && expected.length === 0) {
                 assertThrows(
-                  () => activation.claimAll(call.name),
-                  names.includes(call.name) ? "claimed" : "missing-name",
+                  () => activation.claim(call.name),
+                  names.includes(call.name)
+                    ? "already-claimed"
+                    : "missing-name",
                 );
                 break;
               }
@@ -160,7 +162,7 @@ test("Activation() behaves like a set of unclaimed descriptors", () => {
               } else {
                 assertThrows(
                   () => activation.claimFd(call.fd),
-                  nameOf.has(call.fd) ? "claimed" : "missing-name",
+                  nameOf.has(call.fd) ? "already-claimed" : "missing-name",
                 );
               }
               break;

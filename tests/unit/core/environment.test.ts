@@ -270,7 +270,7 @@ test("parseListenEnvironment() rejects too many and too few names and reports bo
   for (const [count, names, found] of invalid) {
     assertThrows(
       () => parse({ LISTEN_FDS: count, LISTEN_FDNAMES: names }),
-      "names",
+      "name-count",
       `Parsing LISTEN_FDNAMES: expected ${count} names`,
       `found ${found} in "${names}"`,
     );
@@ -295,7 +295,7 @@ test("parseListenEnvironment() accepts empty and repeated names", () => {
 test("parseListenEnvironment() cuts long names in messages", () => {
   assertThrows(
     () => parse({ LISTEN_FDS: "2", LISTEN_FDNAMES: "n".repeat(300) }),
-    "names",
+    "name-count",
     `found 1 in "${"n".repeat(80)}"… (300 characters)`,
   );
 });
@@ -307,7 +307,7 @@ test("parseListenEnvironment() escapes control characters in messages", () => {
         LISTEN_FDS: "1",
         LISTEN_FDNAMES: "a\n\u001b[31m:\u009b\u202e\ud800\u2028",
       }),
-    "names",
+    "name-count",
     String.raw`found 2 in "a\n\u001b[31m:\u009b\u202e\ud800\u2028"`,
   );
   assertThrows(

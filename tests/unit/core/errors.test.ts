@@ -11,17 +11,17 @@ import { anyText, assertMessage } from "../helpers.ts";
 
 test("ActivationError() has a name, a code, a message and a cause", () => {
   const cause = new Error("inner");
-  const error = new ActivationError("failed", "Doing: it failed", { cause });
+  const error = new ActivationError("system", "Doing: it failed", { cause });
   assert.ok(error instanceof Error);
   assert.equal(error.name, "ActivationError");
-  assert.equal(error.code, "failed");
+  assert.equal(error.code, "system");
   assert.equal(error.message, "Doing: it failed");
   assert.equal(error.cause, cause);
   assert.match(String(error), /^ActivationError: Doing: it failed$/);
 });
 
 test("ActivationError() has no cause by default", () => {
-  assert.ok(!("cause" in new ActivationError("names", "Doing: found")));
+  assert.ok(!("cause" in new ActivationError("name-count", "Doing: found")));
 });
 
 test("quote() encloses text in double quotes", () => {

@@ -26,7 +26,7 @@ const LISTENER: DescriptorInfo = {
 /** Returns the errors in the cause of the thrown error. */
 function causes(run: () => void): ActivationError[] {
   const error = thrownBy(run);
-  assertError(error, "expectation");
+  assertError(error, "unexpected-kinds");
   assert.ok(error.cause instanceof AggregateError);
   for (const cause of error.cause.errors) {
     assert.ok(cause instanceof ActivationError);
@@ -58,7 +58,7 @@ test("checkExpectations() checks claimed descriptors", () => {
   checkExpectations(activation, { web: "stream-listener" });
   assertThrows(
     () => checkExpectations(activation, { log: "file" }),
-    "expectation",
+    "unexpected-kinds",
   );
 });
 
@@ -72,7 +72,7 @@ test("checkExpectations() accepts unknown kinds", () => {
   checkExpectations(activation, expected);
   assertThrows(
     () => checkExpectations(activation, { b: "datagram" }),
-    "expectation",
+    "unexpected-kinds",
     'expected a datagram socket, found a socket in descriptor 5 ("b")',
   );
 });
@@ -82,14 +82,14 @@ test("checkExpectations() rejects a missing name and lists the names", () => {
   assertThrows(
     () =>
       checkExpectations(activation, { dns: ["datagram", "stream-listener"] }),
-    "expectation",
+    "unexpected-kinds",
     "Checking the expected descriptors: expected datagram or stream-listener " +
       '"dns", no descriptor has this name; there are "web", "log": set ' +
       "FileDescriptorName= in a socket unit of the service",
   );
   assertThrows(
     () => checkExpectations(activation, { constructor: "fifo" } as never),
-    "expectation",
+    "unexpected-kinds",
     'expected fifo "constructor", no descriptor has this name',
   );
 });
@@ -97,7 +97,7 @@ test("checkExpectations() rejects a missing name and lists the names", () => {
 test("checkExpectations() rejects a descriptor of another kind and reports the setting", () => {
   assertThrows(
     () => checkExpectations(activate(["web", LISTENER]), { web: "datagram" }),
-    "expectation",
+    "unexpected-kinds",
     "Checking the expected descriptors: expected a datagram socket, found a " +
       'listening stream socket at 0.0.0.0:80 in descriptor 3 ("web"): set ' +
       "ListenDatagram= in the socket unit",
@@ -134,10 +134,10 @@ test("checkExpectations() reports every mismatch at once", () => {
   );
   assert.deepEqual(
     errors.map(({ code }) => code),
-    ["missing-name", "missing-name", "closed", "wrong-kind"],
+    ["missing-name", "missing-name", "not-open", "wrong-kind"],
   );
   assertError(errors[1], "missing-name", String.raw`expected raw "a\nb"`);
-  assertError(errors[2], "closed", 'descriptor 4 ("log") is not open');
+  assertError(errors[2], "not-open", 'descriptor 4 ("log") is not open');
   assertError(errors[3], "wrong-kind", 'descriptor 5 ("admin")');
 });
 

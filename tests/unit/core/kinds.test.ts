@@ -216,7 +216,7 @@ test("judgeKind() rejects a descriptor that is not open", () => {
     const web = descriptor(4, "web");
     assertError(
       judgeKind(web, { kind: "closed" }, [expected], "Serving"),
-      "closed",
+      "not-open",
       'Serving: descriptor 4 ("web") is not open',
       "LISTEN_FDS counts more descriptors than were passed",
     );

@@ -67,7 +67,7 @@ function matches(address: Address, entry: CompatibilityMap[string]): boolean {
   try {
     return names(listeners, { entry, other })[0] === "entry";
   } catch (error) {
-    assertError(error, "map", "matches no entry");
+    assertError(error, "unmapped", "matches no entry");
     return false;
   }
 }
@@ -130,7 +130,7 @@ test("namesFromMap() distinguishes two sockets of one port by hostname", () => {
   assert.deepEqual(names(addresses, map), ["all", "local"]);
   assertThrows(
     () => names(addresses, { ...map, any: { port: 80 } }),
-    "map",
+    "unmapped",
     '("all", "any")',
   );
 });
@@ -208,7 +208,7 @@ test("namesFromMap() rejects a descriptor without a match and reports fd, family
   for (const [address, shown] of cases) {
     assertThrows(
       () => names([ipv4("0.0.0.0", 80), address]),
-      "map",
+      "unmapped",
       "Naming descriptor 4 by its address: the stream-listener",
       shown,
       listed,
@@ -220,7 +220,7 @@ test("namesFromMap() rejects a descriptor without a match and reports fd, family
 test("namesFromMap() reports that an empty map has no entries", () => {
   assertThrows(
     () => names([ipv4("0.0.0.0", 80)], {}),
-    "map",
+    "unmapped",
     "matches no entry of the map (none)",
   );
 });
@@ -228,7 +228,7 @@ test("namesFromMap() reports that an empty map has no entries", () => {
 test("namesFromMap() ignores inherited properties of the map", () => {
   assertThrows(
     () => names([ipv4("0.0.0.0", 80)], Object.create(MAP)),
-    "map",
+    "unmapped",
     "(none)",
   );
 });
@@ -241,7 +241,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
         admin: { port: 81 },
         http: { port: 80 },
       }),
-    "map",
+    "unmapped",
     "Naming descriptor 3 by its address",
     "ipv4 address 0.0.0.0:80",
     'matches more than one entry of the map ("web", "http")',
@@ -253,7 +253,7 @@ test("namesFromMap() rejects two entries that match one descriptor", () => {
         a: { path: "@app" },
         b: { path: "@app" },
       }),
-    "map",
+    "unmapped",
     '"@app"',
     '("a", "b")',
   );
@@ -276,7 +276,7 @@ test("namesFromMap() rejects a descriptor of unknown address", () => {
   for (const kind of kinds) {
     assertThrows(
       () => namesOf([LISTENER, { kind }]),
-      "map",
+      "unmapped",
       "Naming descriptor 4 by its address: its address can't be read here",
       "set FileDescriptorName= in the socket unit",
       "--allow-ffi",
@@ -293,7 +293,7 @@ test("namesFromMap() rejects a descriptor without an address", () => {
   ) {
     assertThrows(
       () => namesOf([LISTENER, { kind }]),
-      "map",
+      "unmapped",
       `Naming descriptor 4 by its address: expected a socket, found ${found}`,
     );
   }
@@ -305,7 +305,7 @@ test("namesFromMap() escapes paths and names in messages", () => {
       names([{ kind: "unix", path: "/run/\u001b[31m" }], {
         "a\nb": { port: 80 },
       }),
-    "map",
+    "unmapped",
     String.raw`"/run/\u001b[31m"`,
     String.raw`("a\nb")`,
   );

@@ -107,7 +107,7 @@ test("requireUsable() checks every descriptor, and takes none at all", () => {
   );
   assertThrows(
     () => check(node, "datagram", "datagram", "closed"),
-    "closed",
+    "not-open",
     `${ACTION}: descriptor 4 ("web") is not open`,
   );
 });
@@ -152,7 +152,7 @@ test("closeOrThrow() says which descriptor could not be closed", () => {
       throw cause;
     })
   );
-  assertError(error, "failed", "Closing descriptor 3: EBADF");
+  assertError(error, "system", "Closing descriptor 3: EBADF");
   assert.equal(error.cause, cause);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GracefulServer } from "../../../src/runtime/backend.ts";
+import { currentPlatform } from "../../../src/runtime/current.ts";
 import { drain } from "../../../src/shutdown/drain.ts";
 import { ServerLifetime } from "../../../src/shutdown/server_lifetime.ts";
 import { closeWebSockets } from "../../../src/shutdown/web_sockets.ts";
@@ -93,6 +94,16 @@ test("drain() cuts off what doesn't end within its limit", async () => {
   assert.deepEqual(busy.done, [...STEPS.slice(0, 2), "close all"]);
 });
 
+test("drain() closes all connections although a step fails", async () => {
+  const server = new FakeServer();
+  await assert.rejects(drain(server, 10_000, [undefined as never]), TypeError);
+  assert.deepEqual(server.done, [
+    "pause",
+    "close after responses",
+    "close all",
+  ]);
+});
+
 test("drain() takes any limit", async () => {
   for (const timeout of [0, 2 ** 40, Infinity]) {
     const server = new FakeServer();
@@ -118,37 +129,45 @@ test("drain() tells WebSockets, and waits for them to close", async () => {
   assert.equal(socket.readyState, 3);
 });
 
-const SETTINGS = { signals: [], timeout: 10_000 };
+const SETTINGS = {
+  isGraceful: true,
+  signals: [],
+  timeoutMs: 10_000,
+  webSockets: [],
+  exitWhenIdleMs: undefined,
+};
+
+function lifetimeOf(server: FakeServer): ServerLifetime {
+  return new ServerLifetime(currentPlatform(), server, SETTINGS);
+}
 
 test("ServerLifetime fails with its server, and leaves the sockets alone then", async () => {
   const server = new FakeServer();
   const error = new Error("too many open files");
   server.ended = Promise.reject(error);
-  const lifetime = new ServerLifetime(server, SETTINGS);
+  const lifetime = lifetimeOf(server);
   await assert.rejects(lifetime.finished, error);
-  await assert.rejects(lifetime.drain(), error);
+  await assert.rejects(lifetime.shutdown(), error);
   lifetime.close();
   // Their numbers may mean something else by now.
   assert.deepEqual(server.done, []);
 });
 
-test("ServerLifetime.drain() fails with what its server throws", async () => {
+test("ServerLifetime.shutdown() fails with what its server throws", async () => {
   const server = new FakeServer();
   const error = new Error("on purpose");
   server.closeConnectionsAfterResponses = () => {
     throw error;
   };
-  await assert.rejects(new ServerLifetime(server, SETTINGS).drain(), error);
+  await assert.rejects(lifetimeOf(server).shutdown(), error);
 });
 
-test("ServerLifetime.drain() takes undefined for what was said at the start", async () => {
+test("ServerLifetime.shutdown() takes what was said at the start", async () => {
   const server = new FakeServer();
   server.count = 0;
   let answer = () => {};
   server.allClosed = new Promise((resolve) => answer = resolve);
-  const drained = new ServerLifetime(server, SETTINGS).drain(
-    { timeout: undefined } as never,
-  );
+  const drained = lifetimeOf(server).shutdown({ webSockets: [] });
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.deepEqual(server.done, STEPS.slice(0, 3));
   answer();

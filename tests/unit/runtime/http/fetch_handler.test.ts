@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { guard } from "../../../../src/runtime/http/fetch_handler.ts";
-import type { ServeErrorHandler } from "../../../../src/core/types.ts";
+import { RequestInfo } from "../../../../src/runtime/http/serve_info.ts";
+import { ServerContext } from "../../../../src/runtime/server_context.ts";
+import type { ServeOptions } from "../../../../src/core/types.ts";
 
 /** What a handler's request is answered with, and what is printed. */
 async function answer(
   handler: () => Response | Promise<Response>,
-  onError?: ServeErrorHandler,
+  onError?: ServeOptions["onError"],
 ): Promise<{ text: string; status: number; printed: string[] }> {
   const log = console.error;
   const printed: string[] = [];
@@ -14,7 +16,7 @@ async function answer(
   try {
     const response = await guard(handler, onError).answer(
       new Request("http://host/path"),
-      { remoteAddress: undefined },
+      new RequestInfo(new ServerContext(), undefined),
     );
     const { status } = response;
     return { text: await response.text(), status, printed };

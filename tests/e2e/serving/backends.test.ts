@@ -1,4 +1,4 @@
-/** The mode of `serve` and `listen`, and the reason that they report. */
+/** The backend of `serve` and `listen`, and the reason that they report. */
 
 import assert from "node:assert/strict";
 import { activateAgent, agentCommand } from "../../harness/agent.ts";
@@ -34,7 +34,7 @@ forEachHost(HOSTS, (host) => {
     test(`${operation}() on ${host.label} goes natively if it can`, async (t) => {
       const { agent, sockets } = await activateAgent(t, host, SOCKETS);
       if (!host.adopts && !isNode) {
-        const error = await agent.fail(operation, "web", { mode: "native" });
+        const error = await agent.fail(operation, "web", { backend: "native" });
         assert.equal(error.code, "permission");
         assert.match(
           error.message,
@@ -47,14 +47,14 @@ forEachHost(HOSTS, (host) => {
           assert.equal(message, error.message);
           return;
         }
-        const { mode, modeReason } = await agent.call(operation, "web");
-        assert.deepEqual([mode, modeReason], ["portable", error.message]);
+        const { backend, backendReason } = await agent.call(operation, "web");
+        assert.deepEqual([backend, backendReason], ["node", error.message]);
       } else {
-        const { mode, modeReason } = await agent.call(operation, "web", {
-          mode: "native",
+        const { backend, backendReason } = await agent.call(operation, "web", {
+          backend: "native",
         });
-        assert.deepEqual([mode, modeReason], [
-          "native",
+        assert.deepEqual([backend, backendReason], [
+          host.runtime,
           isNode
             ? "Node's own servers take descriptors"
             : `${title}'s own listener was put onto the inherited socket`,
@@ -66,7 +66,7 @@ forEachHost(HOSTS, (host) => {
 
     test(`${operation}() on ${host.label} goes the portable way if that is asked for`, async (t) => {
       const { agent, sockets } = await activateAgent(t, host, SOCKETS);
-      const options = { mode: "portable" } as const;
+      const options = { backend: "node" } as const;
       if (!host.isPortable) {
         const error = await agent.fail(operation, "web", options);
         assert.equal(error.code, "unsupported");
@@ -74,19 +74,19 @@ forEachHost(HOSTS, (host) => {
         assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
         return;
       }
-      const { mode } = await agent.call(operation, "web", options);
-      assert.equal(mode, "portable");
+      const { backend } = await agent.call(operation, "web", options);
+      assert.equal(backend, "node");
       await assertWorks(operation, sockets[0]!.port!);
       assertListensOnly(agent, sockets);
     });
 
-    test(`${operation}() on ${host.label} refuses an unknown mode`, async (t) => {
+    test(`${operation}() on ${host.label} refuses an unknown backend`, async (t) => {
       const { agent } = await activateAgent(t, host, SOCKETS);
-      const error = await agent.fail(operation, "web", { mode: "fast" });
+      const error = await agent.fail(operation, "web", { backend: "fast" });
       assert.equal(error.name, "TypeError");
       assert.match(
         error.message,
-        /expected the option mode to be "auto", "native" or "portable", found "fast"$/,
+        /expected the option backend to be "auto", "native" or "node", found "fast"$/,
       );
       assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
     });
@@ -123,9 +123,9 @@ forEachHost(hostsWith(permitted), (host) => {
     );
     const limited: Host = { ...host, command: () => [program!, ...args] };
     const { agent, sockets } = await activateAgent(t, limited, SOCKETS);
-    const { mode, modeReason } = await agent.call("serve", "web");
-    assert.equal(mode, "portable");
-    assert.match(modeReason, /missing permission: run with --allow-net$/);
+    const { backend, backendReason } = await agent.call("serve", "web");
+    assert.equal(backend, "node");
+    assert.match(backendReason, /missing permission: run with --allow-net$/);
     await assertWorks("serve", sockets[0]!.port!);
     assertListensOnly(agent, sockets);
   });

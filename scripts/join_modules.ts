@@ -1,0 +1,155 @@
+/**
+ * Joins the modules of a built npm package to few files, and leaves the code
+ * readable: functions and classes keep their names, which stacks show.
+ *
+ * Rollup does it, because its `manualChunks` decides which modules share a file.
+ * esbuild can't be told that: it makes a file for each set of entry points that
+ * modules have in common, more than twice as many. It also renames classes that
+ * have a static block or use themselves, to `_Name`. Rollup's native part is an
+ * optional dependency in the npm registry, so no install script has to run.
+ *
+ * @module
+ */
+
+import { createRequire } from "node:module";
+import { join, relative } from "node:path";
+
+/** An entry point. */
+export interface Entry {
+  /** The key in `exports`, or the name of the command. */
+  readonly name: string;
+  /** The path of the ES module in the package. */
+  readonly path: string;
+}
+
+/** A file of Rollup's output. */
+interface Chunk {
+  readonly name: string;
+  /** The entry point, or the module that is imported later. */
+  readonly facadeModuleId: string | null;
+  /** Modules, after those that they import. */
+  readonly moduleIds: readonly string[];
+}
+
+/** Reads a module of Rollup's graph. */
+type GetModuleInfo = (id: string) => {
+  readonly importedIds: readonly string[];
+};
+
+/** The part of Rollup's interface that is used here. */
+interface Rollup {
+  rollup(options: {
+    readonly input: readonly string[];
+    readonly external: (specifier: string) => boolean;
+    readonly onwarn: (warning: Error) => never;
+  }): Promise<{
+    write(options: {
+      readonly dir: string;
+      readonly format: "es";
+      readonly banner: (chunk: Chunk) => string;
+      readonly entryFileNames: (chunk: Chunk) => string;
+      readonly chunkFileNames: (chunk: Chunk) => string;
+      readonly manualChunks: (
+        id: string,
+        graph: { readonly getModuleInfo: GetModuleInfo },
+      ) => string | undefined;
+      readonly onlyExplicitManualChunks: boolean;
+      readonly minifyInternalExports: boolean;
+      readonly hoistTransitiveImports: boolean;
+    }): Promise<unknown>;
+    close(): Promise<void>;
+  }>;
+}
+
+const GROUPS = ["core", "library", "native", "neutral", "node"] as const;
+
+type Group = typeof GROUPS[number];
+
+/** Options of {@linkcode joinModules}. */
+interface JoinOptions {
+  /** The folder that Rollup is in. */
+  readonly tools: string;
+  /** The folder to write into. */
+  readonly output: string;
+  /** The folder of the sources in the package. */
+  readonly base: string;
+  /** Returns the comment at the top of a file, from the paths of its modules. */
+  readonly banner: (modules: readonly string[]) => string;
+}
+
+/**
+ * Joins modules, and writes the files at the paths that they have in the
+ * package.
+ *
+ * @param folder The package, with a file for each module.
+ * @param entries The entry points.
+ * @param options Where to write, and how.
+ */
+export async function joinModules(
+  folder: string,
+  entries: readonly Entry[],
+  { tools, output, base, banner }: JoinOptions,
+): Promise<void> {
+  const { rollup }: Rollup = createRequire(tools)("rollup");
+  const pathOf = (id: string) => relative(folder, id);
+  const users = entries.map(({ name, path }) => ({
+    name,
+    id: join(folder, path),
+  }));
+  const bundle = await rollup({
+    input: users.map(({ id }) => id),
+    external: (specifier) => !/^[./]/.test(specifier),
+    onwarn: (warning) => {
+      throw new Error(`Joining the modules with Rollup: ${warning.message}`);
+    },
+  });
+  let groups: ReadonlyMap<string, Group> | undefined;
+  await bundle.write({
+    dir: output,
+    format: "es",
+    banner: ({ moduleIds }) => banner(moduleIds.map(pathOf)),
+    entryFileNames: ({ facadeModuleId }) => pathOf(facadeModuleId!),
+    chunkFileNames: ({ name, facadeModuleId, moduleIds }) =>
+      (GROUPS as readonly string[]).includes(name)
+        ? join(base, "src/shared", `${name}.js`)
+        : pathOf(facadeModuleId ?? moduleIds.at(-1)!),
+    manualChunks: (id, { getModuleInfo }) => {
+      groups ??= groupModules(users, getModuleInfo);
+      return groups.get(id);
+    },
+    onlyExplicitManualChunks: true,
+    minifyInternalExports: false,
+    hoistTransitiveImports: false,
+  });
+  await bundle.close();
+}
+
+/**
+ * Groups the modules that `.` leads to, so that `.` opens few files, and `./core`, `./deno`, `./bun` and `./node` none that they don't need.
+ */
+function groupModules(
+  entries: readonly { readonly name: string; readonly id: string }[],
+  getModuleInfo: GetModuleInfo,
+): Map<string, Group> {
+  const users = new Map<string, string[]>();
+  const visit = (id: string, name: string): void => {
+    const names = users.get(id) ?? [];
+    if (names.includes(name)) return;
+    users.set(id, [...names, name]);
+    for (const imported of getModuleInfo(id).importedIds) visit(imported, name);
+  };
+  for (const { name, id } of entries) visit(id, name);
+  for (const { id } of entries) users.delete(id);
+  return new Map(
+    [...users].filter(([, names]) => names.includes("."))
+      .map(([id, names]) => [id, groupOf(names)]),
+  );
+}
+
+/** Returns the group of a module, from the entry points that lead to it. */
+function groupOf(names: readonly string[]): Group {
+  if (names.includes("./core")) return "core";
+  const isNative = names.includes("./deno") || names.includes("./bun");
+  if (!names.includes("./node")) return isNative ? "native" : "neutral";
+  return isNative ? "library" : "node";
+}
