@@ -8,6 +8,7 @@ import { Activation } from "./core/activation.ts";
 import { namesFromMap, readMap } from "./core/name_map.ts";
 import { Descriptor } from "./core/descriptor.ts";
 import { checkExpectations, readExpectations } from "./core/expectations.ts";
+import { requireOptions } from "./core/errors.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
@@ -15,6 +16,7 @@ import {
 } from "./core/environment.ts";
 import type { ActivationOptions, InactiveReason } from "./core/types.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
+import { isMainThread } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
 import type { Platform } from "./runtime/platform.ts";
@@ -58,6 +60,7 @@ const REMEMBERED: unique symbol = Symbol.for(
  * ```
  */
 export function activation(options: ActivationOptions = {}): Activation | null {
+  requireOptions(options, "Reading the activation");
   // Check also without an activation, so that a mistake shows in development.
   if (options.map !== undefined) readMap(options.map);
   if (options.expect !== undefined) readExpectations(options.expect);
@@ -174,8 +177,17 @@ function createActivation(
   });
 }
 
-/** Explains why a process that is evaluated again has no activation. */
+/** Explains why an activated process has no activation here, or no longer. */
 function explainEarlier(pid: number): InactiveReason {
+  if (!isMainThread()) {
+    return {
+      kind: "worker",
+      pid,
+      message: `Not activated: this is a worker thread, and the descriptors ` +
+        `were passed to its process, which has taken them: serve them in the ` +
+        `main thread`,
+    };
+  }
   return {
     kind: "activated-before",
     pid,

@@ -16,6 +16,7 @@
  * @module
  */
 
+import { requireOptions } from "./core/errors.ts";
 import type {
   EndOptions,
   Fallback,
@@ -271,11 +272,7 @@ function splitOptions(
   options: object & FallbackOptions,
   action: string,
 ): { fallback: Fallback | undefined; own: object } {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `${action}: expected an object of options, found ${typeof options}`,
-    );
-  }
+  requireOptions(options, action);
   const { fallback, hostname: _h, port: _p, unix: _u, ...own } = options as
     & FallbackOptions
     & { hostname?: unknown; port?: unknown; unix?: unknown };

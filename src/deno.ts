@@ -18,7 +18,7 @@
  * @module
  */
 
-import { ActivationError } from "./core/errors.ts";
+import { ActivationError, requireOptions } from "./core/errors.ts";
 import type {
   EndOptions,
   Fallback,
@@ -133,11 +133,12 @@ export async function serve(
   ]
 ): Promise<Deno.HttpServer> {
   const [options = {}, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const action = `Serving HTTP on ${describeTarget(target)}`;
+  requireOptions(options, action);
   const { fallback, onListen, gracefulShutdown, exitWhenIdle, signal, ...own } =
     options as ServeOptions<
       Deno.Addr
     >;
-  const action = `Serving HTTP on ${describeTarget(target)}`;
   requireHandler(handler, action);
   const settings = readEndOptions(
     { gracefulShutdown, exitWhenIdle } as EndOptions,
@@ -201,6 +202,7 @@ export async function listen(
   options: FallbackOptions = {},
 ): Promise<Deno.Listener> {
   const action = `Listening on ${describeTarget(target)}`;
+  requireOptions(options, action);
   return await openListener(target, options.fallback, {
     create: (bindTo, inherited) =>
       createDenoListener(denoFunctions(), bindTo, inherited),
@@ -236,8 +238,9 @@ export async function listenTls(
   target: ListenTarget,
   options: ListenTlsOptions,
 ): Promise<Deno.TlsListener> {
-  const { fallback, cert, key, ...own } = options;
   const action = `Listening for TLS on ${describeTarget(target)}`;
+  requireOptions(options, action);
+  const { fallback, cert, key, ...own } = options;
   return await openListener(target, fallback, {
     create: (bindTo, inherited) =>
       createTlsListener(denoFunctions(), bindTo, inherited, own, { cert, key }),
@@ -301,8 +304,9 @@ export async function listenDatagram(
   target: ListenTarget,
   options: ListenDatagramOptions = {},
 ): Promise<DatagramConn> {
-  const { fallback, ...own } = options;
   const action = `Receiving datagrams on ${describeTarget(target)}`;
+  requireOptions(options, action);
+  const { fallback, ...own } = options;
   const platform = requirePlatform("deno");
   const open = requireListenDatagram(action);
   const claim = claimTarget(target, fallback, "datagram", action);

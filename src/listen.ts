@@ -4,6 +4,7 @@
  * @module
  */
 
+import { requireOptions } from "./core/errors.ts";
 import type { Address } from "./core/address.ts";
 import type {
   Connection,
@@ -44,6 +45,7 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<Listener> {
   const action = `Listening on ${describeTarget(target)}`;
+  requireOptions(options, action);
   const option = readBackend(options.backend, action);
   const platform = currentPlatform();
   const opening = new ActiveHandle();

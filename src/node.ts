@@ -19,7 +19,7 @@ import type * as dgram from "node:dgram";
 import type * as net from "node:net";
 import { type Address, inetAddress, sameAddress } from "./core/address.ts";
 import type { Descriptor } from "./core/descriptor.ts";
-import { ActivationError } from "./core/errors.ts";
+import { ActivationError, requireOptions } from "./core/errors.ts";
 import type {
   EndOptions,
   FallbackOptions,
@@ -72,6 +72,7 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<readonly (Address | undefined)[]> {
   const action = `Listening on ${describeTarget(target)}`;
+  requireOptions(options, action);
   const platform = currentPlatform();
   const takesDescriptors = requireListenable(platform, server, action);
   const settings = readEndOptions(options, action);

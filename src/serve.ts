@@ -4,6 +4,7 @@
  * @module
  */
 
+import { requireOptions } from "./core/errors.ts";
 import type {
   FetchServer,
   ListenTarget,
@@ -83,6 +84,7 @@ export async function serve(
 ): Promise<FetchServer> {
   const [options = {}, app] = rest.length === 1 ? [{}, rest[0]] : rest;
   const action = `Serving HTTP on ${describeTarget(target)}`;
+  requireOptions(options, action);
   const handler = toHandler(app, action);
   const { fallback, onError, signal } = options;
   requireSignal(signal, action);

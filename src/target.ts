@@ -48,7 +48,7 @@ export function claimTarget(
   kind: UsableKind,
   action: string,
 ): Claim {
-  const address = toListenAddress(target);
+  const address = toListenAddress(target, action);
   if (fallback !== undefined) requireFallback(fallback, action);
   const activated = activation();
   if (address.kind === "tcp" || address.kind === "unix") {
@@ -56,8 +56,9 @@ export function claimTarget(
     return fallbackClaim(toFallback(address));
   }
   if (activated === null) {
-    // The sockets of an activated process are served by an earlier evaluation.
-    const wasActivated = inactiveReason()!.kind === "activated-before";
+    // An earlier evaluation, or the main thread, serves the sockets.
+    const { kind } = inactiveReason()!;
+    const wasActivated = kind === "activated-before" || kind === "worker";
     if (fallback !== undefined && !wasActivated) return fallbackClaim(fallback);
     const addition = wasActivated ? "" : ", and there is no fallback";
     throw notActivated(action, addition);
@@ -76,7 +77,7 @@ export function claimDescriptor(
   kind: UsableKind,
   action: string,
 ): Claim & { readonly descriptor: Descriptor; readonly info: DescriptorInfo } {
-  const address = toListenAddress(target);
+  const address = toListenAddress(target, action);
   if (address.kind === "tcp" || address.kind === "unix") {
     throw new TypeError(
       `${action}: this function uses inherited descriptors only: set a name, ` +
@@ -208,6 +209,7 @@ export function requireHandler(handler: unknown, action: string): void {
 /** Formats a target for messages. */
 export function describeTarget(target: ListenTarget): string {
   if (typeof target === "string") return quote(target);
+  if (!isListenAddress(target)) return describeValue(target);
   switch (target.kind) {
     case "systemd":
       return quote(target.name);
@@ -221,11 +223,35 @@ export function describeTarget(target: ListenTarget): string {
 }
 
 /** Parses a target; text with a colon is an address, since no name holds one. */
-function toListenAddress(target: ListenTarget): ListenAddress {
-  if (typeof target !== "string") return target;
-  return target.includes(":")
-    ? parseListenAddress(target)
-    : { kind: "systemd", name: target };
+function toListenAddress(target: ListenTarget, action: string): ListenAddress {
+  if (typeof target === "string") {
+    return target.includes(":")
+      ? parseListenAddress(target)
+      : { kind: "systemd", name: target };
+  }
+  if (isListenAddress(target)) return target;
+  throw new TypeError(
+    `${action}: expected a name, an address such as "systemd:web", or an ` +
+      `address that parseListenAddress() returned, found ${
+        describeValue(target)
+      }`,
+  );
+}
+
+function isListenAddress(value: unknown): value is ListenAddress {
+  const { kind, name, fd, hostname, port, path } = Object(value);
+  switch (kind) {
+    case "systemd":
+      return typeof name === "string";
+    case "fd":
+      return Number.isInteger(fd);
+    case "tcp":
+      return typeof hostname === "string" && Number.isInteger(port);
+    case "unix":
+      return typeof path === "string";
+    default:
+      return false;
+  }
 }
 
 function toFallback(

@@ -139,6 +139,22 @@ export function describeValue(value: unknown): string {
   return quote(Object.prototype.toString.call(value));
 }
 
+/**
+ * Checks that options are an object.
+ *
+ * @param action The beginning of an error's message, such as `Listening on "web"`.
+ */
+export function requireOptions(options: unknown, action: string): void {
+  if (
+    typeof options !== "object" || options === null || Array.isArray(options)
+  ) {
+    throw new TypeError(
+      `${action}: expected an object of options, found ` +
+        describeValue(options),
+    );
+  }
+}
+
 /** The number of names that a message lists; it counts the others. */
 const LIST_LIMIT = 10;
 

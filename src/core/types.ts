@@ -39,8 +39,10 @@ export interface InactiveReason {
    * - `foreign`: the variables are meant for another process
    * - `activated-before`: the program is evaluated again in an activated process,
    *   as `deno run --watch` does; a fallback is then not used
+   * - `worker`: this is a worker thread, and its process has taken the
+   *   descriptors; a fallback is then not used
    */
-  readonly kind: "absent" | "foreign" | "activated-before";
+  readonly kind: "absent" | "foreign" | "activated-before" | "worker";
   /** The process that the descriptors are meant for, if there is one. */
   readonly listenPid?: number;
   /** This process. */

@@ -71,3 +71,14 @@ export function signalNumber(signal: string): number | undefined {
     ? signals[signal as keyof typeof signals]
     : undefined;
 }
+
+/** Whether this is the main thread, not a worker thread or a web worker. */
+export function isMainThread(): boolean {
+  // Before Deno 2.8 and after, `isMainThread` differs in a web worker.
+  const { WorkerGlobalScope } = globalThis as {
+    WorkerGlobalScope?: new () => object;
+  };
+  return builtin("node:worker_threads").isMainThread &&
+    !(WorkerGlobalScope !== undefined &&
+      globalThis instanceof WorkerGlobalScope);
+}

@@ -5,7 +5,12 @@
  * @module
  */
 
-import { builtin, processGlobal, signalNumber } from "../runtime/builtin.ts";
+import {
+  builtin,
+  isMainThread,
+  processGlobal,
+  signalNumber,
+} from "../runtime/builtin.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { shutdownTimes } from "./times.ts";
 
@@ -109,14 +114,4 @@ function exitLater(delayMs: number): void {
   const timers = builtin("node:timers");
   // On Deno, the global setTimeout returns a number that has no `unref`.
   timers.setTimeout(exit, Math.min(delayMs, longestMs)).unref();
-}
-
-function isMainThread(): boolean {
-  // Before Deno 2.8 and after, `isMainThread` differs in a web worker.
-  const { WorkerGlobalScope } = globalThis as {
-    WorkerGlobalScope?: new () => object;
-  };
-  return builtin("node:worker_threads").isMainThread &&
-    !(WorkerGlobalScope !== undefined &&
-      globalThis instanceof WorkerGlobalScope);
 }

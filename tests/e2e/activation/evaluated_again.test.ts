@@ -1,4 +1,4 @@
-/** A program that a watcher evaluates again in the same process. */
+/** A program that is evaluated again in the same process. */
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -7,6 +7,7 @@ import { eventually, isPresent } from "../../harness/eventually.ts";
 import {
   DENO_PERMISSIONS,
   forEachHost,
+  hostsWith,
   ROOT,
   TOOLS,
 } from "../../harness/hosts.ts";
@@ -56,4 +57,22 @@ forEachHost(DENOS, ({ label, path: deno }) => {
       assert.match(message, /activated before.*listenfds run --watch/);
     });
   }
+});
+
+forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
+  test(`a worker thread on ${host.label} never binds the fallback of an activated process`, async (t) => {
+    const [port] = await freePorts(1);
+    const command = host.command(
+      `${ROOT}/tests/fixtures/worker_after.ts`,
+      String(port),
+    );
+    await bindSockets(["web=tcp:127.0.0.1:0"], async (sockets) => {
+      const program = startActivated(t, command, sockets);
+      await program.until("an answer", () => program.stdout.includes("\n"));
+      assert.match(
+        program.stdout,
+        /^not-activated worker Serving HTTP on "web": .*worker thread.*main thread/,
+      );
+    });
+  });
 });

@@ -19,7 +19,7 @@ import {
 } from "../../harness/graceful.ts";
 import { forEachHost, type Host, hostsWith } from "../../harness/hosts.ts";
 import { missingProgram } from "../../harness/machine_tools.ts";
-import { startActivated } from "../../harness/program.ts";
+import { startActivated, startProgram } from "../../harness/program.ts";
 import { bindSockets } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
@@ -182,11 +182,9 @@ forEachHost(NETWORKED, (host) => {
         fallback: true,
         gracefulShutdown: isGraceful,
       });
-      const program = startActivated(
+      const program = startProgram(
         t,
         host.command(fixture("program.ts"), settings, "serve"),
-        [],
-        { LISTEN_FDS: undefined },
       );
       await untilPrinted(program, "ready");
       const port = Number(/^port (\d+)$/m.exec(program.stdout)![1]);

@@ -165,10 +165,8 @@ forEachHost(HOSTS, (host) => {
   });
 
   test(`service on ${host.label} says why it is not activated`, async (t) => {
-    const program = startActivated(t, host.command(SERVICE), [], {
-      LISTEN_FDS: undefined,
-    });
+    const program = startProgram(t, host.command(SERVICE));
     assert.equal(await program.exited, 1);
-    assert.match(program.stderr, /Not activated: LISTEN_FDS is not set/);
+    assert.match(program.stderr, /Not activated: LISTEN_PID is not set/);
   });
 });
