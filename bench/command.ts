@@ -9,7 +9,7 @@ import { Readable } from "node:stream";
 import type { Tool } from "../scripts/toolchain.ts";
 
 /**
- * The command line that runs a program of this folder.
+ * The command line that runs a program of this directory.
  *
  * @param tool The runtime to run it on.
  * @param script The program's file.

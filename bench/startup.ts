@@ -32,12 +32,12 @@ const WARMUP_ROUNDS = 3;
  * @param tools The runtimes.
  */
 export async function benchStartup(tools: readonly Tool[]): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "listenfds-startup-" });
+  const directory = await Deno.makeTempDir({ prefix: "listenfds-startup-" });
   try {
-    await prepare(folder);
+    await prepare(directory);
     const results: { tool: Tool; times: Record<Name, number> }[] = [];
     for (const tool of tools) {
-      results.push({ tool, times: await measure(tool, folder) });
+      results.push({ tool, times: await measure(tool, directory) });
     }
     console.log(`Programs that end at once, medians of ${ROUNDS}:`);
     console.log(formatTable(
@@ -70,36 +70,36 @@ export async function benchStartup(tools: readonly Tool[]): Promise<void> {
         `the time that it takes with a file for each module`,
     );
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(directory, { recursive: true });
   }
 }
 
 /** Makes a project with the package, finished and not. */
-async function prepare(folder: string): Promise<void> {
-  const modules = join(folder, "node_modules");
+async function prepare(directory: string): Promise<void> {
+  const modules = join(directory, "node_modules");
   await Deno.mkdir(modules);
   const tools = await packageToolchain();
   for (const name of ["listenfds-modules", "listenfds-package"]) {
-    const building = await Deno.makeTempDir({ dir: folder });
+    const building = await Deno.makeTempDir({ dir: directory });
     const built = await denoBuild(building, tools);
     if (name === "listenfds-package") await finishPackage(built, tools);
     await Deno.rename(built, join(modules, name));
   }
-  await Deno.writeTextFile(join(folder, "package.json"), "{}");
+  await Deno.writeTextFile(join(directory, "package.json"), "{}");
   for (const [name, code] of Object.entries(PROGRAMS)) {
-    await Deno.writeTextFile(join(folder, `${name}.mjs`), code);
+    await Deno.writeTextFile(join(directory, `${name}.mjs`), code);
   }
 }
 
 /** The median time of each program; they take turns. */
 async function measure(
   tool: Tool,
-  folder: string,
+  directory: string,
 ): Promise<Record<Name, number>> {
   const times: Record<Name, number[]> = { empty: [], package: [], modules: [] };
   for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
     for (const name of NAMES) {
-      const time = await timeOf(tool, folder, `${name}.mjs`);
+      const time = await timeOf(tool, directory, `${name}.mjs`);
       if (round >= 0) times[name].push(time);
     }
   }
@@ -114,14 +114,14 @@ async function measure(
 
 async function timeOf(
   { runtime, path, label }: Tool,
-  folder: string,
+  directory: string,
   script: string,
 ): Promise<number> {
   const flags = runtime === "deno" ? ["run", "--no-lock"] : [];
   const start = performance.now();
   const { success } = await new Deno.Command(path, {
     args: [...flags, script],
-    cwd: folder,
+    cwd: directory,
     stdin: "null",
     stdout: "null",
     stderr: "inherit",

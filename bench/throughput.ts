@@ -18,9 +18,9 @@ const ROUNDS = 9;
 /** Few: two processes of one program differ by more than their turns do. */
 const TURNS = 4;
 
-/** No folder of programs that people call has it. */
-const PROXIES = ["/usr/lib", "/lib"].map((folder) =>
-  `${folder}/systemd/systemd-socket-proxyd`
+/** No directory of programs that people call has it. */
+const PROXIES = ["/usr/lib", "/lib"].map((directory) =>
+  `${directory}/systemd/systemd-socket-proxyd`
 );
 
 const RESULTS = new URL("results/", import.meta.url);

@@ -52,7 +52,7 @@ async function poll(shutdownSignal: AbortSignal): Promise<Response> {
   }
 }
 
-/** Echoes messages; each client is told that the server goes away (1001). */
+/** Echoes messages; each client gets a close frame with the code 1001. */
 async function serveChat(): Promise<void> {
   const { WebSocketServer } = await import("ws");
   const server = createServer();

@@ -56,7 +56,7 @@ const ROOT = new URL("../", import.meta.url);
 /**
  * Builds the package.
  *
- * @returns The folder that it is in.
+ * @returns The directory that it is in.
  */
 export async function buildNpm(): Promise<string> {
   const { build, emptyDir }: Dnt = await import(DNT);

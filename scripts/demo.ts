@@ -85,9 +85,9 @@ async function runService(
   ipv6: boolean,
 ) {
   for (let attempt = 1;; attempt++) {
-    const folder = await Deno.makeTempDir({ prefix: "listenfds-demo-" });
+    const directory = await Deno.makeTempDir({ prefix: "listenfds-demo-" });
     try {
-      const sockets = chooseSockets(`${folder}/admin.sock`, ipv6);
+      const sockets = chooseSockets(`${directory}/admin.sock`, ipv6);
       const result = await tryService(tool, activator, sockets);
       // The ports were free a moment ago, but nothing reserves them.
       const taken = /address already in use|EADDRINUSE/i.test(result.output);
@@ -95,7 +95,7 @@ async function runService(
         return result;
       }
     } finally {
-      await Deno.remove(folder, { recursive: true });
+      await Deno.remove(directory, { recursive: true });
     }
   }
 }

@@ -3,7 +3,7 @@
  * readable: functions and classes keep their names, which stacks show.
  *
  * Rollup does it, because its `manualChunks` decides which modules share a file.
- * esbuild can't be told that: it makes a file for each set of entry points that
+ * esbuild has no such option: it creates a file for each set of entry points that
  * modules have in common, more than twice as many. It also renames classes that
  * have a static block or use themselves, to `_Name`. Rollup's native part is an
  * optional dependency in the npm registry, so no install script has to run.
@@ -67,11 +67,11 @@ type Group = typeof GROUPS[number];
 
 /** Options of {@linkcode joinModules}. */
 interface JoinOptions {
-  /** The folder that Rollup is in. */
+  /** The directory that Rollup is in. */
   readonly tools: string;
-  /** The folder to write into. */
+  /** The directory to write into. */
   readonly output: string;
-  /** The folder of the sources in the package. */
+  /** The directory of the sources in the package. */
   readonly base: string;
   /** Returns the comment at the top of a file, from the paths of its modules. */
   readonly banner: (modules: readonly string[]) => string;
@@ -81,20 +81,20 @@ interface JoinOptions {
  * Joins modules, and writes the files at the paths that they have in the
  * package.
  *
- * @param folder The package, with a file for each module.
+ * @param directory The package, with a file for each module.
  * @param entries The entry points.
  * @param options Where to write, and how.
  */
 export async function joinModules(
-  folder: string,
+  directory: string,
   entries: readonly Entry[],
   { tools, output, base, banner }: JoinOptions,
 ): Promise<void> {
   const { rollup }: Rollup = createRequire(tools)("rollup");
-  const pathOf = (id: string) => relative(folder, id);
+  const pathOf = (id: string) => relative(directory, id);
   const users = entries.map(({ name, path }) => ({
     name,
-    id: join(folder, path),
+    id: join(directory, path),
   }));
   const bundle = await rollup({
     input: users.map(({ id }) => id),
@@ -125,7 +125,8 @@ export async function joinModules(
 }
 
 /**
- * Groups the modules that `.` leads to, so that `.` opens few files, and `./core`, `./deno`, `./bun` and `./node` none that they don't need.
+ * Groups the modules that `.` leads to, so that `.` opens few files, and `./core`,
+ * `./deno`, `./bun` and `./node` none that they don't need.
  */
 function groupModules(
   entries: readonly { readonly name: string; readonly id: string }[],

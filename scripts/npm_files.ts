@@ -33,20 +33,20 @@ interface Manifest extends PackageEntries {
 /** Returns the comment at the top of a file that some modules became. */
 type Banner = (modules: readonly string[]) => string;
 
-/** The folder for CommonJS. */
+/** The directory for CommonJS. */
 const COMMONJS = "cjs";
 
 /**
  * Makes of a built package what is to be shipped.
  *
- * @param folder The package.
- * @param tools The folder that Rollup is in.
+ * @param directory The package.
+ * @param tools The directory that Rollup is in.
  */
 export async function finishPackage(
-  folder: string,
+  directory: string,
   tools: string,
 ): Promise<void> {
-  const file = join(folder, "package.json");
+  const file = join(directory, "package.json");
   const manifest: Manifest = JSON.parse(await Deno.readTextFile(file));
   const entries = Object.entries(manifest.exports).map(([name, value]) => ({
     name,
@@ -58,11 +58,17 @@ export async function finishPackage(
     .map(([name, path]) => ({ name, path: withoutDot(path) }));
   const banner = (modules: readonly string[]) =>
     bannerOf(manifest, modules.map((path) => relative(base, path)));
-  await replaceModules(folder, [...entries, ...commands], base, tools, banner);
-  await addCommonJs(folder, base, entries, banner);
+  await replaceModules(
+    directory,
+    [...entries, ...commands],
+    base,
+    tools,
+    banner,
+  );
+  await addCommonJs(directory, base, entries, banner);
   const finished = withBoth(manifest, entries, base);
   await Deno.writeTextFile(file, `${JSON.stringify(finished, null, 2)}\n`);
-  await removeUnreachable(folder, finished);
+  await removeUnreachable(directory, finished);
 }
 
 /** Adds to what `package.json` says where the CommonJS of each entry point is. */
@@ -102,7 +108,7 @@ function bannerOf(
 
 /** Puts joined modules, formatted, in the place of a file for each module. */
 async function replaceModules(
-  folder: string,
+  directory: string,
   entries: readonly Entry[],
   base: string,
   tools: string,
@@ -110,24 +116,29 @@ async function replaceModules(
 ): Promise<void> {
   const joined = await Deno.makeTempDir({ prefix: "listenfds-joined-" });
   try {
-    await joinModules(folder, entries, { tools, output: joined, base, banner });
+    await joinModules(directory, entries, {
+      tools,
+      output: joined,
+      base,
+      banner,
+    });
     await format(joined);
-    for (const file of await filesBelow(folder)) {
+    for (const file of await filesBelow(directory)) {
       const isCode = /\.[jt]s$/.test(file) && !file.endsWith(".d.ts");
-      if (isCode) await Deno.remove(join(folder, file));
+      if (isCode) await Deno.remove(join(directory, file));
     }
     for (const file of await filesBelow(joined)) {
-      await Deno.mkdir(dirname(join(folder, file)), { recursive: true });
-      await Deno.copyFile(join(joined, file), join(folder, file));
+      await Deno.mkdir(dirname(join(directory, file)), { recursive: true });
+      await Deno.copyFile(join(joined, file), join(directory, file));
     }
   } finally {
     await Deno.remove(joined, { recursive: true });
   }
 }
 
-async function format(folder: string): Promise<void> {
+async function format(directory: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--no-config", "--quiet", folder],
+    args: ["fmt", "--no-config", "--quiet", directory],
     stdin: "null",
   }).output();
   if (success) return;
@@ -136,17 +147,17 @@ async function format(folder: string): Promise<void> {
 }
 
 async function removeUnreachable(
-  folder: string,
+  directory: string,
   entries: PackageEntries,
 ): Promise<void> {
   const code = new Map<string, string>();
-  for (const file of await filesBelow(folder)) {
+  for (const file of await filesBelow(directory)) {
     if (!/\.(?:js|d\.ts)$/.test(file)) continue;
-    code.set(file, await Deno.readTextFile(join(folder, file)));
+    code.set(file, await Deno.readTextFile(join(directory, file)));
   }
   const needed = reachable(entryFiles(entries), code);
   for (const file of code.keys()) {
-    if (!needed.has(file)) await Deno.remove(join(folder, file));
+    if (!needed.has(file)) await Deno.remove(join(directory, file));
   }
 }
 
@@ -156,19 +167,19 @@ function commonJsPath(path: string, base: string): string {
 }
 
 async function addCommonJs(
-  folder: string,
+  directory: string,
   base: string,
   entries: readonly Entry[],
   banner: Banner,
 ): Promise<void> {
   const write = async (path: string, text: string) => {
-    const file = join(folder, path);
+    const file = join(directory, path);
     await Deno.mkdir(dirname(file), { recursive: true });
     await Deno.writeTextFile(file, text);
   };
-  for (const file of await filesBelow(join(folder, base))) {
+  for (const file of await filesBelow(join(directory, base))) {
     if (!file.endsWith(".d.ts")) continue;
-    const text = await Deno.readTextFile(join(folder, base, file));
+    const text = await Deno.readTextFile(join(directory, base, file));
     await write(join(COMMONJS, file), text);
   }
   for (const { path } of entries) {
@@ -246,20 +257,22 @@ function toDeclaration(file: string): string {
 }
 
 /**
- * Lists the files below a folder.
+ * Lists the files below a directory.
  *
- * @param folder The folder.
- * @param below Which of its folders to begin with.
- * @returns Their paths from the folder.
+ * @param directory The directory.
+ * @param below Which of its directories to begin with.
+ * @returns Their paths from the directory.
  */
 export async function filesBelow(
-  folder: string,
+  directory: string,
   below: string = "",
 ): Promise<string[]> {
   const files: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(join(folder, below))) {
+  for await (
+    const { name, isDirectory } of Deno.readDir(join(directory, below))
+  ) {
     const path = join(below, name);
-    if (isDirectory) files.push(...await filesBelow(folder, path));
+    if (isDirectory) files.push(...await filesBelow(directory, path));
     else files.push(path);
   }
   return files;

@@ -4,7 +4,7 @@
  * dnt), and the fields that `deno pack` doesn't know (`bin`, `engines` and the
  * like) are added.
  *
- *     deno run -A scripts/pack.ts [FOLDER]
+ *     deno run -A scripts/pack.ts [DIRECTORY]
  */
 
 import { createRequire } from "node:module";
@@ -19,9 +19,9 @@ const ROOT = new URL("../", import.meta.url);
 /**
  * Packs with `deno pack`.
  *
- * @param output The folder to put the tarball into.
+ * @param output The directory to put the tarball into.
  * @param node The Node to run npm on.
- * @param tools The folder that they are in.
+ * @param tools The directory that they are in.
  * @returns The path of the tarball.
  */
 export async function denoPack(
@@ -29,33 +29,33 @@ export async function denoPack(
   node: Tool,
   tools: string,
 ): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "listenfds-pack-" });
+  const directory = await Deno.makeTempDir({ prefix: "listenfds-pack-" });
   try {
-    const built = await denoBuild(folder, tools);
+    const built = await denoBuild(directory, tools);
     await finishPackage(built, tools);
     return await npmPack(built, output, node, tools);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(directory, { recursive: true });
   }
 }
 
 /**
  * Builds with `deno pack` and TypeScript: a file for each module.
  *
- * @param folder An empty folder to build in.
- * @param tools The folder that TypeScript is in.
- * @returns The folder of the package, which is not finished.
+ * @param directory An empty directory to build in.
+ * @param tools The directory that TypeScript is in.
+ * @returns The directory of the package, which is not finished.
  */
 export async function denoBuild(
-  folder: string,
+  directory: string,
   tools: string,
 ): Promise<string> {
-  const raw = join(folder, "raw.tgz");
+  const raw = join(directory, "raw.tgz");
   // Without source maps: they hold the sources, and are twice as large.
   const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
   await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
-  await run("tar", "tar", ["-xzf", raw], folder);
-  const built = join(folder, "package");
+  await run("tar", "tar", ["-xzf", raw], directory);
+  const built = join(directory, "package");
   const script = await addMetadata(built);
   for (const file of [...await filesBelow(built), script]) {
     if (file.endsWith(".js")) await compile(file, built, tools);
@@ -69,7 +69,7 @@ export async function denoBuild(
  */
 async function compile(
   file: string,
-  folder: string,
+  directory: string,
   tools: string,
 ): Promise<void> {
   const { ModuleKind, ScriptTarget, transpileModule }: typeof TypeScript =
@@ -83,15 +83,15 @@ async function compile(
       verbatimModuleSyntax: true,
     },
   });
-  await Deno.writeTextFile(join(folder, file), outputText);
+  await Deno.writeTextFile(join(directory, file), outputText);
 }
 
 /**
  * Adds the fields of `package.json` that `deno pack` doesn't know, and returns
  * the path of the command.
  */
-async function addMetadata(folder: string): Promise<string> {
-  const file = join(folder, "package.json");
+async function addMetadata(directory: string): Promise<string> {
+  const file = join(directory, "package.json");
   const packed: object = JSON.parse(await Deno.readTextFile(file));
   const script = COMMAND.path.replace(/\.ts$/, ".js");
   const bin = { [COMMAND.name]: script };
@@ -103,21 +103,21 @@ async function addMetadata(folder: string): Promise<string> {
 /**
  * Packs a built package with npm.
  *
- * @param folder The package.
- * @param output The folder to put the tarball into.
+ * @param directory The package.
+ * @param output The directory to put the tarball into.
  * @param node The Node to run npm on.
- * @param tools The folder that npm is in.
+ * @param tools The directory that npm is in.
  * @returns The path of the tarball.
  */
 export async function npmPack(
-  folder: string,
+  directory: string,
   output: string,
   { path }: Tool,
   tools: string,
 ): Promise<string> {
   const npm = [`${tools}npm/bin/npm-cli.js`, "pack", "--ignore-scripts"];
   const flags = ["--json", "--offline", "--pack-destination", output];
-  const printed = await run("npm pack", path, [...npm, ...flags], folder);
+  const printed = await run("npm pack", path, [...npm, ...flags], directory);
   const [name] = /[\w.-]+\.tgz/.exec(printed) ?? [];
   if (name === undefined) {
     throw new Error(

@@ -6,7 +6,7 @@
  *
  * The exit status is 0 if all is right, 1 if something is wrong, and 3 where JSR
  * can't be reached: then nothing was built and nothing checked. What was built
- * stays in `npm/`: a folder, and the tarball that was tested.
+ * stays in `npm/`: a directory, and the tarball that was tested.
  */
 
 import { fileURLToPath } from "node:url";
@@ -26,9 +26,14 @@ async function main(): Promise<number> {
     return NOT_CHECKED;
   }
   const node = (await toolchain()).find(({ label }) => label === "node 24")!;
-  const folder = await buildNpm();
+  const directory = await buildNpm();
   const output = fileURLToPath(new URL("npm", ROOT));
-  const tarball = await npmPack(folder, output, node, await packageToolchain());
+  const tarball = await npmPack(
+    directory,
+    output,
+    node,
+    await packageToolchain(),
+  );
   console.log(`Built ${tarball}`);
   const checks = [
     ["run", "-A", "scripts/test.ts", "package", `--package=${tarball}`],

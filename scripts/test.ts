@@ -9,7 +9,7 @@
  * own servers older versions, too. Those in tests/systemd do the same with the
  * units of a real systemd; `restarts`, which is not run by default, is the long
  * form of what they measure under load. The tests of the package install it into
- * empty projects: a tarball or a folder that `--package=PATH` names, or what
+ * empty projects: a tarball or a directory that `--package=PATH` names, or what
  * `deno pack` makes. That of the fallback alone, which is one of the portable
  * suite, is for systems other than Linux.
  */
@@ -38,9 +38,9 @@ interface Run {
 
 /** The package to test. */
 interface Tested {
-  /** A tarball or a folder; by default, what `deno pack` makes. */
+  /** A tarball or a directory; by default, what `deno pack` makes. */
   readonly path: string | undefined;
-  /** A folder to pack it into. */
+  /** A directory to pack it into. */
   readonly output: string;
 }
 
@@ -181,13 +181,13 @@ async function packageRun(
   tools: readonly Tool[],
   { path, output }: Tested,
 ): Promise<Run> {
-  const folder = await packageToolchain();
+  const directory = await packageToolchain();
   const run = endToEnd(tools, ["tests/package/*.test.ts"]);
   const pack = async () => {
-    if (path === undefined) return await denoPack(output, run.tool, folder);
+    if (path === undefined) return await denoPack(output, run.tool, directory);
     const { isDirectory } = await Deno.stat(path);
     return isDirectory
-      ? await npmPack(resolve(path), output, run.tool, folder)
+      ? await npmPack(resolve(path), output, run.tool, directory)
       : resolve(path);
   };
   return {
@@ -195,7 +195,7 @@ async function packageRun(
     ...run,
     env: {
       LISTENFDS_PACKAGE: await pack(),
-      LISTENFDS_PACKAGE_TOOLS: folder,
+      LISTENFDS_PACKAGE_TOOLS: directory,
     },
   };
 }

@@ -56,7 +56,7 @@ const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
 };
 
 const ROOT = new URL("../", import.meta.url);
-const FOLDER = new URL(".toolchain/", ROOT);
+const DIRECTORY = new URL(".toolchain/", ROOT);
 
 /**
  * Fetches what is not there yet, showing progress.
@@ -64,7 +64,7 @@ const FOLDER = new URL(".toolchain/", ROOT);
  * @returns All runtimes, Deno first.
  */
 export async function toolchain(): Promise<Tool[]> {
-  const tools = await fetchTools(VERSIONS, FOLDER);
+  const tools = await fetchTools(VERSIONS, DIRECTORY);
   await fetchDependencies();
   return [
     {
@@ -83,17 +83,17 @@ export async function toolchain(): Promise<Tool[]> {
  * @returns The runtimes.
  */
 export function olderToolchain(): Promise<Tool[]> {
-  return fetchTools(OLDER_VERSIONS, new URL("older/", FOLDER));
+  return fetchTools(OLDER_VERSIONS, new URL("older/", DIRECTORY));
 }
 
 /**
  * Fetches what packs and checks the package, where it is not there yet.
  *
- * @returns The folder that has a folder for each package.
+ * @returns The directory that has a directory for each package.
  */
 export async function packageToolchain(): Promise<string> {
-  const folder = new URL("package/", FOLDER);
-  const modules = new URL("node_modules/", folder);
+  const directory = new URL("package/", DIRECTORY);
+  const modules = new URL("node_modules/", directory);
   const present = await Promise.all(
     Object.entries(PACKAGE_TOOLS).map(async ([name, version]) => {
       try {
@@ -114,7 +114,7 @@ export async function packageToolchain(): Promise<string> {
           `npm:${name.replace(/-\d+$/, "")}@${version}`,
         ]),
       ),
-      folder,
+      directory,
       "what checks the package",
     );
   }
@@ -123,7 +123,7 @@ export async function packageToolchain(): Promise<string> {
 
 async function fetchTools(
   versions: readonly Version[],
-  folder: URL,
+  directory: URL,
 ): Promise<Tool[]> {
   const wanted = versions.map((each) => {
     const alias = each.label.replace(" ", "-");
@@ -132,7 +132,9 @@ async function fetchTools(
       ...each,
       alias,
       package: packageName(each.runtime),
-      path: fileURLToPath(new URL(`node_modules/${alias}/${program}`, folder)),
+      path: fileURLToPath(
+        new URL(`node_modules/${alias}/${program}`, directory),
+      ),
     };
   });
   const missing = [];
@@ -150,7 +152,7 @@ async function fetchTools(
           `npm:${each.package}@${each.version}`,
         ]),
       ),
-      folder,
+      directory,
       "the runtimes",
     );
     for (const each of missing) {
@@ -200,19 +202,19 @@ async function versionOf(path: string): Promise<string | undefined> {
 
 async function fetchPackages(
   dependencies: Record<string, string>,
-  folder: URL,
+  directory: URL,
   what: string,
 ): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
+  await Deno.mkdir(directory, { recursive: true });
   const writeJson = (name: string, value: unknown) =>
     Deno.writeTextFile(
-      new URL(name, folder),
+      new URL(name, directory),
       `${JSON.stringify(value, null, 2)}\n`,
     );
   // A configuration of its own, or Deno would use the project's.
   await writeJson("deno.json", { nodeModulesDir: "manual" });
   await writeJson("package.json", { private: true, dependencies });
-  await denoInstall(folder, what);
+  await denoInstall(directory, what);
 }
 
 /** The project's own dependencies, which Bun and Node look for in node_modules. */
@@ -238,10 +240,10 @@ async function fetchDependencies(): Promise<void> {
   if (!present.every(Boolean)) await denoInstall(ROOT, "the dependencies");
 }
 
-async function denoInstall(folder: URL, what: string): Promise<void> {
+async function denoInstall(directory: URL, what: string): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["install"],
-    cwd: folder,
+    cwd: directory,
     stdout: "inherit",
     stderr: "inherit",
   }).spawn().status;

@@ -133,11 +133,9 @@ export async function serve(
 ): Promise<Server> {
   const action = `Serving HTTP on ${describeTarget(target)}`;
   const { fallback, own } = splitOptions(options, action);
-  const { gracefulShutdown, exitWhenIdle, ...serveOptions } = own as EndOptions;
-  const settings = readEndOptions(
-    { gracefulShutdown, exitWhenIdle } as EndOptions,
-    action,
-  );
+  const settings = readEndOptions(own, action);
+  const { gracefulShutdown: _g, exitWhenIdle: _e, ...serveOptions } =
+    own as EndOptions;
   const platform = requirePlatform("bun");
   const claim = claimTarget(target, fallback, "stream-listener", action);
   let server: BunServers;

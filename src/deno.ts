@@ -135,15 +135,16 @@ export async function serve(
   const [options = {}, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
   const action = `Serving HTTP on ${describeTarget(target)}`;
   requireOptions(options, action);
-  const { fallback, onListen, gracefulShutdown, exitWhenIdle, signal, ...own } =
-    options as ServeOptions<
-      Deno.Addr
-    >;
+  const {
+    fallback,
+    onListen,
+    signal,
+    gracefulShutdown: _g,
+    exitWhenIdle: _e,
+    ...own
+  } = options as ServeOptions<Deno.Addr>;
   requireHandler(handler, action);
-  const settings = readEndOptions(
-    { gracefulShutdown, exitWhenIdle } as EndOptions,
-    action,
-  );
+  const settings = readEndOptions(options, action);
   signal?.throwIfAborted();
   const platform = requirePlatform("deno");
   const claim = claimTarget(target, fallback, "stream-listener", action);
@@ -157,15 +158,13 @@ export async function serve(
   }
   const lifetime = new ServerLifetime(platform, server, settings);
   watchIdleness(lifetime, settings.exitWhenIdleMs);
-  const close = () => lifetime.close();
   try {
     for (const { addr } of server.servers) onListen?.(addr);
   } catch (error) {
-    close();
+    lifetime.close();
     throw error;
   }
-  if (signal?.aborted) close();
-  else signal?.addEventListener("abort", close, { once: true });
+  lifetime.closeOnAbort(signal);
   const shutdown = () => lifetime.shutdown();
   // The first server stands for all.
   return Object.assign(server.servers[0], {

@@ -110,7 +110,8 @@ export async function serve(
       // A handler is given the runtime's own server, too, and may end it.
       server.merge?.(lifetime.stop);
       watchIdleness(lifetime, settings.exitWhenIdleMs);
-      return { ...selected, ...toFetchServer(lifetime, context, signal) };
+      lifetime.closeOnAbort(signal);
+      return { ...selected, ...toFetchServer(lifetime, context) };
     } catch (error) {
       await claim.release();
       throw error;
@@ -140,15 +141,11 @@ function toHandler(handler: unknown, action: string): ServeHandler {
 function toFetchServer(
   lifetime: ServerLifetime,
   context: ServerContext,
-  signal: AbortSignal | undefined,
 ): Omit<FetchServer, "backend" | "backendReason"> {
   const { server, finished } = lifetime;
-  const close = () => lifetime.close();
+  // A program may leave `finished` alone: a failure must not end the process.
+  finished.catch(() => {});
   const shutdown = () => lifetime.shutdown();
-  if (signal?.aborted) close();
-  else signal?.addEventListener("abort", close, { once: true });
-  const removeListener = () => signal?.removeEventListener("abort", close);
-  finished.then(removeListener, removeListener);
   return {
     addresses: server.addresses,
     finished,
@@ -156,7 +153,7 @@ function toFetchServer(
       return context.shutdownSignal;
     },
     shutdown,
-    close,
+    close: () => lifetime.close(),
     ref: () => server.ref(),
     unref: () => server.unref(),
     [Symbol.asyncDispose]: shutdown,

@@ -14,7 +14,7 @@ import {
   quote,
   quoteAll,
 } from "./core/errors.ts";
-import type { DescriptorInfo, SocketInfo } from "./core/info.ts";
+import { type DescriptorInfo, isKindUnknown } from "./core/info.ts";
 import { judgeKind, type UsableKind } from "./core/kinds.ts";
 import {
   type ListenAddress,
@@ -104,9 +104,7 @@ function claimInherited(
   kind: UsableKind,
   action: string,
 ): Claim & { readonly source: ListenSource & { kind: "inherited" } } {
-  const claimed = address.kind === "fd"
-    ? [claimWith(activated, "claimFd", address.fd, action)].flat()
-    : [claimWith(activated, "claim", address.name, action)].flat();
+  const claimed = claimWith(activated, address, action);
   try {
     const infos = Descriptor.inspectAll(claimed);
     const indexes = indexesOfKind(claimed, infos, kind, action);
@@ -133,11 +131,13 @@ function claimInherited(
 /** Claims with `action` in error messages, an argument that public types hide. */
 function claimWith(
   activated: Activation,
-  method: "claim" | "claimFd",
-  key: string | number,
+  address: ListenAddress & { kind: "systemd" | "fd" },
   action: string,
-): Descriptor | Descriptor[] {
-  return Reflect.apply(activated[method], activated, [key, action]);
+): Descriptor[] {
+  const { claim, claimFd } = activated;
+  return address.kind === "fd"
+    ? [Reflect.apply(claimFd, activated, [address.fd, action])]
+    : Reflect.apply(claim, activated, [address.name, action]);
 }
 
 /**
@@ -157,7 +157,9 @@ function indexesOfKind(
   );
   const notOpen = errors.find((error) => error?.code === "not-open");
   if (notOpen !== undefined) throw notOpen;
-  const unknown = descriptors.filter((_, index) => isUnknown(infos[index]!));
+  const unknown = descriptors.filter((_, index) =>
+    isKindUnknown(infos[index]!)
+  );
   if (unknown.length > 0) {
     throw new ActivationError(
       "ambiguous-name",
@@ -171,12 +173,6 @@ function indexesOfKind(
   const indexes = [...errors.keys()].filter((index) => !errors[index]);
   if (indexes.length === 0) throw errors[0]!;
   return indexes;
-}
-
-/** Whether the kind is unknown, or it is a socket of unknown type. */
-function isUnknown({ kind, ...info }: DescriptorInfo): boolean {
-  return kind === "unknown" ||
-    kind === "socket" && (info as SocketInfo).type === undefined;
 }
 
 function fallbackClaim(address: Fallback): Claim {

@@ -187,7 +187,7 @@ export class Activation {
 
   /**
    * Checks that all descriptors are claimed, because an unclaimed socket accepts
-   * connections that nobody answers.
+   * connections that stay unanswered.
    *
    * @throws {ActivationError} With the code `unclaimed` and the name, number and
    * address of the unclaimed descriptors, of the first 20 of them.

@@ -192,6 +192,30 @@ export function sameAddress(a: Address, b: Address): boolean {
   return a.kind === b.kind && formatAddress(a) === formatAddress(b);
 }
 
+/** Narrows an address to that of an IPv4 or IPv6 socket. */
+export function isInetAddress(
+  address: Address | undefined,
+): address is InetAddress {
+  return address?.kind === "ipv4" || address?.kind === "ipv6";
+}
+
+/** Reads the path of a Unix socket, with NUL in front of an abstract name. */
+export function fromUnixPath(path: string): UnixAddress {
+  return path.startsWith("\0")
+    ? { kind: "unix-abstract", name: path.slice(1) }
+    : { kind: "unix", path };
+}
+
+/** Converts an address to the form of `net.Server` and `Bun.serve`. */
+export function toAddressInfo(
+  address: Address | undefined,
+): { address: string; family: "IPv4" | "IPv6"; port: number } | null {
+  if (!isInetAddress(address)) return null;
+  const { kind, hostname, port } = address;
+  const family = kind === "ipv4" ? "IPv4" : "IPv6";
+  return { address: hostname, family, port };
+}
+
 /**
  * Reads a numeric address and port. A scope id is left off, because `/proc`
  * doesn't show it either.

@@ -139,20 +139,22 @@ export function describeValue(value: unknown): string {
   return quote(Object.prototype.toString.call(value));
 }
 
+/** Narrows a value to an object that is no array. */
+export function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /**
  * Checks that options are an object.
  *
  * @param action The beginning of an error's message, such as `Listening on "web"`.
  */
 export function requireOptions(options: unknown, action: string): void {
-  if (
-    typeof options !== "object" || options === null || Array.isArray(options)
-  ) {
-    throw new TypeError(
-      `${action}: expected an object of options, found ` +
-        describeValue(options),
-    );
-  }
+  if (isRecord(options)) return;
+  throw new TypeError(
+    `${action}: expected an object of options, found ` +
+      describeValue(options),
+  );
 }
 
 /** The number of names that a message lists; it counts the others. */

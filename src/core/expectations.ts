@@ -6,7 +6,13 @@
 
 import type { Activation } from "./activation.ts";
 import { Descriptor } from "./descriptor.ts";
-import { ActivationError, describeValue, quote, quoteAll } from "./errors.ts";
+import {
+  ActivationError,
+  describeValue,
+  isRecord,
+  quote,
+  quoteAll,
+} from "./errors.ts";
 import {
   EXPECTED_KINDS,
   type ExpectedKind,
@@ -44,10 +50,7 @@ const SHOWN_ERRORS = 20;
 export function readExpectations(
   expected: Expectations,
 ): ReadonlyMap<string, readonly ExpectedKind[]> {
-  if (
-    typeof expected !== "object" || expected === null ||
-    Array.isArray(expected)
-  ) {
+  if (!isRecord(expected)) {
     throw new TypeError(
       `Reading the expected kinds: expected an object of kinds by name, such ` +
         `as { web: "stream-listener" }, found ${describeValue(expected)}`,

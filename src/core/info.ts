@@ -158,8 +158,18 @@ const FILE_KINDS: ReadonlySet<DescriptorKind> = new Set<DescriptorKind>(
 
 /** Narrows metadata to those of a socket. */
 export function isSocketInfo(info: DescriptorInfo): info is SocketInfo {
-  return info.kind !== "closed" && info.kind !== "unknown" &&
-    !FILE_KINDS.has(info.kind);
+  return isInspected(info) && !FILE_KINDS.has(info.kind);
+}
+
+/** Checks that a descriptor is open and was inspected. */
+export function isInspected({ kind }: DescriptorInfo): boolean {
+  return kind !== "closed" && kind !== "unknown";
+}
+
+/** Checks that the kind is unknown, or that of a socket of unknown type. */
+export function isKindUnknown(info: DescriptorInfo): boolean {
+  return info.kind === "unknown" ||
+    info.kind === "socket" && info.type === undefined;
 }
 
 /** Narrows metadata to those of a file. */

@@ -99,7 +99,7 @@ export function describeAddress(address: Address | undefined): string {
  * @param expected The expected kinds, at least one.
  * @param action The first words of the message.
  * @returns `undefined` if the kind fits; otherwise an error with the code
- * `closed` or `wrong-kind`, for the caller to throw or to collect.
+ * `not-open` or `wrong-kind`, for the caller to throw or to collect.
  */
 export function judgeKind(
   descriptor: Descriptor,

@@ -7,7 +7,13 @@
 
 import { type Address, formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
 import { type Inspector, isSocketInfo, sameFile } from "./info.ts";
-import { ActivationError, describeValue, quote, quoteAll } from "./errors.ts";
+import {
+  ActivationError,
+  describeValue,
+  isRecord,
+  quote,
+  quoteAll,
+} from "./errors.ts";
 import { describeAddress, describeInfo } from "./kinds.ts";
 
 /**
@@ -103,7 +109,7 @@ export function namesFromMap(
  * @throws {TypeError | RangeError} If the map isn't an object of ports and paths.
  */
 export function readMap(map: CompatibilityMap): readonly [string, MapEntry][] {
-  if (typeof map !== "object" || map === null || Array.isArray(map)) {
+  if (!isRecord(map)) {
     throw new TypeError(
       `Reading the map: expected an object of ports and paths by name, found ` +
         describeValue(map),

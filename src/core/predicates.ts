@@ -16,11 +16,17 @@
  * @module
  */
 
-import { canonicalIpv6, type InetAddress, parseIpv4 } from "./address.ts";
+import {
+  canonicalIpv6,
+  type InetAddress,
+  isInetAddress,
+  parseIpv4,
+} from "./address.ts";
 import type { Descriptor } from "./descriptor.ts";
 import {
   type DescriptorInfo,
   isFileInfo,
+  isInspected,
   isSocketInfo,
   sameFile,
   type SocketFamily,
@@ -271,10 +277,6 @@ function compareProperty<T>(
   return actual === undefined ? undefined : actual === expected;
 }
 
-function isInspected({ kind }: DescriptorInfo): boolean {
-  return kind !== "closed" && kind !== "unknown";
-}
-
 /** Tells a missing file (`null`) from a path that can't be inspected. */
 function resultForNoFile(file: null | undefined): false | undefined {
   return file === null ? false : undefined;
@@ -285,9 +287,7 @@ function isRegular(kind: DescriptorInfo["kind"]): boolean {
 }
 
 function inetAddressOf({ address }: SocketInfo): InetAddress | undefined {
-  return address?.kind === "ipv4" || address?.kind === "ipv6"
-    ? address
-    : undefined;
+  return isInetAddress(address) ? address : undefined;
 }
 
 /** The scope id; 0 for a scope wider than a link (RFC 4007). */

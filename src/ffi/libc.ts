@@ -159,7 +159,7 @@ export class Libc extends DescriptorCalls {
     return this.areReadable([fd])[0]!;
   }
 
-  /** Checks whether a stream socket has received bytes that nobody has read. */
+  /** Checks whether a stream socket has unread bytes. */
   hasUnreadBytes(fd: number): boolean {
     const flags = MSG_PEEK | MSG_DONTWAIT;
     return this.#functions.recv(fd, new Uint8Array(1), 1, flags) > 0;

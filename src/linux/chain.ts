@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { DescriptorInfo, Inspector } from "../core/info.ts";
+import {
+  type DescriptorInfo,
+  type Inspector,
+  isKindUnknown,
+} from "../core/info.ts";
 
 /**
  * Combines inspectors: each inspects only the descriptors that the previous ones
@@ -46,5 +50,5 @@ export function firstKnown(
 /** Ranks metadata: 0 for nothing, 1 for a socket of unknown type, 2 for more. */
 function rank(info: DescriptorInfo): 0 | 1 | 2 {
   if (info.kind === "unknown") return 0;
-  return info.kind === "socket" && info.type === undefined ? 1 : 2;
+  return isKindUnknown(info) ? 1 : 2;
 }

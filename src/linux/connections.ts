@@ -15,7 +15,7 @@ import { candidateFds } from "./candidate_fds.ts";
 export interface OpenConnections {
   /** The number of connections. */
   readonly count: number;
-  /** Whether a connection has received bytes that nobody has read. */
+  /** Whether a connection has unread bytes. */
   readonly hasInput: boolean;
 }
 

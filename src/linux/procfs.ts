@@ -227,11 +227,11 @@ const UNIX_RECORD =
   /^[0-9a-f]+: [0-9A-F]+ ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) +(\d+)(?: (.*))?$/s;
 
 /**
- * The kernel doesn't escape paths. Whoever may bind a socket can put a line break
- * into its path, and a forged record after that. So a line that is no record
- * belongs to the path before it, and an inode with two records is not trusted,
- * which takes reading all of them. A forged record of a socket that is in no
- * table remains possible: where that matters, use the C library.
+ * The kernel doesn't escape paths. A process that may bind a socket can
+ * put a line break into its path, and a forged record after that. So a line that
+ * is no record belongs to the path before it, and an inode with two records is
+ * not trusted, which takes reading all of them. A forged record of a socket that
+ * is in no table remains possible: where that matters, use the C library.
  */
 function scanUnix(lines: Iterator<string>, search: SocketSearch): boolean {
   const records = new Map<string, RegExpExecArray>();

@@ -9,13 +9,13 @@ import type { Address } from "../core/address.ts";
 import type {
   ClosableWebSocket,
   Connection,
+  RuntimeName,
   ServeHandler,
   ServeOptions,
 } from "../core/types.ts";
 import type { OpenConnections } from "../linux/connections.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { ListenSource, Platform } from "./platform.ts";
-import type { RuntimeName } from "../core/types.ts";
 
 /** The servers of one runtime, or the portable path (`node`). */
 export interface Backend {

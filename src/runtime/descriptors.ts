@@ -31,6 +31,11 @@ export function readVariables(
   );
 }
 
+/** The error message where Deno refuses to read the variables. */
+export const VARIABLES_DENIED: string =
+  `Reading the variables of socket activation: Deno denied access to the ` +
+  `environment: run with --allow-env=${LISTEN_VARIABLES.join(",")}`;
+
 /** Creates an inspector that calls the C library first, where it is available. */
 export function inspectorWith(
   libc: () => Libc | undefined,

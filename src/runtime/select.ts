@@ -152,12 +152,13 @@ function describeBackend(
   { kind }: ListenSource,
   failure: string | undefined,
 ): Pick<FetchServer, "backend" | "backendReason"> {
-  const backendReason = backend.name === name
-    ? name === "node"
-      ? "Node's own servers take descriptors"
-      : kind === "inherited"
+  return { backend: backend.name, backendReason: reason() };
+
+  function reason(): string {
+    if (backend.name !== name) return failure ?? "The program asked for it";
+    if (name === "node") return "Node's own servers take descriptors";
+    return kind === "inherited"
       ? `${title}'s own listener was put onto the inherited socket`
-      : `${title}'s own listener was bound to the fallback address`
-    : failure ?? "The program asked for it";
-  return { backend: backend.name, backendReason };
+      : `${title}'s own listener was bound to the fallback address`;
+  }
 }

@@ -10,8 +10,8 @@
  */
 
 import type { ClosableWebSocket } from "../core/types.ts";
-import { Deadline } from "./deadline.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
+import { Deadline, delay } from "./timers.ts";
 import { shutdownTimes } from "./times.ts";
 import { closeWebSockets } from "./web_sockets.ts";
 
@@ -61,7 +61,7 @@ async function waitForSilence(
     tick++
   ) {
     // Wait first: a connection that is being accepted is visible only afterwards.
-    await new Promise((resolve) => setTimeout(resolve, times.tickMs));
+    await delay(times.tickMs);
     const open = server.connections();
     if (deadline.isReached || open?.count === 0) return;
     quiet++;

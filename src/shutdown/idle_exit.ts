@@ -12,6 +12,7 @@ import {
   runningServers,
   type ServerLifetime,
 } from "./server_lifetime.ts";
+import { callLater } from "./timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** Measures how long a server has been idle. */
@@ -82,7 +83,7 @@ export function watchIdleness(
   clocks.set(lifetime, new IdleClock(lifetime, timeoutMs));
   if (isWatching) return;
   isWatching = true;
-  later(checkIdleness, shutdownTimes.minIdleCheckMs);
+  callLater(checkIdleness, shutdownTimes.minIdleCheckMs);
 }
 
 let isWatching = false;
@@ -101,13 +102,13 @@ async function checkIdleness(): Promise<void> {
   ) {
     isWatching = false;
     await drainAll(servers);
-    later(exitUnlessInUse, shutdownTimes.exitMs);
+    callLater(exitUnlessInUse, shutdownTimes.exitMs);
     return;
   }
   // A tenth of the shortest time.
   const intervalMs = Math.min(...known.map(({ timeoutMs }) => timeoutMs)) / 10;
   const { minIdleCheckMs, maxIdleCheckMs } = shutdownTimes;
-  later(
+  callLater(
     checkIdleness,
     Math.max(minIdleCheckMs, Math.min(intervalMs, maxIdleCheckMs)),
   );
@@ -145,17 +146,11 @@ async function pauseAll(servers: readonly ServerLifetime[]): Promise<boolean> {
 async function exitUnlessInUse(): Promise<void> {
   await drainAll([...runningServers]);
   if (runningServers.size > 0 || isInUse()) {
-    later(exitUnlessInUse, shutdownTimes.exitMs);
+    callLater(exitUnlessInUse, shutdownTimes.exitMs);
   } else processGlobal()!.exit(0);
 }
 
 /** Drains servers; a server that fails has ended, too. */
 async function drainAll(servers: readonly ServerLifetime[]): Promise<void> {
   await Promise.allSettled(servers.map((each) => each.shutdown()));
-}
-
-/** Calls a function later, if the process is still there then. */
-function later(call: () => void, delayMs: number): void {
-  // On Deno, the global setTimeout returns a number that has no `unref`.
-  builtin("node:timers").setTimeout(call, delayMs).unref();
 }

@@ -18,14 +18,18 @@ export abstract class NativeServer implements GracefulServer {
   protected readonly sockets: ListenSockets;
   protected readonly tracker: RequestTracker;
 
+  /** @param first The runtime's own server that stands for all. */
   constructor(
+    first: object,
     sockets: ListenSockets,
     tracker: RequestTracker,
     context: ServerContext | undefined,
   ) {
     this.sockets = sockets;
     this.tracker = tracker;
-    if (context !== undefined) this.context = context;
+    if (context === undefined) return;
+    this.context = context;
+    context.server = first;
   }
 
   get isInherited(): boolean {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeValue, quote } from "../core/errors.ts";
+import { describeValue, isRecord, quote } from "../core/errors.ts";
 import type { EndOptions, ShutdownOptions } from "../core/types.ts";
 import { processGlobal, signalNumber } from "../runtime/builtin.ts";
 
@@ -61,9 +61,7 @@ export function readShutdownOptions(
   name: string,
   action: string,
 ): Pick<EndSettings, "signals" | "timeoutMs" | "webSockets"> {
-  if (
-    typeof options !== "object" || options === null || Array.isArray(options)
-  ) {
+  if (!isRecord(options)) {
     throw new TypeError(
       `${action}: expected the option ${name} to be a boolean or an object, ` +
         `found ${describeValue(options)}`,

@@ -25,6 +25,7 @@ export class ServerLifetime {
   readonly #settings: EndSettings;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #ignoreSignals: () => void;
+  #ignoreAbort = (): void => {};
   #isDraining = false;
   #hasEnded = false;
 
@@ -99,11 +100,21 @@ export class ServerLifetime {
     this.#end();
   }
 
+  /** Ends the server at once when a signal is aborted, or if it is already. */
+  closeOnAbort(signal: AbortSignal | undefined): void {
+    if (signal === undefined || this.#hasEnded) return;
+    if (signal.aborted) return this.close();
+    const close = () => this.close();
+    signal.addEventListener("abort", close, { once: true });
+    this.#ignoreAbort = () => signal.removeEventListener("abort", close);
+  }
+
   /** Removes the server from signals and from the exit on idle. */
   #unregister(): void {
     runningServers.delete(this);
     drainingServers.delete(this);
     this.#ignoreSignals();
+    this.#ignoreAbort();
   }
 
   #end(): void {

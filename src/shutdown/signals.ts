@@ -6,12 +6,12 @@
  */
 
 import {
-  builtin,
   isMainThread,
   processGlobal,
   signalNumber,
 } from "../runtime/builtin.ts";
 import type { Platform } from "../runtime/platform.ts";
+import { callLater } from "./timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** The servers that shut down on each signal, and the one listener for it. */
@@ -109,9 +109,5 @@ function onSignal(
 
 /** Ends the process after a time, if something still keeps it then. */
 function exitLater(delayMs: number): void {
-  const exit = () => processGlobal()!.exit(0);
-  const longestMs = 2 ** 31 - 1;
-  const timers = builtin("node:timers");
-  // On Deno, the global setTimeout returns a number that has no `unref`.
-  timers.setTimeout(exit, Math.min(delayMs, longestMs)).unref();
+  callLater(() => processGlobal()!.exit(0), delayMs);
 }

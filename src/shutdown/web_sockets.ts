@@ -5,6 +5,7 @@
  */
 
 import type { ClosableWebSocket } from "../core/types.ts";
+import { delay } from "./timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** "Going away", see RFC 6455, 7.4.1. */
@@ -31,6 +32,6 @@ export async function closeWebSockets(
   for (let waited = 0; waited < webSocketCloseMs; waited += tickMs) {
     open = open.filter(({ readyState }) => readyState !== CLOSED);
     if (open.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, tickMs));
+    await delay(tickMs);
   }
 }

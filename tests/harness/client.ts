@@ -16,14 +16,14 @@ export interface TcpTarget {
   readonly port: number;
 }
 
-/** Connects; rejects if nobody listens. */
+/** Connects; rejects if no process listens. */
 export async function connect(target: Target): Promise<net.Socket> {
   const socket = net.connect(target);
   await once(socket, "connect");
   return socket;
 }
 
-/** Connects; returns `undefined` while nobody listens. */
+/** Connects; returns `undefined` while no process listens. */
 export async function tryConnect(
   target: Target,
 ): Promise<net.Socket | undefined> {

@@ -46,7 +46,7 @@ export interface Generation {
 /** A started `listenfds run`. */
 export class Run extends Program {
   constructor(t: TestContext, child: ChildProcess) {
-    // Before it is killed itself: nobody would end the command then.
+    // Before it is killed itself: no process would end the command then.
     t.after(async () => {
       try {
         await this.#end();

@@ -146,7 +146,7 @@ function assertOpensOnly(
   const files = found.filter((file) => /\.[cm]?js$/.test(file));
   assert.deepEqual(files.sort(), [...wanted].sort());
   const others = found.filter((file) => !/\.[cm]?js$/.test(file));
-  // Folders on the way, and `package.json` in them, for the type of modules.
+  // Directories on the way, and `package.json` in them, for the type of modules.
   for (const other of others) {
     const isOnTheWay = [...wanted].some((file) =>
       `${path.dirname(file)}/`.startsWith(

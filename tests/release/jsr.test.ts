@@ -28,21 +28,21 @@ async function runLinked(
   code: string,
   ...flags: string[]
 ): Promise<{ success: boolean; output: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "listenfds-jsr-" });
+  const directory = await Deno.makeTempDir({ prefix: "listenfds-jsr-" });
   try {
     await Deno.writeTextFile(
-      `${folder}/deno.json`,
+      `${directory}/deno.json`,
       JSON.stringify({
         links: [ROOT.pathname],
         imports: { [name]: `jsr:${name}@${version}` },
       }),
     );
-    await Deno.writeTextFile(`${folder}/main.ts`, code);
+    await Deno.writeTextFile(`${directory}/main.ts`, code);
     const { success, stdout, stderr } = await new Deno.Command(
       Deno.execPath(),
       {
         args: ["run", "--quiet", "--check", ...flags, "main.ts"],
-        cwd: folder,
+        cwd: directory,
         env: { NO_COLOR: "1" },
         stdin: "null",
       },
@@ -52,7 +52,7 @@ async function runLinked(
     );
     return { success, output: `${out}${errors}` };
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(directory, { recursive: true });
   }
 }
 

@@ -39,9 +39,9 @@ test("serve() binds the port that it falls back to", async () => {
 });
 
 test("listen() binds the path that it falls back to, and removes it again", async () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "listenfds-"));
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "listenfds-"));
   try {
-    const file = path.join(folder, "echo.sock");
+    const file = path.join(directory, "echo.sock");
     const listener = await listen("echo", { fallback: { path: file } });
     const accepted = (async () => {
       for await (const { readable, writable } of listener) {
@@ -60,6 +60,6 @@ test("listen() binds the path that it falls back to, and removes it again", asyn
     }
     assert.ok(!fs.existsSync(file), "the path is still there");
   } finally {
-    fs.rmSync(folder, { recursive: true });
+    fs.rmSync(directory, { recursive: true });
   }
 });

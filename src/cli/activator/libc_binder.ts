@@ -8,7 +8,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import { getSystemErrorName } from "node:util";
-import type { Address } from "../../core/address.ts";
+import { type Address, isInetAddress } from "../../core/address.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -143,7 +143,7 @@ function openSocket(
     calls.bind(socket.fd, encodeUnix(address.path));
     if (!address.path.startsWith("@")) {
       socket.path = address.path;
-      // Before listen(2), so that nobody connects without permission.
+      // Before listen(2), so that no client connects without permission.
       if (settings.mode !== undefined) {
         fs.chmodSync(address.path, settings.mode);
       }
@@ -236,7 +236,7 @@ function pollForConnections(
 function hostAndPort(
   address: Address | undefined,
 ): Pick<AcceptedConnection, "hostname" | "port"> {
-  return address?.kind === "ipv4" || address?.kind === "ipv6"
+  return isInetAddress(address)
     ? { hostname: address.hostname, port: address.port }
     : { hostname: undefined, port: undefined };
 }

@@ -71,7 +71,7 @@ export class Signals {
   #receive(signal: NodeJS.Signals): void {
     this.#received.add(signal);
     const isTermination = TERMINATION_SIGNALS.includes(signal) ||
-      // Between two commands, nobody else interprets a terminal that closes.
+      // Between two commands, no other process interprets a terminal that closes.
       (this.#receivers.size === 0 && ["SIGHUP", "SIGQUIT"].includes(signal));
     if (isTermination) {
       this.#terminations++;

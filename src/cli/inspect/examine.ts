@@ -13,7 +13,7 @@ import {
   parseListenEnvironment,
   parseListenNumber,
 } from "../../core/environment.ts";
-import type { DescriptorInfo } from "../../core/info.ts";
+import { type DescriptorInfo, isInspected } from "../../core/info.ts";
 import { isClosable } from "../../runtime/descriptors.ts";
 import { judgeUse, RUNTIMES } from "../shared/use.ts";
 import {
@@ -117,7 +117,7 @@ function readDescriptors(
     descriptors.push(...block);
     fd += block.length;
     // Stops early, because a wrong LISTEN_FDS may count a million descriptors.
-    if (!block.some(({ info }) => isOpen(info))) break;
+    if (!block.some(({ info }) => isInspected(info))) break;
   }
   if (fd < end) {
     return {
@@ -162,15 +162,11 @@ function examineDescriptor(
   };
 }
 
-function isOpen({ kind }: DescriptorInfo): boolean {
-  return kind !== "closed" && kind !== "unknown";
-}
-
 /** Returns true if this process can't have opened a descriptor itself. */
 function isInherited(
   info: DescriptorInfo,
   { setsCloseOnExecAtStart }: Subject,
 ): boolean {
-  if (!isOpen(info)) return false;
+  if (!isInspected(info)) return false;
   return setsCloseOnExecAtStart ? isClosable(info) : info.closeOnExec === false;
 }

@@ -5,13 +5,11 @@
  * @module
  */
 
-import {
-  LISTEN_VARIABLES,
-  type ListenVariables,
-} from "../../core/environment.ts";
+import type { ListenVariables } from "../../core/environment.ts";
 import { firstKnown } from "../../linux/chain.ts";
 import { processGlobal } from "../../runtime/builtin.ts";
 import { currentPlatform } from "../../runtime/current.ts";
+import { readVariables, VARIABLES_DENIED } from "../../runtime/descriptors.ts";
 import type { Platform } from "../../runtime/platform.ts";
 import { statInspector } from "../../runtime/stat_inspector.ts";
 import { argumentError, parseOptions } from "../shared/options.ts";
@@ -78,15 +76,9 @@ function inspect(args: readonly string[], io: Io): number {
 
 function readListenVariables(env: Io["env"]): ListenVariables {
   try {
-    return Object.fromEntries(
-      LISTEN_VARIABLES.map((name) => [name, env[name]]),
-    );
+    return readVariables((name) => env[name]);
   } catch (error) {
-    throw new UsageError(
-      `Reading the variables of socket activation: Deno denied access to the ` +
-        `environment: run with --allow-env=${LISTEN_VARIABLES.join(",")}`,
-      { cause: error },
-    );
+    throw new UsageError(VARIABLES_DENIED, { cause: error });
   }
 }
 

@@ -156,11 +156,11 @@ function readListen(
 
 function readOption(values: UnitValues, assignment: Assignment): void {
   const { option, parse, kinds } = OPTION_SETTINGS[assignment.key]!;
-  if (assignment.value === "") values.options.delete(option);
-  else {values.options.set(option, {
-      value: required(assignment, parse),
-      kinds,
-    });}
+  if (assignment.value === "") {
+    values.options.delete(option);
+  } else {
+    values.options.set(option, { value: required(assignment, parse), kinds });
+  }
 }
 
 /** Reads each of the other settings; an empty value means the default. */

@@ -5,8 +5,11 @@
  * @module
  */
 
-import type { DescriptorInfo, SocketInfo } from "../../core/info.ts";
-import { isFileInfo } from "../../core/info.ts";
+import {
+  type DescriptorInfo,
+  isFileInfo,
+  type SocketInfo,
+} from "../../core/info.ts";
 import type { UsableKind } from "../../core/kinds.ts";
 import type { RuntimeName } from "../../core/types.ts";
 import { NATIVE_VERSIONS, PORTABLE_VERSIONS } from "../../runtime/versions.ts";

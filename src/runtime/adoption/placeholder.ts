@@ -6,7 +6,7 @@
  */
 
 import type { Placeholder } from "../../core/types.ts";
-import type { Address } from "../../core/address.ts";
+import { type Address, isInetAddress } from "../../core/address.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
 import { builtin } from "../builtin.ts";
 
@@ -28,7 +28,7 @@ export function reservePlaceholder(
   /** Removes the directory of a Unix placeholder. */
   remove(): void;
 } | undefined {
-  const isInet = address?.kind === "ipv4" || address?.kind === "ipv6";
+  const isInet = isInetAddress(address);
   if (kind === "stream-listener" && isInet) return inetPlaceholder("tcp");
   if (kind === "datagram" && isInet) return inetPlaceholder("udp");
   return kind === "stream-listener" && address?.kind.startsWith("unix")

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { once } from "../descriptors.ts";
 import type { BunSocket, BunStreams } from "./connection.ts";
 
 /** A server of `Bun.serve`. */
@@ -70,15 +71,13 @@ export interface BunFunctions {
   udpSocket(options: Record<string, unknown>): Promise<{ close(): void }>;
 }
 
-let originals: Omit<BunFunctions, "version" | "connect"> | undefined;
-
 /**
  * Bun's functions as they were at the first call, so that they stay the
  * originals where a program's global ones are replaced.
  */
-export function bunFunctions(): Omit<BunFunctions, "version" | "connect"> {
-  if (originals !== undefined) return originals;
-  const { Bun } = globalThis as unknown as { Bun: BunFunctions };
-  const { serve, listen, udpSocket } = Bun;
-  return originals = { serve, listen, udpSocket };
-}
+export const bunFunctions: () => Omit<BunFunctions, "version" | "connect"> =
+  once(() => {
+    const { Bun } = globalThis as unknown as { Bun: BunFunctions };
+    const { serve, listen, udpSocket } = Bun;
+    return { serve, listen, udpSocket };
+  });

@@ -7,8 +7,13 @@
  */
 
 import type { Placeholder } from "../../core/types.ts";
-import { type Address, formatAddress } from "../../core/address.ts";
-import type { BunFunctions, BunListener, BunServer } from "./functions.ts";
+import {
+  type Address,
+  formatAddress,
+  isInetAddress,
+  toAddressInfo,
+} from "../../core/address.ts";
+import type { BunFunctions, BunListener } from "./functions.ts";
 
 /** Creates a listener of `Bun.listen`. */
 export function createBunListener(
@@ -33,7 +38,7 @@ export async function createUdpSocket(
   if (inherited !== undefined) {
     override(socket, {
       ...shownAddress(inherited),
-      address: toBunAddress(inherited),
+      address: toAddressInfo(inherited),
     });
   }
   return socket;
@@ -47,23 +52,10 @@ export function toBunOptions(bindTo: Placeholder): object {
 
 /** The members of a server or listener that show its address. */
 export function shownAddress(address: Address): object {
-  if (address.kind === "ipv4" || address.kind === "ipv6") {
+  if (isInetAddress(address)) {
     return { hostname: address.hostname, port: address.port };
   }
   return { hostname: undefined, port: undefined, unix: formatAddress(address) };
-}
-
-/** An address as Bun has it. */
-export function toBunAddress(
-  address: Address,
-): ReturnType<BunServer["requestIP"]> {
-  if (address.kind !== "ipv4" && address.kind !== "ipv6") return null;
-  const { kind, hostname, port } = address;
-  return {
-    address: hostname,
-    family: kind === "ipv4" ? "IPv4" : "IPv6",
-    port,
-  };
 }
 
 /** Replaces members of an object of Bun, which are read-only but not frozen. */

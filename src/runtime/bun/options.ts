@@ -6,8 +6,10 @@
  */
 
 import type { ClosableWebSocket } from "../../core/types.ts";
-import { closeConnectionAfter } from "../http/request_tracker.ts";
-import type { RequestTracker } from "../http/request_tracker.ts";
+import {
+  closeConnectionAfter,
+  type RequestTracker,
+} from "../http/request_tracker.ts";
 
 /** Tracks the requests and WebSockets of the handlers in options. */
 export class OptionsTracker {

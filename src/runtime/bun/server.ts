@@ -4,9 +4,15 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../../core/address.ts";
+import {
+  type Address,
+  formatAddress,
+  isInetAddress,
+  toAddressInfo,
+} from "../../core/address.ts";
 import type { ClosableWebSocket, Placeholder } from "../../core/types.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
+import { delay } from "../../shutdown/timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
@@ -15,12 +21,7 @@ import type { ServerContext } from "../server_context.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { boundAddress } from "./connection.ts";
 import { bunFunctions, type BunServer } from "./functions.ts";
-import {
-  override,
-  shownAddress,
-  toBunAddress,
-  toBunOptions,
-} from "./listeners.ts";
+import { override, shownAddress, toBunOptions } from "./listeners.ts";
 import { OptionsTracker } from "./options.ts";
 
 /** Bun's own servers as one. */
@@ -70,8 +71,7 @@ export class BunServers extends NativeServer {
     options: OptionsTracker,
     context: ServerContext | undefined,
   ) {
-    super(sockets, tracker, context);
-    if (context !== undefined) context.server = servers[0];
+    super(servers[0], sockets, tracker, context);
     this.#servers = servers;
     this.#own = servers.map(ownMethods);
     this.#options = options;
@@ -101,7 +101,7 @@ export class BunServers extends NativeServer {
     while (
       this.#servers.some((server) => ownCount(server, "pendingRequests") > 0)
     ) {
-      await new Promise((resolve) => setTimeout(resolve, shutdownTimes.tickMs));
+      await delay(shutdownTimes.tickMs);
     }
   }
 
@@ -197,13 +197,14 @@ function serveOnBun(
 ): BunServer {
   const server = bunFunctions().serve({ ...options, ...toBunOptions(bindTo) });
   if (inherited === undefined) return server;
-  const isInet = "port" in inherited;
   const text = formatAddress(inherited);
   const scheme = server.protocol ?? ("tls" in options ? "https" : "http");
   return override(server, {
     ...shownAddress(inherited),
-    url: new URL(isInet ? `${scheme}://${text}/` : `unix://${text}`),
-    address: isInet ? toBunAddress(inherited) : text,
+    url: new URL(
+      isInetAddress(inherited) ? `${scheme}://${text}/` : `unix://${text}`,
+    ),
+    address: toAddressInfo(inherited) ?? text,
   });
 }
 

@@ -6,9 +6,11 @@
 
 import { type Address, inetAddress } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
+import { delay } from "../../shutdown/timers.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
 import { guard } from "../http/fetch_handler.ts";
+import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
 import { RequestInfo } from "../http/serve_info.ts";
 import { fromDenoAddr, fromDenoConn } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
@@ -27,7 +29,7 @@ export const denoBackend: Backend = {
         new RequestInfo(context, readAddress(info))
       : (info: Deno.ServeHandlerInfo) =>
         new RequestInfo(context, () => readAddress(info));
-    const server = DenoServer.create(
+    return DenoServer.create(
       platform,
       source,
       // Answers what Deno itself rejects in a response.
@@ -42,8 +44,6 @@ export const denoBackend: Backend = {
       action,
       context,
     );
-    context.server = server.servers[0];
-    return server;
   },
   listen(platform, source, action) {
     const functions = denoFunctions();
@@ -82,12 +82,11 @@ function readAddress(
  */
 function withHost(request: Request): Request | 400 | 501 {
   const { method, headers, body } = request;
-  // The constructor of Request refuses these.
-  if (["CONNECT", "TRACE", "TRACK"].includes(method)) return 501;
+  if (isForbiddenMethod(method)) return 501;
   const host = headers.get("host") ?? "localhost";
   const { pathname, search } = new URL(request.url);
   const url = `http://${host}${pathname}${search}`;
-  if (!/^[^\s/?#@\\]*$/.test(host) || !URL.canParse(url)) return 400;
+  if (!isHost(host) || !URL.canParse(url)) return 400;
   const named = new Request(url, { method, headers, body });
   // Only when it is read, because Deno warns of what the signal does.
   return Object.defineProperty(named, "signal", { get: () => request.signal });
@@ -108,7 +107,7 @@ async function acceptAll(
       const { name } = error as Error;
       if (name === "BadResource" || name === "Interrupted") return;
       // Too many open files, say: waiting connections are accepted later.
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await delay(RETRY_MS);
     }
   }
 }

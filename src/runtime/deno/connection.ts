@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Address, inetAddress } from "../../core/address.ts";
+import { type Address, fromUnixPath, inetAddress } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
 import { closedError } from "../errors.ts";
 
@@ -150,9 +150,7 @@ export function fromDenoAddr(addr: Deno.Addr): Address | undefined {
       return inetAddress(addr.hostname, addr.port);
     case "unix":
     case "unixpacket":
-      return addr.path.startsWith("\0")
-        ? { kind: "unix-abstract", name: addr.path.slice(1) }
-        : { kind: "unix", path: addr.path };
+      return fromUnixPath(addr.path);
     default:
       return undefined;
   }

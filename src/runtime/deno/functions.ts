@@ -4,6 +4,8 @@
  * @module
  */
 
+import { once } from "../descriptors.ts";
+
 /**
  * A socket of `Deno.listenDatagram`: what `Deno.DatagramConn` has, whose type is
  * among Deno's unstable ones.
@@ -35,15 +37,13 @@ export interface DenoFunctions
     | undefined;
 }
 
-let functions: DenoFunctions | undefined;
-
 /**
  * Deno's functions as they were at the first call, so that they stay the
  * originals where a program's global ones are replaced.
  */
-export function denoFunctions(): DenoFunctions {
+export const denoFunctions: () => DenoFunctions = once(() => {
   const { serve, listen, listenTls, listenDatagram } = Deno as
     & typeof Deno
     & Pick<DenoFunctions, "listenDatagram">;
-  return functions ??= { serve, listen, listenTls, listenDatagram };
-}
+  return { serve, listen, listenTls, listenDatagram };
+});

@@ -19,6 +19,7 @@ import {
   NO_LIBC,
   once,
   readVariables,
+  VARIABLES_DENIED,
 } from "../descriptors.ts";
 import { isPermissionError } from "../errors.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
@@ -146,12 +147,9 @@ function readPermitted(
     return readVariables(get);
   } catch (error) {
     if (!isPermissionError(error)) throw error;
-    throw new ActivationError(
-      "permission",
-      `Reading the variables of socket activation: Deno denied access to ` +
-        `the environment: run with --allow-env=${LISTEN_VARIABLES.join(",")}`,
-      { cause: error },
-    );
+    throw new ActivationError("permission", VARIABLES_DENIED, {
+      cause: error,
+    });
   }
 }
 

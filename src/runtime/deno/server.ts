@@ -7,6 +7,7 @@
 import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
+import { delay } from "../../shutdown/timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
@@ -84,7 +85,7 @@ export class DenoServer extends NativeServer {
     tracker: RequestTracker,
     context: ServerContext | undefined,
   ) {
-    super(sockets, tracker, context);
+    super(socketServers[0]!.server, sockets, tracker, context);
     this.#socketServers = socketServers;
     const [first, ...rest] = socketServers.map(({ server }) => server);
     this.servers = [first!, ...rest];
@@ -123,7 +124,7 @@ export class DenoServer extends NativeServer {
       if (tick >= MAX_ANSWER_TICKS && this.totalRequests !== totalRequests) {
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, shutdownTimes.tickMs));
+      await delay(shutdownTimes.tickMs);
       if (this.#isEnding) return;
     }
   }

@@ -47,8 +47,8 @@ export class Acceptor {
   }
 
   /**
-   * Begins to accept on one socket. Connections wait until {@linkcode Acceptor.attach} says
-   * where they go.
+   * Begins to accept on one socket. Connections wait until
+   * {@linkcode Acceptor.attach} takes them.
    */
   static async open(
     platform: Platform,

@@ -8,8 +8,11 @@
 import type * as http from "node:http";
 import type { Address } from "../../core/address.ts";
 import type { OpenConnections } from "../../linux/connections.ts";
-import type { GracefulServer } from "../backend.ts";
-import type { Backend, ConnectionListener } from "../backend.ts";
+import type {
+  Backend,
+  ConnectionListener,
+  GracefulServer,
+} from "../backend.ts";
 import { builtin } from "../builtin.ts";
 import type { ServerContext } from "../server_context.ts";
 import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";

@@ -15,6 +15,7 @@ import type * as http from "node:http";
 import type { ClientAddress } from "@remix-run/node-fetch-server";
 import type { ServeHandler, ServeOptions } from "../../core/types.ts";
 import { guard } from "../http/fetch_handler.ts";
+import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
 import { RequestInfo } from "../http/serve_info.ts";
 import type { ServerContext } from "../server_context.ts";
 
@@ -63,11 +64,8 @@ export function fetchListener(
  */
 function prepare(request: http.IncomingMessage): 200 | 400 | 501 {
   const { method, url = "/", headers } = request;
-  // A host that holds more than host and port would move the path of the URL.
-  if (!/^[^\s/?#@\\]*$/.test(headers.host ?? "")) return 400;
-  if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
-    return 501;
-  }
+  if (!isHost(headers.host ?? "")) return 400;
+  if (isForbiddenMethod(method)) return 501;
   if (url.startsWith("/")) {
     return URL.canParse(`http://${headers.host ?? "localhost"}${url}`)
       ? 200

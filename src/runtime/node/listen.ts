@@ -5,7 +5,12 @@
  */
 
 import type * as net from "node:net";
-import { type Address, inetAddress, sameAddress } from "../../core/address.ts";
+import {
+  type Address,
+  fromUnixPath,
+  inetAddress,
+  sameAddress,
+} from "../../core/address.ts";
 import { addressMismatch, describeFallback, listenError } from "../errors.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 
@@ -98,11 +103,7 @@ function settleListen(
  */
 function serverAddress(server: net.Server): Address | undefined {
   const address = server.address();
-  if (typeof address === "string") {
-    return address.startsWith("\0")
-      ? { kind: "unix-abstract", name: address.slice(1) }
-      : { kind: "unix", path: address };
-  }
+  if (typeof address === "string") return fromUnixPath(address);
   return inetAddress(address?.address, address?.port);
 }
 

@@ -6,7 +6,7 @@
  */
 
 import type * as net from "node:net";
-import type { Address } from "../../core/address.ts";
+import { type Address, toAddressInfo } from "../../core/address.ts";
 import type { Descriptor } from "../../core/descriptor.ts";
 import { builtin } from "../builtin.ts";
 import { parkedListeners } from "../leftovers.ts";
@@ -193,12 +193,5 @@ export class ServerBinding {
 function toNodeAddress(
   address: Address | undefined,
 ): ReturnType<net.Server["address"]> {
-  if (address?.kind === "unix") return address.path;
-  if (address?.kind !== "ipv4" && address?.kind !== "ipv6") return null;
-  const { kind, hostname, port } = address;
-  return {
-    address: hostname,
-    family: kind === "ipv4" ? "IPv4" : "IPv6",
-    port,
-  };
+  return address?.kind === "unix" ? address.path : toAddressInfo(address);
 }

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
 import process from "node:process";
+import type { TestContext } from "node:test";
 import { request } from "../../harness/client.ts";
 import { CLOSE, openClient } from "../../harness/draining.ts";
 import {
@@ -265,6 +266,16 @@ function asProcess1(host: Host): Pick<Host, "command"> {
   };
 }
 
+/** Starts a program as process 1, and returns its number outside, too. */
+async function startProcess1(t: TestContext, host: Host) {
+  const settings = { timeout: 60_000 };
+  const service = await startService(t, asProcess1(host), ["serve"], settings);
+  const { pid: parent } = service.program;
+  const children = `/proc/${parent}/task/${parent}/children`;
+  const [pid] = fs.readFileSync(children, "utf8").split(" ").map(Number);
+  return { service, pid: pid! };
+}
+
 const skip = missingProgram("unshare") ||
   (process.getuid!() !== 0 && "needs root for a PID namespace");
 
@@ -273,22 +284,12 @@ forEachHost(SERVING, (host) => {
     `SIGTERM on ${host.label} shuts down process 1 of a container`,
     { skip },
     async (t) => {
-      const settings = { timeout: 60_000 };
-      const service = await startService(
-        t,
-        asProcess1(host),
-        ["serve"],
-        settings,
-      );
+      const { service, pid } = await startProcess1(t, host);
       const { program } = service;
-      const [child] = fs.readFileSync(
-        `/proc/${program.pid}/task/${program.pid}/children`,
-        "utf8",
-      ).split(" ").map(Number);
       const busy = await openBusyClient(t, service);
       const used = await openUsedClient(t, service);
       const signalledAt = performance.now();
-      process.kill(child!, "SIGTERM");
+      process.kill(pid, "SIGTERM");
       await used.ask(program, "/fast", "hello\n");
       assert.equal((await endOf(t, program, signalledAt)).status, 0);
       assert.match(busy.received, /held\n/);
@@ -298,26 +299,16 @@ forEachHost(SERVING, (host) => {
   test(`a second SIGTERM on ${host.label} ends process 1 of a container`, {
     skip,
   }, async (t) => {
-    const settings = { timeout: 60_000 };
-    const service = await startService(
-      t,
-      asProcess1(host),
-      ["serve"],
-      settings,
-    );
+    const { service, pid } = await startProcess1(t, host);
     const { program } = service;
-    const [child] = fs.readFileSync(
-      `/proc/${program.pid}/task/${program.pid}/children`,
-      "utf8",
-    ).split(" ").map(Number);
     await openBusyClient(t, service, "/stuck");
     const busy = await openClient(t, service.web);
     busy.send("/hold");
     await untilPrinted(program, "begun", 2);
-    process.kill(child!, "SIGTERM");
+    process.kill(pid, "SIGTERM");
     await busy.until(program, "held\n");
     const signalledAt = performance.now();
-    process.kill(child!, "SIGTERM");
+    process.kill(pid, "SIGTERM");
     assert.equal((await endOf(t, program, signalledAt)).status, 128 + 15);
   });
 });

@@ -1,14 +1,16 @@
-/** What SIGTERM does to a process that serves, unless told otherwise. */
+/** What SIGTERM does to a process that serves, by default and with settings. */
 
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import type { DrainOperations } from "../../fixtures/operations.ts";
 import {
   type Agent,
   agentCommand,
   startInactive,
 } from "../../harness/agent.ts";
-import { request } from "../../harness/client.ts";
+import { request, type TcpTarget } from "../../harness/client.ts";
 import {
+  type Client,
   CLOSE,
   openClient,
   startGenerations,
@@ -28,17 +30,27 @@ async function untilShutdown(agent: Agent<DrainOperations>): Promise<void> {
   );
 }
 
+/** Starts a server, and sends SIGTERM while a request is in progress. */
+async function terminateHeld(
+  t: TestContext,
+  agent: Agent<DrainOperations>,
+  web: TcpTarget,
+): Promise<Client> {
+  await agent.call("start", "auto");
+  const held = await openClient(t, web);
+  held.send("/hold");
+  await untilBegun(agent, 1);
+  agent.process.kill("SIGTERM");
+  await untilShutdown(agent);
+  return held;
+}
+
 forEachHost(hostsWith({ serves: true }), (host) => {
   test(`SIGTERM on ${host.label} ends a process that something keeps, after its requests`, async (t) => {
     const { agent, web } = await startGenerations(t, host);
     await agent.call("setTimes", SHORT);
     await agent.call("stay");
-    await agent.call("start", "auto");
-    const held = await openClient(t, web);
-    held.send("/hold");
-    await untilBegun(agent, 1);
-    agent.process.kill("SIGTERM");
-    await untilShutdown(agent);
+    const held = await terminateHeld(t, agent, web);
     await agent.call("release");
     await held.until(agent, "held\n");
     assert.match(held.received, CLOSE);
@@ -47,12 +59,7 @@ forEachHost(hostsWith({ serves: true }), (host) => {
 
   test(`SIGTERM on ${host.label} ends a process at once the second time`, async (t) => {
     const { agent, web } = await startGenerations(t, host);
-    await agent.call("start", "auto");
-    const held = await openClient(t, web);
-    held.send("/hold");
-    await untilBegun(agent, 1);
-    agent.process.kill("SIGTERM");
-    await untilShutdown(agent);
+    await terminateHeld(t, agent, web);
     agent.process.kill("SIGTERM");
     assert.equal(await agent.exited, null);
     assert.equal(agent.process.signalCode, "SIGTERM");

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type {
-  DescriptorInfo,
-  DescriptorKind,
-  SocketType,
+import {
+  type DescriptorInfo,
+  type DescriptorKind,
+  isFileInfo,
+  isSocketInfo,
+  sameFile,
+  type SocketType,
 } from "../../../src/core/info.ts";
-import { isFileInfo, isSocketInfo, sameFile } from "../../../src/core/info.ts";
 import {
   describeAddress,
   describeInfo,

@@ -8,11 +8,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 const ROOT = new URL("../../../", import.meta.url);
-const FOLDER = ".github/workflows/";
+const DIRECTORY = ".github/workflows/";
 
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
-const WORKFLOWS = readdirSync(new URL(FOLDER, ROOT)).sort();
-const TEXTS = WORKFLOWS.map((name) => read(FOLDER + name));
+const WORKFLOWS = readdirSync(new URL(DIRECTORY, ROOT)).sort();
+const TEXTS = WORKFLOWS.map((name) => read(DIRECTORY + name));
 const [CI, PUBLISH] = TEXTS as [string, string];
 
 /** All that a pattern finds in the workflows. */

@@ -26,7 +26,7 @@ test("globToRegExp() matches what shells and editors take it for", () => {
   }
 });
 
-test("globRoot() gives the folder that all matches are in", () => {
+test("globRoot() gives the directory that all matches are in", () => {
   const cases: readonly [string, string][] = [
     ["/a/b/*.ts", "/a/b"],
     ["/a/**/b", "/a"],

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { closeConnectionAfter } from "../../../../src/runtime/http/request_tracker.ts";
-import { RequestTracker } from "../../../../src/runtime/http/request_tracker.ts";
+import {
+  closeConnectionAfter,
+  RequestTracker,
+} from "../../../../src/runtime/http/request_tracker.ts";
 
 test("RequestTracker.track() returns its argument until connections are to close", async () => {
   const tracker = new RequestTracker();

@@ -1,11 +1,25 @@
 /**
- * A time limit that can be awaited.
+ * Waiting for a time, and for a time limit.
  *
  * @module
  */
 
+import { builtin } from "../runtime/builtin.ts";
+
 /** The longest delay that `setTimeout` takes. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
+
+/** Resolves after a time. */
+export function delay(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+/** Calls a function after a time, unless the process has ended by then. */
+export function callLater(call: () => void, delayMs: number): void {
+  // On Deno, the global setTimeout returns a number that has no `unref`.
+  const { setTimeout } = builtin("node:timers");
+  setTimeout(call, Math.min(delayMs, MAX_DELAY_MS)).unref();
+}
 
 /** A point in time after which something is given up. */
 export class Deadline {
