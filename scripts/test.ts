@@ -151,6 +151,7 @@ function matrixRun(tools: readonly Tool[]): Run {
       "tests/e2e/serving/drain.test.ts",
       "tests/e2e/serving/drain_runtimes.test.ts",
       "tests/e2e/serving/idle.test.ts",
+      "tests/e2e/serving/options.test.ts",
     ]),
   };
 }

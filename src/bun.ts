@@ -19,7 +19,6 @@
 import { requireOptions } from "./core/errors.ts";
 import type {
   EndOptions,
-  Fallback,
   FallbackOptions,
   ListenTarget,
 } from "./core/types.ts";
@@ -27,6 +26,7 @@ import {
   createListenerAsync,
   createListeners,
 } from "./runtime/adoption/create_listeners.ts";
+import { OptionsReader } from "./runtime/adoption/options_reader.ts";
 import {
   bunFunctions,
   type BunListener,
@@ -72,10 +72,13 @@ export type Server = typeof globalThis extends { Bun: { serve: infer Call } }
   ? FormOf<Call>[1]
   : BunServer;
 
-/** The options of `Bun.serve`; an address among them is not used. */
+/**
+ * The options of `Bun.serve`; an address among them is not used. An app of Hono or
+ * Elysia, or an instance of a class, is taken as `Bun.serve` takes it.
+ */
 export type ServeOptions =
   & (typeof globalThis extends { Bun: { serve: infer Call } } ? FormOf<Call>[0]
-    : Record<string, unknown>)
+    : Record<string, unknown> | object)
   & FallbackOptions
   & EndOptions;
 
@@ -88,7 +91,7 @@ export type Listener = typeof globalThis extends { Bun: { listen: infer Call } }
 export type ListenOptions =
   & (typeof globalThis extends { Bun: { listen: infer Call } }
     ? Omit<FormOf<Call>[0], "hostname" | "port" | "unix">
-    : Record<string, unknown>)
+    : Record<string, unknown> | object)
   & FallbackOptions;
 
 /** The socket of `Bun.udpSocket`. */
@@ -100,7 +103,7 @@ export type UdpSocket = typeof globalThis extends
 export type UdpSocketOptions =
   & (typeof globalThis extends { Bun: { udpSocket: infer Call } }
     ? FormOf<Call>[0]
-    : Record<string, unknown>)
+    : Record<string, unknown> | object)
   & FallbackOptions;
 
 /**
@@ -116,6 +119,7 @@ export type UdpSocketOptions =
  * @param options The options of `Bun.serve`, and where to listen without an activation.
  * @returns The server of `Bun.serve`.
  * @throws {ActivationError} As `serve` of the neutral entry point.
+ * @throws {TypeError} If Bun refuses the options; then nothing is claimed.
  *
  * @example
  * ```ts
@@ -132,15 +136,14 @@ export async function serve(
   options: ServeOptions,
 ): Promise<Server> {
   const action = `Serving HTTP on ${describeTarget(target)}`;
-  const { fallback, own } = splitOptions(options, action);
-  const settings = readEndOptions(own, action);
-  const { gracefulShutdown: _g, exitWhenIdle: _e, ...serveOptions } =
-    own as EndOptions;
+  requireOptions(options, action, true);
+  const { fallback } = options;
+  const settings = readEndOptions(options, action);
   const platform = requirePlatform("bun");
   const claim = claimTarget(target, fallback, "stream-listener", action);
   let server: BunServers;
   try {
-    server = BunServers.create(platform, claim.source, serveOptions, action);
+    server = BunServers.create(platform, claim.source, options, action);
   } catch (error) {
     await claim.release();
     throw error;
@@ -179,18 +182,20 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listener> {
   const action = `Listening on ${describeTarget(target)}`;
-  const { fallback, own } = splitOptions(options, action);
+  requireOptions(options, action, true);
+  const { fallback } = options;
   const platform = requirePlatform("bun");
   const claim = claimTarget(target, fallback, "stream-listener", action);
   try {
     const functions = bunFunctions();
+    const reader = new OptionsReader(options);
     const { listeners, sockets } = createListeners(
       platform,
       claim.source,
       "stream-listener",
       {
         create: (bindTo, inherited) =>
-          createBunListener(functions, bindTo, inherited, own),
+          createBunListener(functions, bindTo, inherited, reader.replace({})),
         close: (listener) => listener.stop(true),
       },
       action,
@@ -238,7 +243,8 @@ export async function udpSocket(
   options: UdpSocketOptions,
 ): Promise<UdpSocket> {
   const action = `Receiving datagrams on ${describeTarget(target)}`;
-  const { fallback, own } = splitOptions(options, action);
+  requireOptions(options, action, true);
+  const { fallback } = options;
   const platform = requirePlatform("bun");
   const claim = claimTarget(target, fallback, "datagram", action);
   const opening = new ActiveHandle();
@@ -251,7 +257,7 @@ export async function udpSocket(
       "datagram",
       {
         create: (bindTo, inherited) =>
-          createUdpSocket(functions, bindTo, inherited, own),
+          createUdpSocket(functions, bindTo, inherited, options),
         close: (socket) => socket.close(),
       },
       action,
@@ -263,16 +269,4 @@ export async function udpSocket(
   } finally {
     opening.close();
   }
-}
-
-/** Splits the fallback from the options of Bun, and removes the address. */
-function splitOptions(
-  options: object & FallbackOptions,
-  action: string,
-): { fallback: Fallback | undefined; own: object } {
-  requireOptions(options, action);
-  const { fallback, hostname: _h, port: _p, unix: _u, ...own } = options as
-    & FallbackOptions
-    & { hostname?: unknown; port?: unknown; unix?: unknown };
-  return { fallback, own };
 }

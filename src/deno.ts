@@ -18,7 +18,11 @@
  * @module
  */
 
-import { ActivationError, requireOptions } from "./core/errors.ts";
+import {
+  requireAbortSignal,
+  requireHandler,
+  requireOptions,
+} from "./core/errors.ts";
 import type {
   EndOptions,
   Fallback,
@@ -29,8 +33,8 @@ import { createListeners } from "./runtime/adoption/create_listeners.ts";
 import { requirePlatform } from "./runtime/current.ts";
 import {
   type DatagramConn,
-  type DenoFunctions,
   denoFunctions,
+  requireListenDatagram,
 } from "./runtime/deno/functions.ts";
 import {
   createDatagramConn,
@@ -39,16 +43,12 @@ import {
   mergeDenoListeners,
 } from "./runtime/deno/listeners.ts";
 import { type DenoServeOptions, DenoServer } from "./runtime/deno/server.ts";
+import { readServeArguments } from "./runtime/deno/serve_arguments.ts";
 import { trackListener } from "./shutdown/active_handle.ts";
 import { watchIdleness } from "./shutdown/idle_exit.ts";
 import { readEndOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
-import {
-  claimTarget,
-  describeTarget,
-  requireHandler,
-  requireOne,
-} from "./target.ts";
+import { claimTarget, describeTarget, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
 export type {
@@ -125,33 +125,50 @@ export function serve<Addr extends Deno.Addr = Deno.NetAddr>(
   options: ServeOptions<Addr>,
   handler: Deno.ServeHandler<Addr>,
 ): Promise<Deno.HttpServer<Addr>>;
+/**
+ * `Deno.serve` on the sockets of a name, with the handler among its options.
+ *
+ * @param target The name, or an address such as `systemd:web` or `fd:3`.
+ * @param options These options, and the `handler`.
+ * @returns The server of `Deno.serve`.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@listenfds/listenfds/deno";
+ *
+ * await serve("web", { handler: () => new Response("hello\n") });
+ * ```
+ */
+export function serve<Addr extends Deno.Addr = Deno.NetAddr>(
+  target: ListenTarget,
+  options: ServeOptions<Addr> & { readonly handler: Deno.ServeHandler<Addr> },
+): Promise<Deno.HttpServer<Addr>>;
 export async function serve(
   target: ListenTarget,
-  ...rest: [Deno.ServeHandler<Deno.Addr>] | [
-    ServeOptions<Deno.Addr>,
-    Deno.ServeHandler<Deno.Addr>,
-  ]
+  ...args: unknown[]
 ): Promise<Deno.HttpServer> {
-  const [options = {}, handler] = rest.length === 1 ? [{}, rest[0]] : rest;
   const action = `Serving HTTP on ${describeTarget(target)}`;
-  requireOptions(options, action);
-  const {
-    fallback,
-    onListen,
-    signal,
-    gracefulShutdown: _g,
-    exitWhenIdle: _e,
-    ...own
-  } = options as ServeOptions<Deno.Addr>;
-  requireHandler(handler, action);
+  const { options, handler } = readServeArguments<
+    ServeOptions<Deno.Addr>
+  >(args, action);
+  const { fallback, onListen } = options;
+  const signal = options.signal ?? undefined;
+  requireAbortSignal(signal, action);
+  if (onListen) requireHandler(onListen, action, "onListen");
   const settings = readEndOptions(options, action);
   signal?.throwIfAborted();
   const platform = requirePlatform("deno");
   const claim = claimTarget(target, fallback, "stream-listener", action);
   let server: DenoServer;
   try {
-    const { source } = claim;
-    server = DenoServer.create(platform, source, own, handler, handler, action);
+    server = DenoServer.create(
+      platform,
+      claim.source,
+      options,
+      handler,
+      handler,
+      action,
+    );
   } catch (error) {
     await claim.release();
     throw error;
@@ -159,7 +176,10 @@ export async function serve(
   const lifetime = new ServerLifetime(platform, server, settings);
   watchIdleness(lifetime, settings.exitWhenIdleMs);
   try {
-    for (const { addr } of server.servers) onListen?.(addr);
+    for (const { addr } of server.servers) {
+      // Deno calls it as a method of the options.
+      if (onListen) Reflect.apply(onListen, options, [addr]);
+    }
   } catch (error) {
     lifetime.close();
     throw error;
@@ -201,10 +221,10 @@ export async function listen(
   options: FallbackOptions = {},
 ): Promise<Deno.Listener> {
   const action = `Listening on ${describeTarget(target)}`;
-  requireOptions(options, action);
+  requireOptions(options, action, true);
   return await openListener(target, options.fallback, {
     create: (bindTo, inherited) =>
-      createDenoListener(denoFunctions(), bindTo, inherited),
+      createDenoListener(denoFunctions(), bindTo, inherited, options),
     close: (listener) => listener.close(),
   }, action);
 }
@@ -238,11 +258,10 @@ export async function listenTls(
   options: ListenTlsOptions,
 ): Promise<Deno.TlsListener> {
   const action = `Listening for TLS on ${describeTarget(target)}`;
-  requireOptions(options, action);
-  const { fallback, cert, key, ...own } = options;
-  return await openListener(target, fallback, {
+  requireOptions(options, action, true);
+  return await openListener(target, options.fallback, {
     create: (bindTo, inherited) =>
-      createTlsListener(denoFunctions(), bindTo, inherited, own, { cert, key }),
+      createTlsListener(denoFunctions(), bindTo, inherited, options),
     close: (listener) => listener.close(),
   }, action);
 }
@@ -304,8 +323,8 @@ export async function listenDatagram(
   options: ListenDatagramOptions = {},
 ): Promise<DatagramConn> {
   const action = `Receiving datagrams on ${describeTarget(target)}`;
-  requireOptions(options, action);
-  const { fallback, ...own } = options;
+  requireOptions(options, action, true);
+  const { fallback } = options;
   const platform = requirePlatform("deno");
   const open = requireListenDatagram(action);
   const claim = claimTarget(target, fallback, "datagram", action);
@@ -317,7 +336,7 @@ export async function listenDatagram(
       "datagram",
       {
         create: (bindTo, inherited) =>
-          createDatagramConn(open, bindTo, inherited, own),
+          createDatagramConn(open, bindTo, inherited, options),
         close: (socket) => socket.close(),
       },
       action,
@@ -327,15 +346,4 @@ export async function listenDatagram(
     await claim.release();
     throw error;
   }
-}
-
-function requireListenDatagram(
-  action: string,
-): NonNullable<DenoFunctions["listenDatagram"]> {
-  const { listenDatagram } = denoFunctions();
-  if (listenDatagram !== undefined) return listenDatagram;
-  throw new ActivationError(
-    "unsupported",
-    `${action}: Deno.listenDatagram is missing: run with --unstable-net`,
-  );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { requireOptions } from "./core/errors.ts";
+import { requireAbortSignal, requireOptions } from "./core/errors.ts";
 import type {
   FetchServer,
   ListenTarget,
@@ -87,7 +87,7 @@ export async function serve(
   requireOptions(options, action);
   const handler = toHandler(app, action);
   const { fallback, onError, signal } = options;
-  requireSignal(signal, action);
+  requireAbortSignal(signal, action);
   const option = readBackend(options.backend, action);
   const settings = readEndOptions(options, action);
   const platform = currentPlatform();
@@ -158,12 +158,4 @@ function toFetchServer(
     unref: () => server.unref(),
     [Symbol.asyncDispose]: shutdown,
   };
-}
-
-function requireSignal(signal: unknown, action: string): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new TypeError(
-    `${action}: expected the option signal to be an AbortSignal, found ` +
-      typeof signal,
-  );
 }

@@ -194,14 +194,6 @@ export function requireOne(source: ListenSource, action: string): void {
   );
 }
 
-/** Checks that a handler is a function. */
-export function requireHandler(handler: unknown, action: string): void {
-  if (typeof handler === "function") return;
-  throw new TypeError(
-    `${action}: expected a handler function, found ${typeof handler}`,
-  );
-}
-
 /** Formats a target for messages. */
 export function describeTarget(target: ListenTarget): string {
   if (typeof target === "string") return quote(target);

@@ -148,12 +148,47 @@ export function isRecord(value: unknown): value is object {
  * Checks that options are an object.
  *
  * @param action The beginning of an error's message, such as `Listening on "web"`.
+ * @param takesFunctions Whether they may be a function with members, as the
+ * runtimes' own functions take it: a class with static members, say.
  */
-export function requireOptions(options: unknown, action: string): void {
+export function requireOptions(
+  options: unknown,
+  action: string,
+  takesFunctions: boolean = false,
+): void {
   if (isRecord(options)) return;
+  if (takesFunctions && typeof options === "function") return;
   throw new TypeError(
     `${action}: expected an object of options, found ` +
       describeValue(options),
+  );
+}
+
+/**
+ * Checks that a handler is a function.
+ *
+ * @param name The option that has the handler; by default, it is no option.
+ */
+export function requireHandler(
+  handler: unknown,
+  action: string,
+  name?: string,
+): void {
+  if (typeof handler === "function") return;
+  const expected = name === undefined
+    ? "a handler function"
+    : `the option ${name} to be a function`;
+  throw new TypeError(
+    `${action}: expected ${expected}, found ${typeof handler}`,
+  );
+}
+
+/** Checks that an option is an `AbortSignal`, if there is one. */
+export function requireAbortSignal(signal: unknown, action: string): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new TypeError(
+    `${action}: expected the option signal to be an AbortSignal, found ` +
+      typeof signal,
   );
 }
 

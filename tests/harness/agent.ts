@@ -15,6 +15,7 @@ import type {
   DrainOperations,
   MetadataOperations,
   NativeOperations,
+  OptionsOperations,
 } from "../fixtures/operations.ts";
 import { type Host, ROOT } from "./hosts.ts";
 import { type Environment, Program, spawnPiped } from "./program.ts";
@@ -38,6 +39,9 @@ export const METADATA_AGENT: AgentScript<MetadataOperations> = script(
 );
 export const NATIVE_AGENT: AgentScript<NativeOperations> = script(
   "native_agent.ts",
+);
+export const OPTIONS_AGENT: AgentScript<OptionsOperations> = script(
+  "options_agent.ts",
 );
 
 /** An error as an agent reports it. */

@@ -229,16 +229,27 @@ function placeholderError(
   error: unknown,
   descriptor: Descriptor,
   action: string,
-): ActivationError {
-  return listenError(error, creating(action, descriptor));
+): unknown {
+  return createError(error, creating(action, descriptor));
 }
 
 function fallbackError(
   error: unknown,
   address: Fallback,
   action: string,
-): ActivationError {
-  return listenError(error, `${action}: binding ${describeFallback(address)}`);
+): unknown {
+  return createError(error, `${action}: binding ${describeFallback(address)}`);
+}
+
+/**
+ * Wraps an error of a function that creates a listener, but for those that
+ * report wrong options, and errors of this library.
+ */
+function createError(error: unknown, action: string): unknown {
+  const isOwn = error instanceof ActivationError;
+  const isMistake = error instanceof TypeError || error instanceof RangeError ||
+    error instanceof SyntaxError;
+  return isOwn || isMistake ? error : listenError(error, action);
 }
 
 /** Converts a fallback address to the form of a placeholder. */
@@ -248,7 +259,13 @@ function toPlaceholder(
 ): Placeholder {
   if ("path" in address) {
     if (address.path.startsWith("@")) {
-      throw new TypeError("the runtime's own listeners take no abstract names");
+      throw new ActivationError(
+        "unsupported",
+        `Binding ${
+          describeFallback(address)
+        }: the runtime's own listeners take ` +
+          `no abstract names: set a path`,
+      );
     }
     return { kind: "unix", path: address.path };
   }

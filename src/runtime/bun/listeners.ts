@@ -13,6 +13,11 @@ import {
   isInetAddress,
   toAddressInfo,
 } from "../../core/address.ts";
+import {
+  OptionsReader,
+  type ReplacedMembers,
+  replaceMembers,
+} from "../adoption/options_reader.ts";
 import type { BunFunctions, BunListener } from "./functions.ts";
 
 /** Creates a listener of `Bun.listen`. */
@@ -22,7 +27,7 @@ export function createBunListener(
   inherited: Address | undefined,
   options: object,
 ): BunListener {
-  const listener = listen({ ...options, ...toBunOptions(bindTo) });
+  const listener = listen(toBunOptions(options, bindTo));
   if (inherited !== undefined) override(listener, shownAddress(inherited));
   return listener;
 }
@@ -34,7 +39,15 @@ export async function createUdpSocket(
   inherited: Address | undefined,
   options: object,
 ): Promise<{ close(): void }> {
-  const socket = await udpSocket({ ...options, ...toBunOptions(bindTo) });
+  const reader = new OptionsReader(options);
+  if (inherited !== undefined && (reader.read("connect") ?? null) !== null) {
+    throw new TypeError(
+      "Connecting an inherited UDP socket: the service manager shares it, and " +
+        "it would stay connected: remove the option connect, and pass the " +
+        "address to send()",
+    );
+  }
+  const socket = await udpSocket(toBunOptions(reader.replace({}), bindTo));
   if (inherited !== undefined) {
     override(socket, {
       ...shownAddress(inherited),
@@ -44,10 +57,25 @@ export async function createUdpSocket(
   return socket;
 }
 
-/** A placeholder as options of Bun. */
-export function toBunOptions(bindTo: Placeholder): object {
-  if (bindTo.kind === "unix") return { unix: bindTo.path };
-  return { hostname: bindTo.hostname, port: bindTo.port };
+/** A placeholder as the members of Bun's options that say where to listen. */
+function placeholderMembers(bindTo: Placeholder): ReplacedMembers {
+  const none = {
+    hostname: undefined,
+    port: undefined,
+    unix: undefined,
+    fd: undefined,
+  };
+  if (bindTo.kind === "unix") return { ...none, unix: bindTo.path };
+  return { ...none, hostname: bindTo.hostname, port: bindTo.port };
+}
+
+/** Options of Bun that listen at a placeholder. */
+export function toBunOptions(
+  options: object,
+  bindTo: Placeholder,
+): Record<string, unknown> {
+  const replaced = replaceMembers(options, placeholderMembers(bindTo));
+  return replaced as Record<string, unknown>;
 }
 
 /** The members of a server or listener that show its address. */

@@ -6,10 +6,19 @@
  */
 
 import type { ClosableWebSocket } from "../../core/types.ts";
+import { OptionsReader, replaceMembers } from "../adoption/options_reader.ts";
 import {
   closeConnectionAfter,
   type RequestTracker,
 } from "../http/request_tracker.ts";
+import {
+  constantsOf,
+  functionsOf,
+  isFunction,
+  isObject,
+  mapRoutes,
+  readRoutes,
+} from "./routes.ts";
 
 /** Tracks the requests and WebSockets of the handlers in options. */
 export class OptionsTracker {
@@ -25,28 +34,17 @@ export class OptionsTracker {
     this.#tracker = tracker;
   }
 
-  /** Returns the options of the program with handlers that track requests. */
-  track(options: object): object {
-    this.#remember(options);
-    return this.#tracked({ ...options }, (response) => response);
-  }
-
-  /** Remembers the options that Bun has in effect after `options` are set. */
-  #remember(options: object): void {
-    const defined = Object.entries(options)
-      .filter(([, value]) => value !== undefined);
-    const hasRoutes = defined.some(([name]) => isRoutesName(name));
-    const kept = Object.entries(this.#current).flatMap(([name, value]) => {
-      if (!isRoutesName(name)) return [[name, value]];
-      // Without new routes, Bun keeps the old ones that are functions.
-      const functions = hasRoutes ? undefined : functionsOf(value);
-      return functions === undefined ? [] : [[name, functions]];
-    });
-    this.#current = Object.fromEntries([...kept, ...defined]);
+  /**
+   * Returns the options of the program with handlers that track requests.
+   *
+   * @returns The options, and a function to call when Bun has taken them.
+   */
+  track(options: object): { tracked: object; commit: () => void } {
+    const reader = new OptionsReader(options);
+    const handlers = readHandlers(reader);
     // Cloned before Bun takes the body out of a response that it is given.
-    this.#lastResponses = new Map(
-      defined.filter(([name]) => isRoutesName(name))
-        .flatMap(([, routes]) => constantsOf(routes))
+    const lastResponses = new Map(
+      ROUTES_NAMES.flatMap((name) => constantsOf(handlers[name]))
         .map((constant) => [
           constant,
           closeConnectionAfter(
@@ -56,6 +54,27 @@ export class OptionsTracker {
           ),
         ]),
     );
+    return {
+      tracked: reader.replace(this.#tracked(handlers, (response) => response)),
+      commit: () => {
+        this.#remember({ ...reader.members, ...handlers });
+        this.#lastResponses = lastResponses;
+      },
+    };
+  }
+
+  /** Remembers the options that Bun has in effect after `options` are set. */
+  #remember(options: Record<string, unknown>): void {
+    const defined = Object.entries(options)
+      .filter(([, value]) => value !== undefined && value !== null);
+    const hasRoutes = defined.some(([name]) => isRoutesName(name));
+    const kept = Object.entries(this.#current).flatMap(([name, value]) => {
+      if (!isRoutesName(name)) return [[name, value]];
+      // Without new routes, Bun keeps the old ones that are functions.
+      const functions = hasRoutes ? undefined : functionsOf(value);
+      return functions === undefined ? [] : [[name, functions]];
+    });
+    this.#current = Object.fromEntries([...kept, ...defined]);
   }
 
   /**
@@ -67,43 +86,36 @@ export class OptionsTracker {
     if (this.#lastResponses.size === 0 && error !== answerBunError) {
       return undefined;
     }
-    return this.#tracked(
-      { ...this.#current, error },
-      (response) => this.#lastResponses.get(response) ?? response,
-    );
-  }
-
-  #tracked(
-    options: Record<string, unknown>,
-    toRoute: (response: unknown) => unknown,
-  ): object {
-    const { fetch, error, websocket } = options;
+    const options = { ...this.#current, error };
     return {
       ...options,
-      ...(isFunction(fetch) && { fetch: this.#counted(fetch) }),
-      ...(isFunction(error) && { error: this.#uncounted(error) }),
-      ...Object.fromEntries(
-        ROUTES_NAMES.filter((name) => isObject(options[name])).map((name) => [
-          name,
-          mapObject(
-            options[name] as Record<string, unknown>,
-            (route) => this.#route(route, toRoute),
-          ),
-        ]),
+      ...this.#tracked(
+        options,
+        (response) => this.#lastResponses.get(response) ?? response,
       ),
-      ...(isObject(websocket) && {
-        websocket: this.#trackedWebSockets(websocket),
-      }),
     };
   }
 
-  /** A route is a function, an object of one for each method, or constant. */
-  #route(route: unknown, toRoute: (response: unknown) => unknown): unknown {
-    if (isFunction(route)) return this.#counted(route);
-    if (!isPlainObject(route)) return toRoute(route);
-    return mapObject(
-      route,
-      (each) => isFunction(each) ? this.#counted(each) : toRoute(each),
+  /** Returns the members of options that are handlers, tracking requests. */
+  #tracked(
+    options: Record<string, unknown>,
+    toRoute: (response: unknown) => unknown,
+  ): Record<string, unknown> {
+    const track: Record<string, (value: unknown) => unknown> = {
+      fetch: (value) => isFunction(value) ? this.#counted(value) : value,
+      error: (value) => isFunction(value) ? this.#uncounted(value) : value,
+    };
+    for (const name of ROUTES_NAMES) {
+      track[name] = (routes) =>
+        mapRoutes(routes, (handler) => this.#counted(handler), toRoute);
+    }
+    for (const name of WEB_SOCKET_NAMES) {
+      track[name] = (value) =>
+        isObject(value) ? this.#trackedWebSockets(value) : value;
+    }
+    return Object.fromEntries(
+      Object.keys(track).filter((name) => Object.hasOwn(options, name))
+        .map((name) => [name, track[name]!(options[name])]),
     );
   }
 
@@ -111,38 +123,38 @@ export class OptionsTracker {
     const tracker = this.#tracker;
     return function (this: unknown, ...args: unknown[]) {
       tracker.total++;
-      return tracker.track(handler.apply(this, args));
+      return tracker.track(Reflect.apply(handler, this, args));
     };
   }
 
   #uncounted(handler: (...args: unknown[]) => unknown): object {
     const tracker = this.#tracker;
     return function (this: unknown, ...args: unknown[]) {
-      return tracker.track(handler.apply(this, args));
+      return tracker.track(Reflect.apply(handler, this, args));
     };
   }
 
   /** The same handlers, which register each WebSocket while it is open. */
   #trackedWebSockets(handlers: Record<string, unknown>): object {
     const { webSockets } = this;
-    const { open, close } = handlers;
-    return Object.create(handlers, {
-      open: {
-        enumerable: true,
-        value(socket: ClosableWebSocket) {
-          webSockets.add(socket);
-          return isFunction(open) ? open.call(handlers, socket) : undefined;
-        },
-      },
-      close: {
-        enumerable: true,
-        value(socket: ClosableWebSocket, ...rest: unknown[]) {
-          webSockets.delete(socket);
-          return isFunction(close)
-            ? close.call(handlers, socket, ...rest)
-            : undefined;
-        },
-      },
+    const tracked = (
+      name: "open" | "close",
+      register: (socket: ClosableWebSocket) => void,
+    ) => {
+      const handler = handlers[name];
+      // Bun reports a handler of another type.
+      if (handler && !isFunction(handler)) return handler;
+      return function (
+        this: unknown,
+        ...args: [ClosableWebSocket, ...unknown[]]
+      ) {
+        register(args[0]);
+        return isFunction(handler) && Reflect.apply(handler, this, args);
+      };
+    };
+    return replaceMembers(handlers, {
+      open: tracked("open", (socket) => webSockets.add(socket)),
+      close: tracked("close", (socket) => webSockets.delete(socket)),
     });
   }
 }
@@ -153,56 +165,31 @@ function answerBunError(error: unknown): Response {
   return new Response("Something went wrong!", { status: 500 });
 }
 
-function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
-  return typeof value === "function";
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
-/**
- * Whether a value was written as `{ GET: … }`, or is a module that exports
- * `GET`; an object that Bun itself has created is neither.
- */
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (!isObject(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  // Bun gives modules a prototype of their own.
-  return prototype === Object.prototype || prototype === null ||
-    Object.prototype.toString.call(value) === "[object Module]";
-}
-
-function mapObject(
-  object: Record<string, unknown>,
-  change: (value: unknown) => unknown,
-): object {
-  return Object.fromEntries(
-    Object.entries(object).map(([name, value]) => [name, change(value)]),
-  );
-}
-
-/** The name of the routes, and their old name. */
+/** The name of the routes, and their old name, which Bun reads without routes. */
 const ROUTES_NAMES = ["routes", "static"] as const;
+
+/** The name of the handlers of WebSockets, and another that Bun reads, too. */
+const WEB_SOCKET_NAMES = ["websocket", "webSocket"] as const;
 
 function isRoutesName(name: string): boolean {
   return (ROUTES_NAMES as readonly string[]).includes(name);
 }
 
-function constantsOf(routes: unknown): (Response | Blob)[] {
-  if (!isObject(routes)) return [];
-  return Object.values(routes)
-    .flatMap((route) => isPlainObject(route) ? Object.values(route) : [route])
-    .filter((route) => route instanceof Response || route instanceof Blob);
-}
-
-/** The routes that are functions, of all methods or of some, if any are. */
-function functionsOf(routes: unknown): Record<string, unknown> | undefined {
-  if (!isObject(routes)) return undefined;
-  const kept = Object.entries(routes)
-    .map(([name, route]) =>
-      [name, isPlainObject(route) ? functionsOf(route) : route] as const
-    )
-    .filter(([, route]) => isFunction(route) || isPlainObject(route));
-  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
+/** Reads the members that are handlers, and the members of these, once. */
+function readHandlers(reader: OptionsReader): Record<string, unknown> {
+  const { read } = reader;
+  const routes = readRoutes(read("routes"));
+  return {
+    fetch: read("fetch"),
+    error: read("error"),
+    routes,
+    ...(routes === undefined && { static: readRoutes(read("static")) }),
+    ...Object.fromEntries(WEB_SOCKET_NAMES.map((name) => {
+      const handlers = read(name);
+      return [
+        name,
+        isObject(handlers) ? new OptionsReader(handlers).replace({}) : handlers,
+      ];
+    })),
+  };
 }

@@ -16,6 +16,7 @@ import { delay } from "../../shutdown/timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
+import { replaceMembers } from "../adoption/options_reader.ts";
 import { RequestTracker } from "../http/request_tracker.ts";
 import type { ServerContext } from "../server_context.ts";
 import type { ListenSource, Platform } from "../platform.ts";
@@ -41,7 +42,7 @@ export class BunServers extends NativeServer {
   ): BunServers {
     const tracker = new RequestTracker();
     const optionsTracker = new OptionsTracker(tracker);
-    const tracked = optionsTracker.track(options);
+    const { tracked, commit } = optionsTracker.track(options);
     const { listeners, sockets } = createListeners(
       platform,
       source,
@@ -52,6 +53,7 @@ export class BunServers extends NativeServer {
       },
       action,
     );
+    commit();
     const [first, ...rest] = listeners;
     return new BunServers(
       source,
@@ -86,6 +88,10 @@ export class BunServers extends NativeServer {
 
   override closeConnectionsAfterResponses(): void {
     super.closeConnectionsAfterResponses();
+    this.#reloadClosingConnections();
+  }
+
+  #reloadClosingConnections(): void {
     const options = this.#options.closingConnections();
     if (options === undefined) return;
     try {
@@ -122,11 +128,12 @@ export class BunServers extends NativeServer {
 
   /** Replaces the options of the program, and keeps tracking requests. */
   reload(options: object): BunServer {
-    const tracked = this.#options.track(options);
-    const next = this.tracker.closesConnections
-      ? this.#options.closingConnections() ?? tracked
-      : tracked;
-    for (const own of this.#own) own.reload(next);
+    // Bun reports the type of anything else.
+    if (Object(options) !== options) this.#own[0]!.reload(options);
+    const { tracked, commit } = this.#options.track(options);
+    for (const own of this.#own) own.reload(tracked);
+    commit();
+    if (this.tracker.closesConnections) this.#reloadClosingConnections();
     return this.#servers[0];
   }
 
@@ -195,12 +202,19 @@ function serveOnBun(
   inherited: Address | undefined,
   options: object,
 ): BunServer {
-  const server = bunFunctions().serve({ ...options, ...toBunOptions(bindTo) });
-  if (inherited === undefined) return server;
+  if (inherited === undefined) {
+    return bunFunctions().serve(toBunOptions(options, bindTo));
+  }
+  const { id } = options as { id?: unknown };
+  const shownId = id === undefined || id === null ? {} : { id: `${id}` };
+  // Under --hot, Bun takes servers with one id, or all on port 0, for one server.
+  const unnamed = replaceMembers(options, { id: null });
+  const server = bunFunctions().serve(toBunOptions(unnamed, bindTo));
   const text = formatAddress(inherited);
-  const scheme = server.protocol ?? ("tls" in options ? "https" : "http");
+  const scheme = server.protocol ?? "http";
   return override(server, {
     ...shownAddress(inherited),
+    ...shownId,
     url: new URL(
       isInetAddress(inherited) ? `${scheme}://${text}/` : `unix://${text}`,
     ),

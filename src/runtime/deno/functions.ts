@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ActivationError } from "../../core/errors.ts";
 import { once } from "../descriptors.ts";
 
 /**
@@ -47,3 +48,19 @@ export const denoFunctions: () => DenoFunctions = once(() => {
     & Pick<DenoFunctions, "listenDatagram">;
   return { serve, listen, listenTls, listenDatagram };
 });
+
+/**
+ * Returns `Deno.listenDatagram`.
+ *
+ * @throws {ActivationError} With the code `unsupported`.
+ */
+export function requireListenDatagram(
+  action: string,
+): NonNullable<DenoFunctions["listenDatagram"]> {
+  const { listenDatagram } = denoFunctions();
+  if (listenDatagram !== undefined) return listenDatagram;
+  throw new ActivationError(
+    "unsupported",
+    `${action}: Deno.listenDatagram is missing: run with --unstable-net`,
+  );
+}

@@ -6,7 +6,12 @@
  */
 
 import type { Placeholder } from "../../core/types.ts";
-import type { Address } from "../../core/address.ts";
+import { type Address, formatAddress } from "../../core/address.ts";
+import { ActivationError, quote } from "../../core/errors.ts";
+import {
+  type ReplacedMembers,
+  replaceMembers,
+} from "../adoption/options_reader.ts";
 import type { DatagramConn, DenoFunctions } from "./functions.ts";
 
 /** Creates a listener of `Deno.listen`. */
@@ -14,11 +19,11 @@ export function createDenoListener(
   { listen }: DenoFunctions,
   bindTo: Placeholder,
   inherited: Address | undefined,
+  options: object = {},
 ): Deno.Listener {
-  const listener = bindTo.kind === "unix"
-    ? listen({ transport: "unix", path: bindTo.path })
-    : listen(toDenoOptions(bindTo) as Deno.TcpListenOptions);
-  return withDenoAddr(listener as Deno.Listener, inherited);
+  const placed = toDenoOptions(options, bindTo, inherited);
+  const listener = listen(placed as Deno.TcpListenOptions) as Deno.Listener;
+  return withDenoAddr(listener, inherited);
 }
 
 /** Creates a listener of `Deno.listenTls`. */
@@ -26,14 +31,22 @@ export function createTlsListener(
   { listenTls }: DenoFunctions,
   bindTo: Placeholder,
   inherited: Address | undefined,
-  options: Omit<Deno.ListenTlsOptions, "port" | "hostname">,
-  pem: Deno.TlsCertifiedKeyPem,
+  options: object,
 ): Deno.TlsListener {
   if (bindTo.kind === "unix") {
-    throw new TypeError("Deno.listenTls has no Unix sockets");
+    throw new ActivationError(
+      "unsupported",
+      `Listening for TLS on ${
+        inherited === undefined
+          ? quote(bindTo.path)
+          : quote(formatAddress(inherited))
+      }: Deno.listenTls has no Unix sockets: set ListenStream= to a port`,
+    );
   }
-  const { hostname, port } = bindTo;
-  const listener = listenTls({ ...options, ...pem, hostname, port });
+  const placed = toDenoOptions(options, bindTo, inherited);
+  const listener = listenTls(
+    placed as Deno.ListenTlsOptions & Deno.TlsCertifiedKeyPem,
+  );
   return withDenoAddr(listener, inherited);
 }
 
@@ -42,15 +55,12 @@ export function createDatagramConn(
   listenDatagram: NonNullable<DenoFunctions["listenDatagram"]>,
   bindTo: Placeholder,
   inherited: Address | undefined,
-  options: { loopback?: boolean },
+  options: object,
 ): DatagramConn {
-  const { hostname, port } = bindTo as Placeholder & { kind: "udp" };
-  const socket = listenDatagram({
-    ...options,
-    hostname,
-    port,
-    transport: "udp",
-  });
+  const placed = toDenoOptions(options, bindTo, inherited);
+  const socket = listenDatagram(
+    placed as Parameters<typeof listenDatagram>[0],
+  );
   if (inherited !== undefined) showAddr(socket, toDenoAddr(inherited, "udp"));
   return socket;
 }
@@ -73,12 +83,26 @@ export function toDenoAddr(
   }
 }
 
-/** A placeholder as options of Deno. */
+/** Options of Deno that listen at a placeholder. */
 export function toDenoOptions(
+  options: object,
   bindTo: Placeholder,
-): { hostname: string; port: number } | { path: string } {
-  if (bindTo.kind === "unix") return { path: bindTo.path };
-  return { hostname: bindTo.hostname, port: bindTo.port };
+  inherited: Address | undefined,
+  replaced: ReplacedMembers = {},
+): object {
+  const isUnix = bindTo.kind === "unix";
+  return replaceMembers(options, {
+    hostname: isUnix ? undefined : bindTo.hostname,
+    port: isUnix ? undefined : bindTo.port,
+    path: isUnix ? bindTo.path : undefined,
+    transport: bindTo.kind,
+    // Of a socket of a virtual machine, and of another listener beside this.
+    cid: undefined,
+    tunnel: undefined,
+    // Deno ends the process for `true` without --unstable-net.
+    ...(inherited !== undefined && { reusePort: undefined }),
+    ...replaced,
+  });
 }
 
 /** Makes a listener report an address. */

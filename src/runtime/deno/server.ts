@@ -11,6 +11,7 @@ import { delay } from "../../shutdown/timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
+import { OptionsReader } from "../adoption/options_reader.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
 import { RequestTracker } from "../http/request_tracker.ts";
 import type { ServerContext } from "../server_context.ts";
@@ -54,12 +55,15 @@ export class DenoServer extends NativeServer {
     context?: ServerContext,
   ): DenoServer {
     const tracker = new RequestTracker();
-    const { onError = defaultOnError } = options;
-    const tracked: DenoServeOptions = {
-      ...options,
-      onError: (error) => tracker.track(onError(error)),
-    };
-    const track = options.cert === undefined ? trackHandler : trackSending;
+    const reader = new OptionsReader(options);
+    const onError = (reader.read("onError") ?? defaultOnError) as NonNullable<
+      DenoServeOptions["onError"]
+    >;
+    const tracked = reader.replace({
+      onError: (error: unknown) => tracker.track(onError(error)),
+    });
+    const isTls = (reader.read("cert") ?? undefined) !== undefined;
+    const track = isTls ? trackSending : trackHandler;
     const { listeners, sockets } = createListeners(
       platform,
       source,
@@ -144,17 +148,19 @@ export class DenoServer extends NativeServer {
 function serveOn(
   bindTo: Placeholder,
   inherited: Address | undefined,
-  options: DenoServeOptions,
+  options: object,
   handler: Deno.ServeHandler<Deno.Addr>,
 ) {
   const controller = new AbortController();
   const isUnix = inherited !== undefined && bindTo.kind === "unix";
-  const server = denoFunctions().serve({
-    ...options,
-    ...toDenoOptions(bindTo),
+  const placed = toDenoOptions(options, bindTo, inherited, {
     signal: controller.signal,
     onListen() {},
-  } as Deno.ServeTcpOptions, isUnix ? withPath(handler, inherited) : handler);
+  });
+  const server = denoFunctions().serve(
+    placed as Deno.ServeTcpOptions,
+    isUnix ? withPath(handler, inherited) : handler,
+  );
   if (inherited !== undefined) showAddr(server, toDenoAddr(inherited));
   return {
     server: server as Deno.HttpServer,

@@ -15,7 +15,7 @@ interface Given {
 function drained(...given: object[]): Given | undefined {
   const tracker = new RequestTracker();
   const options = new OptionsTracker(tracker);
-  for (const each of given) options.track(each);
+  for (const each of given) options.track(each).commit();
   tracker.closeConnectionsAfterResponses();
   return options.closingConnections() as Given | undefined;
 }
@@ -81,4 +81,76 @@ test("OptionsTracker keeps of the routes what Bun keeps without others: function
   const kept = options.routes!;
   assert.deepEqual(Object.keys(kept), ["/function", "/methods"]);
   assert.deepEqual(Object.keys(kept["/methods"]!), ["POST"]);
+});
+
+test("OptionsTracker forgets options that Bun has refused", async () => {
+  const options = new OptionsTracker(new RequestTracker());
+  options.track({ fetch, error, routes: { "/a": new Response("a") } }).commit();
+  options.track({ fetch: 1, routes: { "/b": new Response("b") } });
+  const { routes } = options.closingConnections() as Given;
+  assert.deepEqual(Object.keys(routes!), ["/a"]);
+  assert.equal(await (routes!["/a"] as Response).text(), "a");
+});
+
+test("OptionsTracker reads each member of options and handlers once", () => {
+  const reads: string[] = [];
+  const count = <T>(name: string, value: T): T => {
+    reads.push(name);
+    return value;
+  };
+  const methods = {
+    get GET() {
+      return count("GET", new Response("get"));
+    },
+  };
+  const handlers = {
+    get open() {
+      return count("open", undefined);
+    },
+  };
+  const options = new OptionsTracker(new RequestTracker());
+  const { tracked, commit } = options.track(
+    new class {
+      readonly #fetch = fetch;
+      get fetch() {
+        return count("fetch", this.#fetch);
+      }
+      get routes() {
+        return count("routes", { "/": methods });
+      }
+      get websocket() {
+        return count("websocket", handlers);
+      }
+      get idleTimeout() {
+        return count("idleTimeout", 5);
+      }
+    }(),
+  );
+  // As Bun does for each of two sockets.
+  for (let socket = 0; socket < 2; socket++) {
+    for (const name of ["fetch", "routes", "websocket", "idleTimeout"]) {
+      Reflect.get(tracked, name);
+    }
+  }
+  commit();
+  const closing = options.closingConnections() as Record<string, unknown>;
+  assert.equal(closing["idleTimeout"], 5);
+  assert.ok(
+    isLast((closing["routes"] as Record<string, typeof methods>)["/"]!.GET),
+  );
+  assert.deepEqual(reads.toSorted(), [
+    "GET",
+    "fetch",
+    "idleTimeout",
+    "open",
+    "routes",
+    "websocket",
+  ]);
+});
+
+test("OptionsTracker leaves the array of an app among options as it is", () => {
+  const routes = [fetch];
+  const options = new OptionsTracker(new RequestTracker());
+  const { tracked } = options.track({ fetch, routes });
+  assert.equal(Reflect.get(tracked, "routes"), routes);
 });
