@@ -18,6 +18,7 @@ import type { ActivationOptions, InactiveReason } from "./core/types.ts";
 import { recognizeWrapper } from "./core/wrapper.ts";
 import { isMainThread } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
+import { once } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
 import type { Platform } from "./runtime/platform.ts";
 
@@ -169,12 +170,27 @@ function createActivation(
     if (!isOpen[index]) descriptor.markClosed();
     return descriptor;
   });
+  const firstOwnFd = once(() => findFirstOwnFd(platform, descriptors));
   return new Activation(descriptors, (fd) => {
+    if (fd >= firstOwnFd()) return false;
     const parked = parkedListeners.get(descriptors[fd - LISTEN_FDS_START]!);
     if (parked === undefined) return platform.close(fd);
     parked.close();
     return true;
   });
+}
+
+/** Finds the first number that the runtime itself got, if any was announced. */
+function findFirstOwnFd(
+  platform: Platform,
+  descriptors: readonly Descriptor[],
+): number {
+  const infos = Descriptor.inspectAll(descriptors);
+  const index = infos.findIndex((info, index) =>
+    info.kind !== "closed" &&
+    platform.isEventQueue(descriptors[index]!.fd, info)
+  );
+  return descriptors[index]?.fd ?? Infinity;
 }
 
 /** Explains why an activated process has no activation here, or no longer. */

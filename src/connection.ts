@@ -15,8 +15,9 @@ import { claimDescriptor, describeTarget } from "./target.ts";
  * Takes the one connection that this process was started for: a socket unit with
  * `Accept=yes` accepts connections itself, and starts a process for each.
  *
- * @param target The name, `systemd:NAME` or `fd:NUMBER`; systemd's own name for
- * connections is `connection`.
+ * @param target The name, `systemd:NAME` or `fd:NUMBER`. By default, the descriptor
+ * with systemd's own name for connections, `connection`, or else the only
+ * descriptor, whatever its name.
  * @returns The connection.
  * @throws {ActivationError} With the code `missing-name`, `already-claimed` or
  * `ambiguous-name`; `wrong-kind` or `not-open` before anything is touched;
@@ -34,9 +35,11 @@ import { claimDescriptor, describeTarget } from "./target.ts";
  * ```
  */
 export async function connection(
-  target: ListenTarget = "connection",
+  target?: ListenTarget,
 ): Promise<Connection> {
-  const action = `Taking the connection ${describeTarget(target)}`;
+  const action = target === undefined
+    ? "Taking the connection"
+    : `Taking the connection ${describeTarget(target)}`;
   const platform = currentPlatform();
   const claim = claimDescriptor(target, "stream-connection", action);
   const opening = new ActiveHandle();

@@ -70,15 +70,18 @@ export function claimTarget(
  * Claims the only descriptor of a target that has the kind, for functions
  * without a fallback.
  *
+ * @param target `undefined` for the connection that this process was started for.
  * @param action The beginning of an error's message, such as `Listening on "web"`.
  */
 export function claimDescriptor(
-  target: ListenTarget,
+  target: ListenTarget | undefined,
   kind: UsableKind,
   action: string,
 ): Claim & { readonly descriptor: Descriptor; readonly info: DescriptorInfo } {
-  const address = toListenAddress(target, action);
-  if (address.kind === "tcp" || address.kind === "unix") {
+  const named = target === undefined
+    ? undefined
+    : toListenAddress(target, action);
+  if (named?.kind === "tcp" || named?.kind === "unix") {
     throw new TypeError(
       `${action}: this function uses inherited descriptors only: set a name, ` +
         `"systemd:NAME" or "fd:NUMBER"`,
@@ -86,6 +89,7 @@ export function claimDescriptor(
   }
   const activated = activation();
   if (activated === null) throw notActivated(action);
+  const address = named ?? findConnection(activated, action);
   const { source, release } = claimInherited(activated, address, kind, action);
   const { descriptors, infos } = source;
   try {
@@ -96,6 +100,32 @@ export function claimDescriptor(
     activated.release(descriptors);
     throw error;
   }
+}
+
+/** The name that systemd itself gives to connections, see `sd_listen_fds(3)`. */
+const CONNECTION = "connection";
+
+/**
+ * Finds the connection that this process was started for. An activator may give
+ * it another name, or none.
+ */
+function findConnection(
+  { descriptors, names }: Activation,
+  action: string,
+): ListenAddress & { kind: "systemd" | "fd" } {
+  if (names.includes(CONNECTION)) return { kind: "systemd", name: CONNECTION };
+  const [only, ...others] = descriptors;
+  if (others.length === 0) return { kind: "fd", fd: only!.fd };
+  throw new ActivationError(
+    "ambiguous-name",
+    `${action}: found ${descriptors.length} descriptors (${
+      quoteAll(names)
+    }), ` +
+      `none with the name ${
+        quote(CONNECTION)
+      }: pass the connection's name, or ` +
+      `"fd:NUMBER"`,
+  );
 }
 
 function claimInherited(

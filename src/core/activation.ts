@@ -214,7 +214,8 @@ export class Activation {
    *
    * Sockets and FIFOs are closed. Any other kind stays open and unclaimed,
    * because the service manager may have passed fewer descriptors than it
-   * counted, and the runtime may use the number. A failed close leaves its
+   * counted, and the runtime may use the number. So does everything from the
+   * runtime's first own descriptor on. A failed close leaves its
    * descriptor unclaimed; the others are closed, then the first error is thrown.
    */
   [Symbol.dispose](): void {

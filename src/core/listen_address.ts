@@ -12,7 +12,10 @@ export type ListenAddress =
   | {
     /** The inherited descriptors of a name. */
     readonly kind: "systemd";
-    /** The name, not empty and without a colon. */
+    /**
+     * The name, as `FileDescriptorName=` takes it: 1 to 255 printable ASCII
+     * characters without a colon.
+     */
     readonly name: string;
   }
   | {
@@ -67,9 +70,13 @@ export function parseListenAddress(text: string): ListenAddress {
   if (colon < 0) throw invalidAddress(text, LISTEN_FORMS);
   switch (scheme) {
     case "systemd":
-      // No name holds a colon, because colons separate names in LISTEN_FDNAMES.
-      if (rest === "" || rest.includes(":")) {
-        throw invalidAddress(text, LISTEN_FORMS);
+      // "systemd://web" is a URL rather than the name "//web".
+      if (!isSystemdName(rest) || rest.startsWith("//")) {
+        throw invalidAddress(
+          text,
+          `${LISTEN_FORMS}; a name has 1 to 255 printable ASCII characters and ` +
+            `no colon`,
+        );
       }
       return { kind: "systemd", name: rest };
     case "fd": {
@@ -89,6 +96,15 @@ export function parseListenAddress(text: string): ListenAddress {
     default:
       throw invalidAddress(text, LISTEN_FORMS);
   }
+}
+
+/**
+ * Returns true for a name that a unit can have, other than the empty one: systemd
+ * takes printable ASCII without a colon, at most 255 characters, see
+ * `FileDescriptorName=` in `systemd.socket(5)`.
+ */
+export function isSystemdName(text: string): boolean {
+  return /^[ -9;-~]{1,255}$/.test(text);
 }
 
 const BIND_FORMS = `expected "HOST:PORT", "[IPV6]:PORT", "tcp:…" or "udp:…" ` +
@@ -152,7 +168,7 @@ function parseHostPort(
   const match =
     // An IPv6 address in brackets, with or without a scope id, or a host name.
     // deno-lint-ignore no-control-regex
-    /^(?:\[([^\][%]*)(%[\w.-]+)?\]|([^:[\]/\s\x00-\x1f\x7f]+)):([^:]*)$/
+    /^(?:\[([^\][%]*)(%[\w.-]+)?\]|([^:[\]/%\s\x00-\x1f\x7f]+)):([^:]*)$/
       .exec(rest);
   if (match === null) throw invalidAddress(text, forms);
   const [, ipv6, scope = "", host, digits] = match;

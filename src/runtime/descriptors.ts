@@ -66,6 +66,11 @@ export function isClosable({ kind, link }: DescriptorInfo): boolean {
   }
 }
 
+/** Whether a descriptor is an event queue, which no unit can pass. */
+export function isEventQueue({ link }: DescriptorInfo): boolean {
+  return link === "anon_inode:[eventpoll]";
+}
+
 /** Whether a descriptor is known to be closed. */
 export function isClosed(fd: number): boolean {
   try {

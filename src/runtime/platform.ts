@@ -63,6 +63,12 @@ export interface Platform {
    * @returns `false` if the descriptor is known to be closed.
    */
   setCloseOnExec(fd: number): boolean;
+  /**
+   * Whether a descriptor is the event queue that the runtime opens first. Those
+   * with higher numbers weren't passed either, because a service manager passes
+   * consecutive ones, and the runtime gets the next number.
+   */
+  isEventQueue(fd: number, info: DescriptorInfo): boolean;
   readonly close: CloseDescriptor;
 
   // The runtime's own listeners.

@@ -9,7 +9,12 @@ import { LISTEN_VARIABLES } from "../core/environment.ts";
 import type { Inspector } from "../core/info.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { processGlobal } from "./builtin.ts";
-import { closeInherited, isClosed, readVariables } from "./descriptors.ts";
+import {
+  closeInherited,
+  isClosed,
+  isEventQueue,
+  readVariables,
+} from "./descriptors.ts";
 import type { Platform } from "./platform.ts";
 import { readCommandLine } from "./proc_reader.ts";
 
@@ -27,6 +32,7 @@ export function processMembers(
   | "inspector"
   | "libc"
   | "setCloseOnExec"
+  | "isEventQueue"
   | "close"
 > {
   const { env, pid } = processGlobal()!;
@@ -43,6 +49,7 @@ export function processMembers(
     inspector,
     libc,
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
+    isEventQueue: (_fd, info) => isEventQueue(info),
     close: (fd) => closeInherited(fd, inspector),
   };
 }

@@ -35,18 +35,23 @@ export function bindSockets<T>(
   );
 }
 
+/** Returns the inodes of all sockets that a process has open, sorted. */
+export function socketInodes({ pid }: Pick<Program, "pid">): number[] {
+  const inodes = fs.readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      const link = fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+      const inode = /^socket:\[(\d+)\]$/.exec(link)?.[1];
+      return inode === undefined ? [] : Number(inode);
+    } catch {
+      return [];
+    }
+  });
+  return [...new Set(inodes)].sort((a, b) => a - b);
+}
+
 /** Returns the inodes of all sockets that a process listens on, sorted. */
 export function listeningInodes(pid: number): number[] {
-  const open = new Set(
-    fs.readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      try {
-        const link = fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
-        return /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? [];
-      } catch {
-        return [];
-      }
-    }),
-  );
+  const open = new Set(socketInodes({ pid }).map(String));
   const listening: string[] = [];
   for (const table of ["tcp", "tcp6"]) {
     for (const line of readTable(pid, table)) {

@@ -16,6 +16,7 @@ import {
   closeOrThrow,
   inspectorWith,
   isClosable,
+  isEventQueue,
   NO_LIBC,
   once,
   readVariables,
@@ -77,6 +78,8 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     libc,
     setsCloseOnExecAtStart: false,
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? true,
+    isEventQueue: (fd, info) =>
+      libc() === undefined ? handleType(fd) === "UNKNOWN" : isEventQueue(info),
     close(fd) {
       if (!isClosable(inspector.inspect([fd])[0]!)) return false;
       const opened = libc();

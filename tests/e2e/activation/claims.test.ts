@@ -1,16 +1,23 @@
 /** Names, claims and the compatibility map, with real descriptors. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import type { CompatibilityMap } from "../../../src/core/mod.ts";
+import { parseListenAddress } from "../../../src/core/listen_address.ts";
 import { activateAgent, startAgent } from "../../harness/agent.ts";
 import { exchange } from "../../harness/client.ts";
 import { forEachHost, HOSTS } from "../../harness/hosts.ts";
-import { temporaryDirectory } from "../../harness/machine_tools.ts";
+import {
+  NO_SYSTEMD_ACTIVATE,
+  SYSTEMD_ACTIVATE,
+  temporaryDirectory,
+} from "../../harness/machine_tools.ts";
 import {
   assertListensOnly,
   bindSockets,
+  socketInodes,
   untilListensOnly,
 } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
@@ -79,8 +86,14 @@ forEachHost(HOSTS, (host) => {
       ["web=tcp:127.0.0.1:0"],
       { LISTEN_FDS: "12", LISTEN_FDNAMES: names.join(":") },
     );
+    await agent.call("environment");
+    const own = socketInodes(agent).filter((inode) =>
+      inode !== sockets[0]!.inode
+    );
+    // Among them a pair of sockets, through which Deno learns of signals.
     await agent.call("dispose");
     await untilListensOnly(agent, []);
+    assert.deepEqual(socketInodes(agent), own);
     // It still runs, with its timers, its input and its network.
     assert.deepEqual(await agent.call("environment"), ["LISTEN_PID"]);
     assert.equal(sockets.length, 1);
@@ -185,4 +198,37 @@ forEachHost(HOSTS, (host) => {
     assert.deepEqual((await agent.call("activation"))?.names, ["unknown"]);
     assert.deepEqual(await agent.call("claim", "unknown"), [3, 4]);
   });
+});
+
+test("parseListenAddress() takes the names that systemd takes", {
+  skip: NO_SYSTEMD_ACTIVATE,
+}, () => {
+  const characters = Array.from(
+    { length: 0x100 },
+    (_, code) => String.fromCharCode(code),
+    // A colon separates names, and an argument has no NUL.
+  ).filter((character) => character !== ":" && character !== "\0");
+  const names = [
+    ...characters.map((character) => `x${character}`),
+    "x".repeat(255),
+    "x".repeat(256),
+    "é".repeat(127),
+    "\u{1f600}",
+    "%n",
+    "/x",
+  ];
+  for (const name of names) {
+    // systemd reports an invalid name, and goes on to show its version.
+    const { stderr, status } = spawnSync(SYSTEMD_ACTIVATE, [
+      `--fdname=${name}`,
+      "--version",
+    ], { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    const parse = () => parseListenAddress(`systemd:${name}`);
+    if (stderr === "") assert.deepEqual(parse(), { kind: "systemd", name });
+    else {
+      assert.match(stderr, /is not valid/);
+      assert.throws(parse, SyntaxError);
+    }
+  }
 });

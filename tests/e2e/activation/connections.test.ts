@@ -62,30 +62,74 @@ forEachHost(HOSTS, (host) => {
     assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
   });
 
-  test(
-    `connection() on ${host.label} runs under systemd-socket-activate --accept`,
-    { skip: NO_SYSTEMD_ACTIVATE },
-    async (t) => {
-      const [port] = await freePorts(1);
-      const agent = startInactive(t, [
-        SYSTEMD_ACTIVATE,
-        `--listen=127.0.0.1:${port}`,
-        "--accept",
-        "--fdname=connection",
-        "--",
-        ...agentCommand(host),
-      ]);
-      const client = await agent.until(
-        "systemd-socket-activate to listen",
-        () =>
-          tryConnect({
-            host: "127.0.0.1",
-            port: port!,
-            allowHalfOpen: true,
-          }),
-      );
-      await agent.call("connection");
-      assert.equal(await exchange(client, "hello"), "hello");
-    },
-  );
+  test(`connection() on ${host.label} finds the connection among others by its name`, async (t) => {
+    const pairs = await Promise.all(
+      ["stored", "connection"].map(async (name) => ({
+        name,
+        ...await openPair(t, streamAddresses(t)[0]!),
+      })),
+    );
+    const agent = startAgent(t, host, pairs);
+    for (const { close } of pairs) close();
+    await agent.call("connection");
+    assert.equal(await exchange(pairs[1]!.client, "hello"), "hello");
+    assert.deepEqual((await agent.call("activation"))?.unclaimed, [3]);
+  });
+
+  test(`connection() on ${host.label} asks for the name of one of several`, async (t) => {
+    const pairs = await Promise.all(
+      ["first", "second"].map(async (name) => ({
+        name,
+        ...await openPair(t, streamAddresses(t)[0]!),
+      })),
+    );
+    const agent = startAgent(t, host, pairs);
+    for (const { close } of pairs) close();
+    const error = await agent.fail("connection");
+    assert.equal(error.code, "ambiguous-name");
+    assert.match(error.message, /found 2 descriptors \("first", "second"\)/);
+    assert.deepEqual((await agent.call("activation"))?.unclaimed, [3, 4]);
+    await agent.call("connection", "second");
+    assert.equal(await exchange(pairs[1]!.client, "hello"), "hello");
+  });
+
+  for (const name of ["connection", "other", undefined]) {
+    const title = name === undefined
+      ? "without a name"
+      : `with the name ${name}`;
+    test(
+      `connection() on ${host.label} runs under systemd-socket-activate --accept ${title}`,
+      { skip: NO_SYSTEMD_ACTIVATE },
+      async (t) => {
+        const [port] = await freePorts(1);
+        const agent = startInactive(t, [
+          SYSTEMD_ACTIVATE,
+          `--listen=127.0.0.1:${port}`,
+          "--accept",
+          ...(name === undefined ? [] : [`--fdname=${name}`]),
+          "--",
+          ...agentCommand(host),
+        ]);
+        const client = await agent.until(
+          "systemd-socket-activate to listen",
+          () =>
+            tryConnect({
+              host: "127.0.0.1",
+              port: port!,
+              allowHalfOpen: true,
+            }),
+        );
+        const error = await agent.fail("connection", "wrong");
+        assert.equal(error.code, "missing-name");
+        assert.match(
+          error.message,
+          new RegExp(`there are "${name ?? "unknown"}":`),
+        );
+        await agent.call("connection");
+        assert.equal(await exchange(client, "hello"), "hello");
+        const again = await agent.fail("connection");
+        assert.equal(again.code, "already-claimed");
+      },
+    );
+  }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { canonicalIpv6 } from "../../../src/core/address.ts";
+import { quote } from "../../../src/core/errors.ts";
 import {
   type ListenAddress,
   parseListenAddress,
@@ -27,6 +28,8 @@ function format(address: ListenAddress): string {
 test("parseListenAddress() parses every form", () => {
   const pairs: readonly [string, ListenAddress][] = [
     ["systemd:web", { kind: "systemd", name: "web" }],
+    ["systemd:/x %n~", { kind: "systemd", name: "/x %n~" }],
+    [`systemd:${"x".repeat(255)}`, { kind: "systemd", name: "x".repeat(255) }],
     ["systemd: my app", { kind: "systemd", name: " my app" }],
     ["fd:3", { kind: "fd", fd: 3 }],
     ["fd:2147483647", { kind: "fd", fd: 2147483647 }],
@@ -71,6 +74,17 @@ test("parseListenAddress() rejects other text and lists the forms", () => {
       " systemd:web",
       "systemd:",
       "systemd:web:admin",
+      "systemd:foo\n",
+      "systemd:\tfoo",
+      "systemd:foo\x7f",
+      "systemd:foo\0",
+      "systemd:f\u00f6\u00f6",
+      "systemd:\u{1f600}",
+      "systemd:\ud800",
+      `systemd:${"x".repeat(256)}`,
+      "systemd://foo",
+      "systemd:///foo",
+      "systemd://",
       "fd:",
       "fd:web",
       "fd:-3",
@@ -78,6 +92,12 @@ test("parseListenAddress() rejects other text and lists the forms", () => {
       "fd:3 ",
       "fd:0x3",
       "fd:1e1",
+      "fd:3\n",
+      "fd:+3",
+      "fd:3.0",
+      "fd://3",
+      "fd:3:",
+      "fd:-0",
       "fd:٣",
       "tcp:",
       "tcp:80",
@@ -88,6 +108,21 @@ test("parseListenAddress() rejects other text and lists the forms", () => {
       "tcp:localhost:080",
       "tcp:localhost:-1",
       "tcp:local host:80",
+      "tcp: localhost:80",
+      "tcp:localhost :80",
+      "tcp:localhost: 80",
+      "tcp:localhost:80\n",
+      "tcp:\u00a0:80",
+      "tcp:local%68ost:80",
+      "tcp:127.0.0.1%lo:80",
+      "tcp:localhost:8%30",
+      "tcp://localhost:80",
+      "tcp:[fe80::1%]:80",
+      "tcp:[fe80::1%a%b]:80",
+      "tcp:[fe80::1%a/b]:80",
+      "tcp:[fe80::1% eth0]:80",
+      "tcp:[%eth0]:80",
+      "tcp:fe80::1%eth0:80",
       "tcp:localhost/x:80",
       "tcp:::1:80",
       "tcp:[::1]",
@@ -106,7 +141,7 @@ test("parseListenAddress() rejects other text and lists the forms", () => {
     assertThrows(
       () => parseListenAddress(text),
       SyntaxError,
-      `Parsing the address ${JSON.stringify(text)}: expected `,
+      `Parsing the address ${quote(text)}: expected `,
       '"systemd:NAME"',
       '"fd:NUMBER"',
       '"tcp:HOST:PORT"',
@@ -170,8 +205,14 @@ test("parseListenAddress() parses the text of any address", () => {
   const path = anyText().filter((text) =>
     text !== "" && text !== "@" && !text.includes("\0")
   );
-  const name = anyText().map((text) => text.replaceAll(":", ""))
-    .filter((text) => text !== "");
+  const name = fc.string({
+    unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) =>
+      String.fromCharCode(code)
+    ),
+    minLength: 1,
+    maxLength: 255,
+  }).map((text) => text.replaceAll(":", ""))
+    .filter((text) => text !== "" && !text.startsWith("//"));
   const address: fc.Arbitrary<ListenAddress> = fc.oneof(
     fc.record({ kind: fc.constant("systemd" as const), name }),
     fc.record({
