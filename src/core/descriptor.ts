@@ -9,7 +9,10 @@ import { quote } from "./errors.ts";
 
 /** One inherited descriptor with its name. */
 export class Descriptor {
-  /** The descriptor's number in this process. */
+  /**
+   * The descriptor's number in this process. Open a file or FIFO with `node:fs` as
+   * `/dev/fd/NUMBER`, because Deno takes only numbers that it opened itself.
+   */
   readonly fd: number;
   /** The name from `LISTEN_FDNAMES`; `unknown` if the service manager set none. */
   readonly name: string;

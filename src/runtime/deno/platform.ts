@@ -10,7 +10,7 @@ import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { ActivationError } from "../../core/errors.ts";
 import type { Inspector } from "../../core/info.ts";
 import type { DenoFfi } from "../../ffi/deno.ts";
-import { openLibc } from "../../ffi/libc.ts";
+import { type Libc, openLibc } from "../../ffi/libc.ts";
 import { builtin, processGlobal } from "../builtin.ts";
 import {
   closeOrThrow,
@@ -80,13 +80,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? true,
     isEventQueue: (fd, info) =>
       libc() === undefined ? handleType(fd) === "UNKNOWN" : isEventQueue(info),
-    close(fd) {
-      if (!isClosable(inspector.inspect([fd])[0]!)) return false;
-      const opened = libc();
-      if (opened === undefined) return closeThroughSocket(fd);
-      closeOrThrow(fd, () => opened.close(fd));
-      return true;
-    },
+    close: (fd) => closePassed(fd, inspector, libc()),
     minimumVersions: PORTABLE_VERSIONS.deno,
     adoptionLibc: () =>
       libc() ?? (isGranted(deno, { name: "ffi" }) ? NO_LIBC : NO_FFI),
@@ -185,6 +179,18 @@ function handleType(fd: number): string | undefined {
   } finally {
     socket.close();
   }
+}
+
+/** Closes a descriptor, if it was certainly inherited. */
+function closePassed(
+  fd: number,
+  inspector: Inspector,
+  libc: Libc | undefined,
+): boolean {
+  if (!isClosable(inspector.inspect([fd])[0]!)) return false;
+  if (libc === undefined) return closeThroughSocket(fd);
+  closeOrThrow(fd, () => libc.close(fd));
+  return true;
 }
 
 /**

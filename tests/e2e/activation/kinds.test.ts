@@ -5,8 +5,9 @@ import dgram from "node:dgram";
 import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
+import path from "node:path";
 import type { TestContext } from "node:test";
-import { activateAgent, startAgent } from "../../harness/agent.ts";
+import { activateAgent, AGENT, startAgent } from "../../harness/agent.ts";
 import { exchange, request } from "../../harness/client.ts";
 import {
   openDevice,
@@ -18,12 +19,14 @@ import {
   openUdp,
   streamAddresses,
 } from "../../harness/descriptors.ts";
+import { become, handOver } from "../../harness/handover.ts";
 import {
   forEachHost,
   type Host,
   HOSTS,
   hostsWith,
 } from "../../harness/hosts.ts";
+import { NO_PYTHON } from "../../harness/machine_tools.ts";
 import { test } from "../../harness/timed_test.ts";
 
 /** Descriptors that are no listeners, and how an error describes each. */
@@ -202,4 +205,23 @@ forEachHost(hostsWith({ inspects: false }), (host) => {
       await agent.terminate();
     }
   });
+});
+
+forEachHost(hostsWith({ inspects: true }), (host) => {
+  test(
+    `claimFd() on ${host.label} returns a file and a FIFO that /dev/fd opens`,
+    {
+      skip: NO_PYTHON,
+    },
+    async (t) => {
+      const handover = await handOver(t, ["file", "fifo"]);
+      const agent = await become(handover, host, AGENT);
+      for (const name of ["file", "fifo"]) {
+        const text = `the content of a ${name}`;
+        fs.writeFileSync(path.join(handover.directory, name), text);
+        assert.equal(await agent.call("readFile", handover.fd(name)), text);
+      }
+      assert.deepEqual((await agent.call("activation"))?.unclaimed, []);
+    },
+  );
 });
