@@ -50,11 +50,14 @@ forEachHost(hostsWith({ adopts: true }), (host) => {
     let streams = 0;
     let datagrams = 0;
     for (const [index, form] of (await agent.call("cases")).entries()) {
-      const target = /udp|datagram/i.test(form.call)
-        ? `d${datagrams++}`
-        : `s${streams++}`;
-      t.diagnostic(form.name);
+      const isDatagram = /udp|datagram/i.test(form.call);
+      const target = isDatagram ? `d${datagrams}` : `s${streams}`;
       const report = await agent.call("compare", index, target);
+      // The next form is given a socket whose use has failed.
+      if (!("thrown" in (report.ours as object))) {
+        if (isDatagram) datagrams++;
+        else streams++;
+      }
       if (!isDeepStrictEqual(report.ours, report.own)) {
         differences[form.name] = report;
       }
