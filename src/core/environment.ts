@@ -13,14 +13,15 @@
  * 5. `LISTEN_FDNAMES` (optional) has the names, separated by colons, one for each
  *    descriptor. Empty and repeated names are valid.
  *
- * A test compares the results with those of libsystemd. All differences are
+ * Tests compare the results with those of libsystemd. All differences are
  * intended:
  *
  * | Environment | libsystemd | Here, with the reason |
  * | ----------- | ---------- | --------------------- |
  * | a number such as ` 2`, `+2`, `02`, `0x2` or `0b10` | reads the number | an error, because service managers write plain decimal digits |
  * | a backslash in a name | removes it and takes the next character literally, also `:`; an error at the end of the text | an ordinary character, because systemd accepts it in `FileDescriptorName=` and doesn't escape it |
- * | `LISTEN_FDS` unset, `LISTEN_PID` not a number | an error | no activation, because nothing was passed |
+ * | `LISTEN_PIDFDID` set, libsystemd older than 258 | ignores the variable | rule 3, as libsystemd 258 and later |
+ * | `LISTEN_FDS` unset, `LISTEN_PID` or `LISTEN_PIDFDID` malformed | an error | no activation, because nothing was passed |
  * | `LISTEN_FDS` exceeds the open descriptors | an error | only the use of such a descriptor is an error, because its kind is `closed` |
  *
  * @module
@@ -91,17 +92,18 @@ export type ListenNumber = Exclude<ListenVariable, "LISTEN_FDNAMES">;
 
 const INT_MAX = 2 ** 31 - 1;
 
-/** The greatest valid value: of a `pid_t`, an inode id, a number of `int` fds. */
-const MAXIMA: Readonly<Record<ListenNumber, bigint>> = {
-  LISTEN_PID: BigInt(INT_MAX),
-  LISTEN_PIDFDID: 2n ** 64n - 1n,
-  LISTEN_FDS: BigInt(INT_MAX - LISTEN_FDS_START),
+/** The valid values: of a `pid_t`, an inode id, a number of `int` fds. */
+const RANGES: Readonly<Record<ListenNumber, readonly [bigint, bigint]>> = {
+  LISTEN_PID: [1n, BigInt(INT_MAX)],
+  // No pidfd has the id 0, but libsystemd compares it.
+  LISTEN_PIDFDID: [0n, 2n ** 64n - 1n],
+  LISTEN_FDS: [1n, BigInt(INT_MAX - LISTEN_FDS_START)],
 };
 
 const VARIABLES_REMEDY = "let the service manager alone set the variables";
 
 /**
- * Parses a variable that is a number, at least 1, in plain decimal digits.
+ * Parses a variable that is a number in plain decimal digits.
  *
  * @throws {SyntaxError} If the text isn't a plain decimal number.
  * @throws {RangeError} If the number is out of the variable's range.
@@ -117,14 +119,14 @@ export function parseListenNumber(
       }: ${VARIABLES_REMEDY}`,
     );
   }
-  const max = MAXIMA[variable];
+  const [min, max] = RANGES[variable];
   // The length is checked first, because BigInt() is slow for a megabyte of digits.
   if (text.length <= 20) {
     const value = BigInt(text);
-    if (value >= 1n && value <= max) return value;
+    if (value >= min && value <= max) return value;
   }
   throw new RangeError(
-    `Parsing ${variable}: expected a number from 1 to ${max}, found ${
+    `Parsing ${variable}: expected a number from ${min} to ${max}, found ${
       quote(text)
     }: ${VARIABLES_REMEDY}`,
   );
@@ -138,7 +140,7 @@ export function parseListenNumber(
  * @returns `absent`, `foreign`, or `activated` with the count and the names.
  * @throws {SyntaxError} If a number isn't in plain decimal digits.
  * @throws {RangeError} If a number is out of range: `LISTEN_PID` 1 to 2^31-1,
- * `LISTEN_PIDFDID` 1 to 2^64-1, `LISTEN_FDS` 1 to 2^31-4.
+ * `LISTEN_PIDFDID` 0 to 2^64-1, `LISTEN_FDS` 1 to 2^31-4.
  * @throws {ActivationError} With the code `name-count` if there isn't exactly one
  * name for each descriptor.
  *

@@ -190,6 +190,8 @@ test("parseListenEnvironment() compares LISTEN_PIDFDID with the process's own id
   });
   assert.deepEqual(withPidfdId("5", 5n), activated);
   assert.deepEqual(withPidfdId("6", 5n), foreign(6n));
+  assert.deepEqual(withPidfdId("0", 5n), foreign(0n));
+  assert.deepEqual(withPidfdId("0"), activated);
   assert.deepEqual(withPidfdId(`${MAX_UINT64}`, MAX_UINT64), activated);
   // Two ids that are one and the same as floating-point numbers.
   assert.deepEqual(
@@ -243,7 +245,7 @@ test("parseListenEnvironment() rejects a malformed LISTEN_PIDFDID", () => {
     ["", SyntaxError],
     ["05", SyntaxError],
     ["0x5", SyntaxError],
-    ["0", RangeError],
+    ["-1", SyntaxError],
     [`${MAX_UINT64 + 1n}`, RangeError],
   ] as const;
   for (const [text, expected] of invalid) {
