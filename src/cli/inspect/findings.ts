@@ -13,6 +13,7 @@ import {
   parseListenNumber,
 } from "../../core/environment.ts";
 import { quote } from "../../core/errors.ts";
+import type { DescriptorInfo } from "../../core/info.ts";
 import { TITLES } from "../shared/use.ts";
 import type {
   EnvironmentState,
@@ -133,10 +134,21 @@ export function nameFindings(
 interface DescriptorRule {
   readonly isProblem: boolean;
   readonly code: FindingCode;
-  applies(descriptor: ExaminedDescriptor, subject: Subject): boolean;
+  applies(
+    descriptor: ExaminedDescriptor,
+    subject: Subject,
+    state: EnvironmentState,
+  ): boolean;
   /** Returns the message after the descriptors. */
   explain(subject: Subject, state: EnvironmentState): string;
 }
+
+/** Kinds that several processes can wait on. */
+const SHARED_KINDS: readonly DescriptorInfo["kind"][] = [
+  "stream-listener",
+  "seqpacket-listener",
+  "datagram",
+];
 
 const DESCRIPTOR_RULES: readonly DescriptorRule[] = [
   {
@@ -190,6 +202,18 @@ const DESCRIPTOR_RULES: readonly DescriptorRule[] = [
   },
   {
     isProblem: false,
+    code: "blocking",
+    // Elsewhere, the program that was started instead may have changed the flag.
+    applies: ({ info, isCounted }, _, state) =>
+      state === "activated" && isCounted && info.nonBlocking === false &&
+      SHARED_KINDS.includes(info.kind),
+    explain: () =>
+      "blocking: harmless while one process uses the socket, but where several " +
+      "services or instances share it, each start of one makes the others " +
+      "hang: set NonBlocking=yes in every service of the socket",
+  },
+  {
+    isProblem: false,
     code: "flag-of-runtime",
     applies: ({ info }, { setsCloseOnExecAtStart }) =>
       setsCloseOnExecAtStart && info.closeOnExec === true,
@@ -207,7 +231,7 @@ export function descriptorFindings(
 ): Finding[] {
   return DESCRIPTOR_RULES.flatMap(({ isProblem, code, applies, explain }) => {
     const fds = descriptors
-      .filter((descriptor) => applies(descriptor, subject))
+      .filter((descriptor) => applies(descriptor, subject, state))
       .map(({ fd }) => fd);
     if (fds.length === 0) return [];
     const plural = fds.length > 1 ? "s" : "";

@@ -65,6 +65,7 @@ export type FindingCode =
   | "uncounted"
   | "omitted"
   | "unknown-kind"
+  | "blocking"
   | "flag-of-runtime";
 
 /** A problem or a note. */

@@ -51,6 +51,7 @@ export function serviceFile(
             `Sockets=${sockets}`,
           ]
           : [],
+        ...NON_BLOCKING,
         ...commandComment(command.runtime, command.words),
         `ExecStart=${commandLine(command.words)}`,
         ...workingDirectory === undefined
@@ -86,6 +87,12 @@ function escapeGlob(path: string): string {
 const ACCEPT_UNIT = [
   "# Failed processes are unloaded, because there may be very many.",
   "CollectMode=inactive-or-failed",
+];
+
+const NON_BLOCKING = [
+  "# systemd makes sockets blocking each time a service starts, unless told not to.",
+  "# On a socket of several services or instances, the others would hang then.",
+  "NonBlocking=yes",
 ];
 
 function commandComment(

@@ -21,7 +21,7 @@ import { styleFor } from "../../../../src/cli/inspect/style.ts";
 import { type Output, UsageError } from "../../../../src/cli/shared/verb.ts";
 import { anyText, assertMessage, ipv4, ipv6 } from "../../helpers.ts";
 
-const FLAGS = { nonBlocking: false, closeOnExec: false };
+const FLAGS = { nonBlocking: true, closeOnExec: false };
 
 const WEB: DescriptorInfo = {
   kind: "stream-listener",
@@ -284,6 +284,29 @@ test("examine() finds descriptors that nobody counts", () => {
   );
 });
 
+test("examine() notes sockets that a start of another service makes blocking", () => {
+  const blocking = (info: DescriptorInfo) => ({ ...info, nonBlocking: false });
+  const connection: DescriptorInfo = { ...WEB, kind: "stream-connection" };
+  const datagram: DescriptorInfo = { ...WEB, kind: "datagram" };
+  const unknown: DescriptorInfo = { ...WEB6, nonBlocking: undefined };
+  const infos = [
+    ...[WEB, ADMIN, connection, datagram].map(blocking),
+    ...[WEB, unknown],
+  ];
+  const given = variables("web", "admin", "peer", "dns", "open", "unknown");
+  const report = examine(given, subject(infos));
+  assert.ok(isInOrder(report), "one process on a socket is the usual case");
+  assert.deepEqual(notes(report), ["blocking 3 4 6"]);
+  const { message } = report.findings[0]!;
+  assertMessage(message);
+  assert.match(
+    message,
+    /^Reading descriptors 3-4, 6: blocking: .*: set NonBlocking=yes in every/,
+  );
+  const foreign = examine({ ...given, LISTEN_PID: "41" }, subject(infos));
+  assert.deepEqual(notes(foreign), []);
+});
+
 test("examine() looks no further than there can be any", () => {
   const asked: number[] = [];
   const report = examine({ LISTEN_PID: "42", LISTEN_FDS: "1000000" }, {
@@ -383,7 +406,7 @@ test("formatReport() is a table of 80 columns", () => {
         WEB,
         WEB6,
         ADMIN,
-        { ...ADMIN, kind: "seqpacket-listener", nonBlocking: true },
+        { ...ADMIN, kind: "seqpacket-listener" },
       ]),
     }),
     PLAIN,
@@ -398,9 +421,9 @@ LISTEN_FDS      4
 LISTEN_FDNAMES  "web:web:admin:log"
 
 FD  NAME   KIND                FAMILY  BLOCKS  CLOEXEC  BACKLOG  ADDRESS
-3   web    stream-listener     ipv4    yes     no       2/4096   127.0.0.1:8080
-4   web    stream-listener     ipv6    yes     no       ?        [::1]:80
-5   admin  stream-listener     unix    yes     no       ?        /run/app/x.sock
+3   web    stream-listener     ipv4    no      no       2/4096   127.0.0.1:8080
+4   web    stream-listener     ipv6    no      no       ?        [::1]:80
+5   admin  stream-listener     unix    no      no       ?        /run/app/x.sock
 6   log    seqpacket-listener  unix    no      no       ?        /run/app/x.sock
 
 DENO                      BUN                       NODE                 FDS
@@ -527,7 +550,7 @@ test("formatJson() has a stable shape", () => {
       listening: true,
       address: { kind: "ipv4", hostname: "127.0.0.1", port: 8080 },
       peer: null,
-      blocking: true,
+      blocking: false,
       closeOnExec: false,
       inode: "9223372036854775808",
       link: "socket:[4711]",

@@ -72,6 +72,7 @@ test("unitFiles() writes a service and its socket", () => {
     "Requires=hello.socket",
     "After=hello.socket",
     "Type=exec",
+    "NonBlocking=yes",
     "ExecStart=/usr/bin/node /srv/main.ts",
     "DynamicUser=yes",
     "NoNewPrivileges=yes",
