@@ -38,6 +38,8 @@ export interface ProcessGlobal {
   readonly platform: string;
   readonly arch: string;
   readonly env: Record<string, string | undefined>;
+  /** Node's permission model, where it is in effect. */
+  readonly permission?: { has(scope: string): boolean };
   on(signal: string, listener: () => void): unknown;
   prependListener(signal: string, listener: () => void): unknown;
   listenerCount(signal: string): number;

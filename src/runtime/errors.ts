@@ -15,6 +15,8 @@ import type { Platform } from "./platform.ts";
 /** Wraps an error of a server, a socket or the operating system. */
 export function listenError(error: unknown, action: string): ActivationError {
   const { code, message } = error as NodeJS.ErrnoException;
+  const flag = deniedFlag(error);
+  if (flag !== undefined) return missingPermission(flag, action, error);
   const isDenied = isPermissionError(error) ||
     code === "EACCES" || code === "EPERM";
   return new ActivationError(
@@ -22,6 +24,49 @@ export function listenError(error: unknown, action: string): ActivationError {
     `${action}: ${message}`,
     { cause: error, errno: errnoOf(error) },
   );
+}
+
+/** The error for a permission of the runtime that a flag grants. */
+export function missingPermission(
+  flag: string,
+  action: string,
+  cause?: unknown,
+): ActivationError {
+  return new ActivationError(
+    "permission",
+    `${action}: missing permission: run with ${flag}`,
+    { cause },
+  );
+}
+
+/** The flags of Node's permission model, by `permission` of its errors. */
+const NODE_FLAGS: Readonly<Record<string, string>> = {
+  FileSystemRead: "--allow-fs-read",
+  FileSystemWrite: "--allow-fs-write",
+  ChildProcess: "--allow-child-process",
+  WorkerThreads: "--allow-worker",
+  Net: "--allow-net",
+  FFI: "--allow-ffi",
+  Addon: "--allow-addons",
+  WASI: "--allow-wasi",
+  Inspector: "--allow-inspector",
+};
+
+/** Returns the flag that grants what Deno or Node denied, if the error names it. */
+function deniedFlag(error: unknown): string | undefined {
+  const { code, permission, resource, message } = error as
+    & NodeJS.ErrnoException
+    & { permission?: string; resource?: string };
+  if (isPermissionError(error)) {
+    return /run again with the (--[a-z-]+) flag/.exec(message)?.[1];
+  }
+  if (code !== "ERR_ACCESS_DENIED" || permission === undefined) {
+    return undefined;
+  }
+  const flag = NODE_FLAGS[permission];
+  return flag?.startsWith("--allow-fs-") && resource
+    ? `${flag}=${resource}`
+    : flag;
 }
 
 /** The error number of the operating system, where the runtime reports it. */
@@ -58,12 +103,7 @@ export function addressMismatch(
 
 /** The error for a connection that could not be taken over. */
 export function connectError(error: unknown, fd: number): ActivationError {
-  const { message } = error as Error;
-  return new ActivationError(
-    "system",
-    `Taking over the connection in descriptor ${fd}: ${message}`,
-    { cause: error, errno: errnoOf(error) },
-  );
+  return listenError(error, `Taking over the connection in descriptor ${fd}`);
 }
 
 /** The error for using a connection that is closed. */

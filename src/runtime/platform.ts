@@ -104,6 +104,11 @@ export interface Platform {
   wouldRefuse?(fd: number): boolean;
   /** Makes `pause()` of a request pause its socket, where the runtime doesn't. */
   fixRequestPause?(request: http.IncomingMessage): void;
+  /**
+   * Returns the flag of a permission that a `net.Server` lacks to bind a fallback,
+   * where the runtime throws outside of the call and of the event `error`.
+   */
+  missingListenPermission?(fallback: Fallback): string | undefined;
   /** Prepares a server so that a failed `listen()` keeps the descriptor open. */
   keepDescriptorOnListenError?(server: net.Server): void;
 }

@@ -138,9 +138,12 @@ function reasonToContinue(
 ): string {
   const canContinue = next !== undefined && error instanceof ActivationError &&
     RECOVERABLE.includes(error.code) &&
-    // Where an old version lacks the portable path, report the error of the
-    // runtime's own servers, because the user can resolve that error.
-    (source.kind === "fallback" || supportsKind(platform, "stream-listener"));
+    (source.kind === "fallback"
+      // The same permission is needed to bind the address in any way.
+      ? error.code !== "permission"
+      // Where an old version lacks the portable path, report the error of the
+      // runtime's own servers, because the user can resolve that error.
+      : supportsKind(platform, "stream-listener"));
   if (!canContinue) throw error;
   return error.message;
 }

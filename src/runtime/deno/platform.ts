@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Placeholder } from "../../core/types.ts";
+import type { Fallback, Placeholder } from "../../core/types.ts";
 import type * as net from "node:net";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { ActivationError } from "../../core/errors.ts";
@@ -38,7 +38,7 @@ export interface DenoGlobal
     get(name: string): string | undefined;
     delete(name: string): void;
   };
-  readonly permissions: Pick<Deno.Permissions, "querySync">;
+  readonly permissions: Pick<Deno.Permissions, "querySync" | "requestSync">;
 }
 
 /** Creates the platform for Deno. */
@@ -94,8 +94,26 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     httpServerTakesDescriptors: true,
     detectsListenersByListening: true,
     wouldRefuse: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
+    missingListenPermission: (fallback) => requestBind(deno, fallback),
     keepDescriptorOnListenError,
   };
+}
+
+/**
+ * Requests the permission to bind a fallback, as Deno itself would: its
+ * `net.Server` throws on a later tick, where a fallback has a host name.
+ */
+function requestBind(
+  { permissions }: DenoGlobal,
+  fallback: Fallback,
+): string | undefined {
+  if ("path" in fallback || fallback.hostname === undefined) return undefined;
+  const { hostname, port } = fallback;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const request = { name: "net", host: `${host}:${port}` } as const;
+  return permissions.requestSync(request).state === "granted"
+    ? undefined
+    : `--allow-net=${request.host}`;
 }
 
 const NO_FFI: MissingLibc = {

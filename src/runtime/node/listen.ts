@@ -11,7 +11,12 @@ import {
   inetAddress,
   sameAddress,
 } from "../../core/address.ts";
-import { addressMismatch, describeFallback, listenError } from "../errors.ts";
+import {
+  addressMismatch,
+  describeFallback,
+  listenError,
+  missingPermission,
+} from "../errors.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 
 /**
@@ -56,6 +61,8 @@ export async function listenOn(
       ? { path: nodePath(address.path) }
       : { port: address.port, host: address.hostname };
     const binding = `${action}: binding ${describeFallback(address)}`;
+    const missing = platform.missingListenPermission?.(address);
+    if (missing !== undefined) throw missingPermission(missing, binding);
     await settleListen(server, [options], binding);
     return serverAddress(server);
   }

@@ -9,7 +9,7 @@ import { processGlobal } from "../builtin.ts";
 import { inspectorWith, once } from "../descriptors.ts";
 import type { Platform } from "../platform.ts";
 import { processMembers } from "../process_members.ts";
-import { PORTABLE_VERSIONS } from "../versions.ts";
+import { isOlder, PORTABLE_VERSIONS } from "../versions.ts";
 
 /** Creates the platform for Node. */
 export function nodePlatform(): Platform {
@@ -27,5 +27,17 @@ export function nodePlatform(): Platform {
       isDenied: false,
     }),
     httpServerTakesDescriptors: true,
+    missingListenPermission: missingNetPermission,
   };
+}
+
+/** The first version that has the permission `net`. */
+const NET_PERMISSION_VERSION = "25";
+
+/** Node throws on a later tick, where a fallback has a host name. */
+function missingNetPermission(): string | undefined {
+  const { permission, versions } = processGlobal()!;
+  const isDenied = permission !== undefined &&
+    !isOlder(versions.node!, NET_PERMISSION_VERSION) && !permission.has("net");
+  return isDenied ? "--allow-net" : undefined;
 }

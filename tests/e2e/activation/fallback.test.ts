@@ -11,12 +11,7 @@ import {
   startInactive,
 } from "../../harness/agent.ts";
 import { exchange, request } from "../../harness/client.ts";
-import {
-  DENO_PERMISSIONS,
-  forEachHost,
-  HOSTS,
-  hostsWith,
-} from "../../harness/hosts.ts";
+import { forEachHost, HOSTS, hostsWith } from "../../harness/hosts.ts";
 import { temporaryDirectory } from "../../harness/machine_tools.ts";
 import { assertListensOnly } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
@@ -103,12 +98,4 @@ forEachHost(HOSTS, (host) => {
       assert.match(error.message, /LISTEN_PID is not set/);
     }
   });
-});
-
-test("fallback on Deno without --allow-net says what is missing", async (t) => {
-  const [deno] = hostsWith({ runtime: "deno" });
-  const agent = startInactive(t, agentCommand(deno!, ...DENO_PERMISSIONS));
-  const error = await agent.fail("serve", "web", { fallback: { port: 0 } });
-  assert.equal(error.code, "permission");
-  assert.match(error.message, /--allow-net/);
 });
