@@ -1,6 +1,7 @@
 /** What SIGTERM does to a process that serves, by default and with settings. */
 
 import assert from "node:assert/strict";
+import path from "node:path";
 import type { TestContext } from "node:test";
 import type { DrainOperations } from "../../fixtures/operations.ts";
 import {
@@ -16,8 +17,11 @@ import {
   startGenerations,
   untilBegun,
 } from "../../harness/draining.ts";
-import { forEachHost, hostsWith } from "../../harness/hosts.ts";
+import { forEachHost, hostsWith, ROOT } from "../../harness/hosts.ts";
+import { startProgram } from "../../harness/program.ts";
 import { test } from "../../harness/timed_test.ts";
+
+const MANY_SERVERS = path.join(ROOT, "tests/fixtures/many_servers.ts");
 
 /** So that a process that something keeps ends soon. */
 const SHORT = { exitMs: 100 };
@@ -100,5 +104,14 @@ forEachHost(hostsWith({ inspects: true }), (host) => {
     assert.equal((await request({ host: "127.0.0.1", port })).status, 200);
     assert.equal(await agent.terminate(), null);
     assert.equal(agent.process.signalCode, "SIGTERM");
+  });
+});
+
+forEachHost(hostsWith({ hasOwnServers: true, isPortable: true }), (host) => {
+  test(`150 servers on ${host.label} share one listener for each signal`, async (t) => {
+    const program = startProgram(t, host.command(MANY_SERVERS));
+    assert.equal(await program.exited, 0, program.output);
+    assert.equal(program.stdout, "1 1 1 1\n0 0 0 0\n");
+    assert.doesNotMatch(program.stderr, /MaxListeners/);
   });
 });
