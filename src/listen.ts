@@ -87,7 +87,7 @@ class StreamListener implements Listener {
   readonly #accepted: Connection[] = [];
   /** Iterators that wait for a connection; the first gets the next one. */
   readonly #waiting = new Set<(connection?: Connection) => void>();
-  #isClosed = false;
+  #closed: Promise<void> | undefined;
 
   constructor(
     listeners: readonly ConnectionListener[],
@@ -130,7 +130,7 @@ class StreamListener implements Listener {
     own: Set<(connection?: Connection) => void>,
   ): Promise<Connection | undefined> {
     const accepted = this.#accepted.shift();
-    if (accepted !== undefined || this.#isClosed) {
+    if (accepted !== undefined || this.#closed !== undefined) {
       return Promise.resolve(accepted);
     }
     return new Promise((resolve) => {
@@ -144,12 +144,15 @@ class StreamListener implements Listener {
     });
   }
 
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const listener of this.#listeners) listener.close();
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const closed = this.#listeners.map((listener) => listener.close());
     this.#handle.close();
     for (const end of this.#waiting) end();
+    await Promise.all(closed);
   }
 
   ref(): void {
@@ -163,7 +166,7 @@ class StreamListener implements Listener {
   }
 
   [Symbol.dispose](): void {
-    this.close();
+    void this.close();
     for (const connection of this.#accepted.splice(0)) connection.close();
   }
 }

@@ -162,8 +162,10 @@ export interface Listener extends AsyncIterable<Connection> {
    * Stops accepting. The socket stays with the service manager: it is not shut
    * down, and its path is not removed. Accepted connections stay open and keep
    * the process alive; an iterator can still take those that wait.
+   *
+   * @returns Resolves when the path of a fallback is removed.
    */
-  close(): void;
+  close(): Promise<void>;
   /** Keeps the process alive while this listens, as from the start. */
   ref(): void;
   /** Lets the process end although this listens. */
@@ -322,8 +324,13 @@ export interface FetchServer {
   shutdown(): Promise<void>;
   /** Aborted when the server begins to shut down or is closed. */
   readonly shutdownSignal: AbortSignal;
-  /** Stops accepting and closes all connections at once. */
-  close(): void;
+  /**
+   * Stops accepting and closes all connections at once.
+   *
+   * @returns The same promise as {@linkcode FetchServer.finished}. The path of a
+   * fallback is removed when it settles.
+   */
+  close(): Promise<void>;
   /** Keeps the process alive while this serves, as from the start. */
   ref(): void;
   /** Lets the process end although this serves. */

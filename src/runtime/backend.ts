@@ -82,8 +82,11 @@ export interface ConnectionListener {
   readonly address: Address | undefined;
   /** Passes all connections to a function, those accepted before first. */
   attach(onConnection: (connection: Connection) => void): void;
-  /** Stops accepting; accepted connections stay open. */
-  close(): void;
+  /**
+   * Stops accepting; accepted connections stay open. The path of a fallback is
+   * removed when the result settles.
+   */
+  close(): void | Promise<void>;
   /** Whether an accepted connection is open, or may be. */
   hasConnections(): boolean;
   ref(): void;

@@ -44,8 +44,8 @@ export class ServerLifetime {
       : () => {};
     server.ended?.then(() => {
       // A drain continues after the runtime's server has ended, and ends this.
-      if (!this.#isDraining) this.#end();
-    }, (error) => this.#fail(error));
+      if (!this.#isDraining && !this.#hasEnded) this.#end();
+    }, (error) => this.#hasEnded || this.#fail(error));
   }
 
   /** Resolves when the server has ended; rejects if it failed. */
@@ -84,27 +84,29 @@ export class ServerLifetime {
 
   /** Ends the server as `stop()` of Bun does: gracefully, or at once. */
   readonly stop = (now?: boolean): Promise<void> => {
-    if (!now) return this.shutdown();
-    this.close();
-    return this.finished;
+    return now ? this.close() : this.shutdown();
   };
 
   /** Ends the server at once. */
-  close(): void {
+  close(): Promise<void> {
+    const { server, finished } = this;
     // After the end, the fds of the sockets may belong to other descriptors.
-    if (this.#hasEnded) return;
+    if (this.#hasEnded) return finished;
+    this.#hasEnded = true;
     this.#unregister();
-    this.server.pause();
-    this.server.context?.beginShutdown();
-    this.server.closeAllConnections();
-    this.#end();
+    server.pause();
+    server.context?.beginShutdown();
+    server.closeAllConnections();
+    if (server.closed === undefined) this.#end();
+    else server.closed().then(() => this.#end());
+    return finished;
   }
 
   /** Ends the server at once when a signal is aborted, or if it is already. */
   closeOnAbort(signal: AbortSignal | undefined): void {
     if (signal === undefined || this.#hasEnded) return;
-    if (signal.aborted) return this.close();
-    const close = () => this.close();
+    const close = () => void this.close();
+    if (signal.aborted) return close();
     signal.addEventListener("abort", close, { once: true });
     this.#ignoreAbort = () => signal.removeEventListener("abort", close);
   }

@@ -58,14 +58,23 @@ export const denoBackend: Backend = {
       },
       action,
     );
-    return listeners.map((listener): ConnectionListener => ({
-      address: fromDenoAddr(listener.addr),
-      attach: (onConnection) => void acceptAll(listener, onConnection),
-      close: () => listener.close(),
-      hasConnections: () => sockets.mayHaveConnections(),
-      ref: () => listener.ref(),
-      unref: () => listener.unref(),
-    }));
+    return listeners.map((listener): ConnectionListener => {
+      let accepting: Promise<void> | undefined;
+      return {
+        address: fromDenoAddr(listener.addr),
+        attach(onConnection) {
+          accepting = acceptAll(listener, onConnection);
+        },
+        close() {
+          listener.close();
+          // The path of a listener that accepts is removed only afterwards.
+          return accepting;
+        },
+        hasConnections: () => sockets.mayHaveConnections(),
+        ref: () => listener.ref(),
+        unref: () => listener.unref(),
+      };
+    });
   },
 };
 

@@ -7,7 +7,7 @@
 import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
-import { delay } from "../../shutdown/timers.ts";
+import { Deadline, delay } from "../../shutdown/timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
@@ -27,6 +27,9 @@ export type DenoServeOptions =
 
 /** Number of ticks after which new requests no longer delay the end. */
 const MAX_ANSWER_TICKS = 500;
+
+/** Time that the end may take; a handler that never answers delays it for ever. */
+const END_MS = 1000;
 
 /** Deno's own servers as one. */
 export class DenoServer extends NativeServer {
@@ -141,6 +144,13 @@ export class DenoServer extends NativeServer {
     this.sockets.endConnections();
     // A server that could not be ended must not keep the process.
     for (const server of this.servers) server.unref();
+  }
+
+  /** Deno removes the path of a fallback before it reports the end. */
+  async closed(): Promise<void> {
+    const limit = new Deadline(END_MS);
+    await Promise.race([this.ended.catch(() => {}), limit.reached]);
+    limit.cancel();
   }
 }
 
