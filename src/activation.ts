@@ -241,6 +241,18 @@ export function explainInactive(
         `were inherited from it: start this process without them`,
     };
   }
+  if (pid === 1) {
+    return {
+      kind: "foreign",
+      listenPid,
+      pid,
+      message:
+        `Not activated: LISTEN_PID is ${listenPid}, but this process is ` +
+        `1, the first of a PID namespace, and the service manager counts ` +
+        `outside of that: remove PrivatePIDs=yes from the service, or let the ` +
+        `container's runtime set LISTEN_PID=1`,
+    };
+  }
   const command = commandLine(listenPid);
   const wrapper = command && recognizeWrapper(command);
   return {

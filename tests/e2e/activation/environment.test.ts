@@ -8,6 +8,7 @@ import {
   startInactive,
 } from "../../harness/agent.ts";
 import { DENO_PERMISSIONS, forEachHost, HOSTS } from "../../harness/hosts.ts";
+import { missingProgram } from "../../harness/machine_tools.ts";
 import type { Environment } from "../../harness/program.ts";
 import { assertListensOnly } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
@@ -155,6 +156,26 @@ forEachHost(HOSTS, (host) => {
     } else {
       assert.match(message, /not through a wrapper such as npm, npx or sh -c/);
     }
+  });
+
+  test(`activation() on ${host.label} names PrivatePIDs= as process 1`, {
+    skip: missingProgram("unshare") ||
+      (process.getuid!() !== 0 && "needs root for a PID namespace"),
+  }, async (t) => {
+    // As systemd does: LISTEN_PID is a number outside of the namespace.
+    const unshare = ["unshare", "--pid", "--fork", "--mount-proc"];
+    const agent = startInactive(
+      t,
+      [...unshare, "--kill-child", ...agentCommand(host)],
+      { LISTEN_PID: "4242", LISTEN_FDS: "1" },
+    );
+    assert.equal(await agent.call("activation"), null);
+    const { kind, listenPid, pid, message } =
+      (await agent.call("inactiveReason"))!;
+    assert.deepEqual([kind, listenPid, pid], ["foreign", 4242, 1]);
+    assert.match(message, /: remove PrivatePIDs=yes from the service, or let/);
+    const error = await agent.fail("serve", "web");
+    assert.match(error.message, /PrivatePIDs=yes/);
   });
 
   test(`activation() on ${host.label} is null without the variables`, async (t) => {
