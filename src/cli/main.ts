@@ -8,6 +8,8 @@
 import { inspectVerb } from "./inspect/inspect.ts";
 import { runVerb } from "./run/run.ts";
 import { unitVerb } from "./unit/unit.ts";
+import { quote } from "../core/errors.ts";
+import { closestWord } from "./shared/suggestion.ts";
 import { type Io, UsageError, type Verb } from "./shared/verb.ts";
 import { VERSION } from "./version.ts";
 
@@ -32,34 +34,52 @@ const VERBS: readonly Verb[] = [runVerb, inspectVerb, unitVerb];
  * ```
  */
 export async function main(args: readonly string[], io: Io): Promise<number> {
-  const [first, ...rest] = args;
-  if (first === "--version" || first === "-V") {
+  // Words after "--" belong to the command that a verb runs.
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  const isHelp = own[0] === "help" || own.includes("--help") ||
+    own.includes("-h");
+  if (!isHelp && (own[0] === "--version" || own[0] === "-V")) {
     io.stdout.write(`listenfds ${VERSION}\n`);
     return 0;
   }
-  if (first === "--help" || first === "-h") {
+  const [name] = isHelp
+    ? own.filter((word) => word !== "help" && !word.startsWith("-"))
+    : args;
+  if (isHelp && name === undefined) {
     io.stdout.write(help());
     return 0;
   }
-  const verb = VERBS.find(({ name }) => name === first);
+  const verb = VERBS.find((verb) => verb.name === name);
   if (verb === undefined) {
-    const names = VERBS.map(({ name }) => name).join(", ");
-    io.stderr.write(
-      `listenfds: expected a verb (${names}), found ` +
-        `${first === undefined ? "none" : JSON.stringify(first)}: see ` +
-        `listenfds --help\n`,
-    );
+    io.stderr.write(`listenfds: ${describeUnknownVerb(name)}\n`);
     return 2;
   }
-  // Words after "--" belong to the command that the verb runs.
-  const end = rest.indexOf("--");
-  const own = end < 0 ? rest : rest.slice(0, end);
-  if (own.includes("--help") || own.includes("-h")) {
+  if (isHelp) {
     io.stdout.write(`${verb.help.trimEnd()}\n`);
     return 0;
   }
+  return await runVerbSafely(verb, args.slice(1), io);
+}
+
+function describeUnknownVerb(word: string | undefined): string {
+  const names = VERBS.map(({ name }) => name);
+  const problem = `expected a verb (${names.join(", ")}), found ` +
+    (word === undefined ? "none" : quote(word));
+  const meant = word === undefined ? undefined : closestWord(word, names);
+  return meant === undefined
+    ? `${problem}: see listenfds --help`
+    : `${problem}: did you mean ${meant}?`;
+}
+
+/** Runs a verb, and reports its error in one line. */
+async function runVerbSafely(
+  verb: Verb,
+  args: readonly string[],
+  io: Io,
+): Promise<number> {
   try {
-    return await verb.run(rest, io);
+    return await verb.run(args, io);
   } catch (error) {
     const isUsage = error instanceof UsageError ||
       error instanceof SyntaxError || error instanceof RangeError;
@@ -78,7 +98,7 @@ function help(): string {
     `  ${name.padEnd(width)}  ${summary}\n`
   );
   return `Usage: listenfds VERB …
-       listenfds VERB --help
+       listenfds help VERB, or listenfds VERB --help
        listenfds --version
 
 Socket activation with named descriptors: a socket activator for development, an

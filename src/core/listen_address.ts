@@ -107,8 +107,11 @@ export function isSystemdName(text: string): boolean {
   return /^[ -9;-~]{1,255}$/.test(text);
 }
 
-const BIND_FORMS = `expected "HOST:PORT", "[IPV6]:PORT", "tcp:…" or "udp:…" ` +
-  `with one of these, "unix:PATH" or "unix:@NAME"`;
+const BIND_FORMS = `expected "HOST:PORT" or "PORT" (TCP), "udp:HOST:PORT" or ` +
+  `"udp:PORT", "./PATH" or "/PATH" (Unix), or "@NAME" (abstract)`;
+
+/** Host of a port alone, as for `systemfd`: reachable from this machine only. */
+const LOOPBACK = "127.0.0.1";
 
 /** An address that an activator binds. */
 export type BindAddress =
@@ -124,23 +127,89 @@ export type BindAddress =
 
 /**
  * Parses an address that an activator binds: `tcp:…` and `unix:…` as in
- * {@linkcode parseListenAddress}, `udp:HOST:PORT`, and `HOST:PORT` for TCP.
+ * {@linkcode parseListenAddress}, and the forms that people write for
+ * `systemfd`, `systemd-socket-activate` and in socket units:
+ *
+ * - `8080`, `:8080` and `HOST:8080` for TCP; without a host, `127.0.0.1`.
+ * - `udp:` and `tcp:` in front of these; `tcp::`, `udp::`, `http::` and `https::`
+ *   as in `systemfd`, the last two for TCP.
+ * - A path with a slash, `@NAME` for an abstract name, and `unix::PATH`.
  *
  * @throws {SyntaxError} If the text has none of these forms.
  * @throws {RangeError} If the port is out of range.
  */
 export function parseBindAddress(text: string): BindAddress {
-  if (text.startsWith("unix:")) {
-    const path = text.slice("unix:".length);
+  const [, path] = /^unix::?(.*)$/s.exec(text) ?? [];
+  if (path !== undefined) {
     return { kind: "unix", path: parsePath(text, path, BIND_FORMS) };
+  }
+  if (/^(?:\.{0,2}\/|@)/.test(text) || /^[^:]*\//.test(text)) {
+    return { kind: "unix", path: parsePath(text, text, BIND_FORMS) };
   }
   // Inherited descriptors can't be bound; "systemd" and "fd" aren't host names.
   if (/^(?:systemd|fd):/.test(text)) throw invalidAddress(text, BIND_FORMS);
-  const [, scheme, rest] = /^(?:(tcp|udp):)?(.*)$/s.exec(text)!;
+  // A third colon belongs to an IPv6 address.
+  const [, scheme, rest] = /^(?:(?:(tcp|udp)|https?(?=::)):(?::(?!:))?)?(.*)$/s
+    .exec(text)!;
+  const [, port] = /^:?([0-9]+)$/.exec(rest!) ?? [];
+  const hostPort = port === undefined ? rest! : `${LOOPBACK}:${port}`;
+  const remedy = bindRemedy(hostPort);
+  if (remedy !== undefined) throw invalidAddress(text, remedy);
   return {
     kind: scheme === "udp" ? "udp" : "tcp",
-    ...parseHostPort(text, rest!, BIND_FORMS),
+    ...parseHostPort(text, hostPort, BIND_FORMS),
   };
+}
+
+/** Returns what to write for a common mistake; `undefined` for other text. */
+function bindRemedy(text: string): string | undefined {
+  const [, url] = /^[a-z]+:\/\/([^/]*)/i.exec(text) ?? [];
+  if (url !== undefined) {
+    return `expected an address, found a URL: write its host and port, such ` +
+      `as ${quote(/:[0-9]+$/.test(url) ? url : "127.0.0.1:8080")}`;
+  }
+  const [host = "", port = "PORT"] = splitIpv6Port(text) ?? [];
+  if (host !== "") {
+    return `expected an IPv6 address in brackets: write ${
+      quote(`[${host}]:${port}`)
+    }`;
+  }
+  const [, anyPort] = /^\*:([0-9]+)$/.exec(text) ?? [];
+  if (anyPort !== undefined) {
+    return `expected a host: write ${quote(`0.0.0.0:${anyPort}`)} or ${
+      quote(`[::]:${anyPort}`)
+    } for all addresses`;
+  }
+  if (/^[0-9]+:[0-9]+$/.test(text)) {
+    return `expected a host before the port, found a number: write "PORT" or ` +
+      `"HOST:PORT"`;
+  }
+  // A name alone could be a host, too.
+  if (/^[^:\s]+\.sock(?:et)?$/.test(text)) {
+    return `expected a path with a slash: write ${quote(`./${text}`)}`;
+  }
+  return undefined;
+}
+
+/** Splits an IPv6 address without brackets from its port, which may be missing. */
+function splitIpv6Port(
+  text: string,
+): [host: string, port?: string] | undefined {
+  const colon = text.lastIndexOf(":");
+  const port = text.slice(colon + 1);
+  // The address alone could also end with the port; "::1" is the loopback.
+  if (text !== "::1" && /^[0-9]+$/.test(port)) {
+    const before = text.slice(0, colon);
+    // In "::8080", the second colon belongs to the address "::".
+    const host = before === ":" ? "::" : before;
+    if (isIpv6WithScope(host)) return [host, port];
+  }
+  return isIpv6WithScope(text) ? [text] : undefined;
+}
+
+function isIpv6WithScope(text: string): boolean {
+  const percent = text.indexOf("%");
+  return parseIpv6(percent < 0 ? text : text.slice(0, percent)) !== undefined;
 }
 
 function invalidAddress(text: string, forms: string): SyntaxError {

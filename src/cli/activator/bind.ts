@@ -13,6 +13,7 @@ import process from "node:process";
 import { quote } from "../../core/errors.ts";
 import { openSocketCalls, type SocketCalls } from "../../ffi/sockets.ts";
 import { currentPlatform } from "../../runtime/current.ts";
+import { describeHolder } from "./address_holder.ts";
 import { type Binder, BindFailure, type BoundSockets } from "./binder.ts";
 import { libcBinder } from "./libc_binder.ts";
 import { parkedBinder } from "./parked_binder.ts";
@@ -201,9 +202,13 @@ function freeLink(link: string, file: string, action: string): void {
 function toUsageError(spec: SocketSpec, cause: BindFailure): UsageError {
   const { address } = spec;
   const isPort = "port" in address;
+  const holder = cause.code === "EADDRINUSE"
+    ? describeHolder(address)
+    : undefined;
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: "the address is in use: end the program that uses it, or " +
-      "use another address",
+    EADDRINUSE: `the address is in use${
+      holder === undefined ? "" : ` by ${holder}`
+    }: end the program that uses it, or use another address`,
     EACCES: isPort
       ? `no permission for port ${address.port}: use a port from 1024 on, or ` +
         `run as root`

@@ -14,22 +14,31 @@ Usage: listenfds run --socket NAME=ADDRESS … [OPTION …] -- COMMAND ARGS…
 
 Sockets, passed in this order:
   --socket NAME=ADDRESS  a socket and its name; names may repeat
-      web=127.0.0.1:8080   web=[::1]:8080   web=localhost:8080    TCP
-      dns=udp:127.0.0.1:5353   dns=udp:[::1]:5353                 UDP
-      admin=unix:./admin.sock   admin=unix:@abstract              Unix
-      With port 0, the system chooses a port, which is printed.
-  --from-unit FILE …     the sockets of socket units, see systemd.socket(5);
-                         unsupported settings are reported
+      web=8080   web=127.0.0.1:8080   web=[::1]:8080              TCP
+      dns=udp:5353   dns=udp:127.0.0.1:5353                       UDP
+      admin=./admin.sock   admin=/run/app.sock   admin=@abstract  Unix
+      A port alone is that of 127.0.0.1. With port 0, the system chooses a
+      port, which is printed. A path needs a slash, or "unix:" in front.
+  --from-unit FILE …     the sockets of socket units, see systemd.socket(5),
+                         with drop-ins. A name that this directory doesn't
+                         have is searched in systemd's directories. Settings
+                         that are unsupported or misspelt are reported
 
 Options:
-  --watch[=GLOB …]       restart the command when files change; the sockets stay
-                         open and clients wait meanwhile. Without GLOB, watch
-                         the directories of the files that the command names
-                         (else this directory), except node_modules and .git
-  --lazy                 start the command when the first connection or datagram
-                         arrives
-  --accept               start a command for each connection, as descriptor 3,
-                         with REMOTE_ADDR and REMOTE_PORT
+  --watch[=GLOB …]       restart the command when files change and have settled;
+                         the sockets stay open and clients wait meanwhile.
+                         Without GLOB, watch source files (ts, js, json, html,
+                         css, wasm, yaml, toml … and the endings of files that
+                         the command names) in the directories of these files
+                         (else this directory) and below, but not node_modules,
+                         coverage or what begins with a dot, except .env files.
+                         A GLOB, a file or a directory means all that it matches
+  --ignore GLOB          leave out files and directories; repeatable. A GLOB
+                         without a slash matches names in each directory
+  --lazy                 wait for the first connection or datagram on any of the
+                         sockets, then start the command
+  --accept               wait for connections, and start a command for each one,
+                         as descriptor 3, with REMOTE_ADDR and REMOTE_PORT
   --env-file FILE        read variables; those already set stay unchanged
   --stop-timeout SECONDS time between SIGTERM and SIGKILL when the command is
                          restarted or leaves processes behind (10)

@@ -63,17 +63,23 @@ export function parseListenSetting(
     const names = kinds.path === "fifo" ? "" : ', or "@" and a name';
     throw invalidValue(assignment, `an absolute path${names}`);
   }
-  const [, ipv6, scope = "", ipv4, digits] =
-    /^(?:\[([^\]%]*)(%[\w.-]+)?\]:|([0-9.]+):)?([0-9]+)$/.exec(value) ?? [];
+  // systemd writes the interface of a link-local address after the port.
+  const [, ipv6, inside = "", ipv4, digits, after = ""] =
+    /^(?:\[([^\]%]*)(%[\w.-]+)?\]:|([0-9.]+):)?([0-9]+)(%[\w.-]+)?$/.exec(
+      value,
+    ) ?? [];
+  const scope = inside || after;
   const port = Number(digits);
   const isValid = digits !== undefined && port >= 1 && port <= 65535 &&
-    (ipv6 === undefined || net.isIPv6(ipv6)) &&
+    (ipv6 === undefined ? after === "" : net.isIPv6(ipv6)) &&
+    (inside === "" || after === "") &&
     (ipv4 === undefined || net.isIPv4(ipv4));
   if (!isValid) {
     throw invalidValue(
       assignment,
       'a port from 1 to 65535, "IPV4:PORT", "[IPV6]:PORT", an absolute ' +
-        'path, or "@" and a name',
+        'path, or "@" and a name' +
+        (value.startsWith("vsock:") ? " (VSOCK is not supported)" : ""),
     );
   }
   const hostname = ipv4 ?? (ipv6 === undefined ? anyHostname : ipv6 + scope);

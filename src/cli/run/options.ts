@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly specs: readonly SocketSpec[];
   /** Globs of `--watch`, maybe none; `undefined` without the option. */
   readonly watch: readonly string[] | undefined;
+  /** Globs of `--ignore`. */
+  readonly ignored: readonly string[];
   /** True to wait for a client before the start. */
   readonly lazy: boolean;
   /** True to start a command for each connection. */
@@ -41,6 +43,7 @@ const RUN_OPTIONS = {
   "socket": "list",
   "from-unit": "list",
   "watch": "optional-list",
+  "ignore": "list",
   "lazy": "flag",
   "accept": "flag",
   "env-file": "list",
@@ -85,9 +88,15 @@ export function readRunOptions(
     }
     specs.forEach(requireConnections);
   }
+  if (values.has("ignore") && !values.has("watch")) {
+    throw argumentError(
+      `"--ignore" has no use without "--watch": add "--watch": ${SEE_HELP}`,
+    );
+  }
   return {
     specs,
     watch: values.get("watch"),
+    ignored: values.get("ignore") ?? [],
     lazy: values.has("lazy"),
     accept,
     maxConnections: Math.min(

@@ -19,13 +19,15 @@ import { type NamedDescriptor, spawnActivated } from "../activator/launch.ts";
 import { killRunning, RunningCommand } from "../activator/running_command.ts";
 import { Signals } from "../activator/signals.ts";
 import { disk, findProgram } from "../shared/disk.ts";
-import { formatSocketAddress } from "../shared/socket_spec.ts";
+import { quoteIfNeeded } from "../shared/quoting.ts";
+import { formatSocketAddress, type SocketSpec } from "../shared/socket_spec.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
 import { readEnvFiles } from "./env_file.ts";
 import { RUN_HELP } from "./help.ts";
 import { readRunOptions, type RunOptions } from "./options.ts";
 import { supervise } from "./supervisor.ts";
-import { watchedFiles } from "./watched_files.ts";
+import { requireMatches } from "./snapshot.ts";
+import { type WatchedFiles, watchedFiles } from "./watched_files.ts";
 import { Watcher } from "./watcher.ts";
 
 /** The verb `run`. */
@@ -44,6 +46,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   // As in the runtimes' --env-file: variables that are already set stay.
   const readEnv = () => ({ ...readEnvFiles(options.envFiles), ...io.env });
   requireProgram(options.command[0]!, readEnv()["PATH"], io.cwd);
+  const watched = selectWatched(options, io.cwd);
   for (const note of options.notes) report(note);
   checkBinder(binder, options, report);
   const signals = new Signals();
@@ -66,17 +69,20 @@ async function run(args: readonly string[], io: Io): Promise<number> {
             detached: true,
           }),
         );
-      const { stopTimeoutMs, maxConnections } = options;
-      return options.accept
-        ? await serveConnections({
-          held,
-          start: (fd, env) => start([{ name: "connection", fd }], env),
-          signals,
-          stopTimeoutMs,
-          maxConnections,
-          report,
-        })
-        : await superviseCommand(options, held, start, signals, io.cwd, report);
+      if (!options.accept) {
+        return await superviseCommand(
+          { options, held, start, signals, watched, report },
+        );
+      }
+      report(`waiting for connections ${describePlace(held)}`);
+      return await serveConnections({
+        held,
+        start: (fd, env) => start([{ name: "connection", fd }], env),
+        signals,
+        stopTimeoutMs: options.stopTimeoutMs,
+        maxConnections: options.maxConnections,
+        report,
+      });
     } finally {
       await held.close();
     }
@@ -93,11 +99,21 @@ function requireProgram(
   cwd: string,
 ): void {
   const result = findProgram(program, { disk, cwd, searchPath });
-  if ("path" in result) return;
+  const problem = "path" in result
+    ? interpreterProblem(result.path)
+    : result.problem;
+  if (problem === undefined) return;
   throw new UsageError(
-    `Starting ${quote(program)}: ${result.problem}: give a program of this ` +
-      `machine`,
+    `Starting ${quote(program)}: ${problem}: give a program of this machine`,
   );
+}
+
+/** Explains why the interpreter of a script can't start. */
+function interpreterProblem(program: string): string | undefined {
+  const [, interpreter] = /^#![ \t]*(\/\S+)/.exec(disk.start(program)) ?? [];
+  return interpreter === undefined || disk.isExecutable(interpreter)
+    ? undefined
+    : `its interpreter ${quote(interpreter)} is missing or not executable`;
 }
 
 /** Refuses what the binder can't do, and reports settings that it ignores. */
@@ -128,32 +144,79 @@ function checkBinder(
   }
 }
 
-/** Describes where each socket is bound. */
-function describeSockets({ specs, ports }: HeldSockets): string[] {
-  return specs.map(({ name, address }, index) => {
-    const bound = "port" in address
-      ? { ...address, port: ports[index] ?? address.port }
-      : address;
-    return `${quote(name)} at ${formatSocketAddress(bound)}`;
-  });
+/** Selects the files of `--watch`; refuses a glob that matches nothing. */
+function selectWatched(
+  { watch, ignored, command, envFiles }: RunOptions,
+  cwd: string,
+): WatchedFiles | undefined {
+  if (watch === undefined) return undefined;
+  const watched = watchedFiles(
+    { globs: watch, ignored, command, cwd, extraFiles: envFiles },
+  );
+  requireMatches(watched);
+  return watched;
+}
+
+/** Returns where each socket is bound, with the ports that were chosen. */
+function boundAddresses({ specs, ports }: HeldSockets): string[] {
+  return specs.map(({ address }, index) =>
+    formatSocketAddress(
+      "port" in address
+        ? { ...address, port: ports[index] ?? address.port }
+        : address,
+    )
+  );
+}
+
+function describeSockets(held: HeldSockets): string[] {
+  const addresses = boundAddresses(held);
+  return held.specs.map(({ name }, index) =>
+    `${quote(name)} at ${addresses[index]}`
+  );
+}
+
+/** Describes the sockets, such as `on web (127.0.0.1:8080)`. */
+function describePlace(held: HeldSockets): string {
+  const addresses = boundAddresses(held).map(quoteIfNeeded);
+  const sockets = held.specs.map(({ name }, index) =>
+    `${quoteIfNeeded(name)} (${addresses[index]})`
+  );
+  return `on ${sockets.join(", ")}`;
+}
+
+/** Returns what a client sends first to the sockets. */
+function describeArrival({ specs }: HeldSockets): string {
+  const isDatagram = ({ address }: SocketSpec) =>
+    ["udp", "unixgram", "fifo"].includes(address.kind);
+  return specs.every(isDatagram)
+    ? "datagram"
+    : specs.some(isDatagram)
+    ? "connection or datagram"
+    : "connection";
+}
+
+/** A command with its sockets. */
+interface ActivatedCommand {
+  readonly options: RunOptions;
+  readonly held: HeldSockets;
+  readonly signals: Signals;
+  readonly watched: WatchedFiles | undefined;
+  start(descriptors: readonly NamedDescriptor[]): RunningCommand;
+  report(text: string): void;
 }
 
 async function superviseCommand(
-  options: RunOptions,
-  held: HeldSockets,
-  start: (descriptors: readonly NamedDescriptor[]) => RunningCommand,
-  signals: Signals,
-  cwd: string,
-  report: (text: string) => void,
+  { options, held, start, signals, watched, report }: ActivatedCommand,
 ): Promise<number> {
-  const { watch, lazy, command, envFiles, stopTimeoutMs } = options;
   const descriptors = held.specs.map(({ name }, index) => ({
     name,
     fd: held.fds[index]!,
   }));
-  const changes = watch === undefined
-    ? undefined
-    : new Watcher(watchedFiles(watch, command, cwd, envFiles), report);
+  const changes = watched && new Watcher(watched, report);
+  const lazy = {
+    isWaiting: () => held.isWaiting(),
+    place: `${describeArrival(held)} ${describePlace(held)}`,
+  };
   try {
     return await supervise({
       start() {
@@ -161,10 +224,10 @@ async function superviseCommand(
         return start(descriptors);
       },
       signals,
-      stopTimeoutMs,
+      stopTimeoutMs: options.stopTimeoutMs,
       report,
       ...(changes !== undefined && { changes }),
-      ...(lazy && { isWaiting: () => held.isWaiting() }),
+      ...(options.lazy && { lazy }),
     });
   } finally {
     changes?.close();

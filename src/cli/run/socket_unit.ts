@@ -26,6 +26,10 @@ import {
   parseSize,
 } from "../shared/systemd/values.ts";
 import { UsageError } from "../shared/verb.ts";
+import { quoteIfNeeded } from "../shared/quoting.ts";
+import { closestWord } from "../shared/suggestion.ts";
+import { KNOWN_SETTINGS } from "../shared/systemd/known_settings.ts";
+import { quote } from "../../core/errors.ts";
 import { isListenSetting, parseListenSetting } from "./listen_setting.ts";
 import { OPTION_SETTINGS } from "./socket_options.ts";
 
@@ -51,8 +55,8 @@ export interface UnitContext {
   readonly ipv6OnlyByDefault: boolean;
 }
 
-/** Sections that don't concern the sockets. */
-const IGNORED_SECTIONS = ["Unit", "Install"];
+/** Sections of a socket unit. */
+const SECTIONS = [...KNOWN_SETTINGS.keys()];
 /** Settings that the command replaces. */
 const IGNORED_SETTINGS = ["Service"];
 
@@ -101,13 +105,9 @@ export function readSocketUnit(
   };
   const notes: string[] = [];
   for (const assignment of assignments) {
-    const { section, key, place } = assignment;
-    if (IGNORED_SECTIONS.includes(section)) continue;
+    const { section, key } = assignment;
     if (section !== "Socket") {
-      notes.push(
-        `${place}: the section [${section}] is not that of a socket unit, and ` +
-          `has no effect`,
-      );
+      notes.push(...describeIgnored(assignment));
     } else if (isListenSetting(key)) {
       readListen(values, assignment, context);
     } else if (Object.hasOwn(OPTION_SETTINGS, key)) {
@@ -115,7 +115,7 @@ export function readSocketUnit(
     } else if (Object.hasOwn(SETTINGS, key)) {
       SETTINGS[key]!(values, assignment, unit, context);
     } else if (!IGNORED_SETTINGS.includes(key)) {
-      notes.push(`${place}: ${key}= is not supported, and has no effect`);
+      notes.push(...describeIgnored(assignment));
     }
   }
   if (values.addresses.length === 0) {
@@ -134,6 +134,39 @@ export function readSocketUnit(
     maxConnections: values.maxConnections,
     notes,
   };
+}
+
+/** Describes a setting without an effect; those of other sections are expected. */
+function describeIgnored({ section, key, place }: Assignment): string[] {
+  const known = KNOWN_SETTINGS.get(section);
+  if (known === undefined) {
+    const meant = closestWord(section, SECTIONS);
+    return [
+      `${place}: the section [${quoteIfNeeded(section)}] is not that of a ` +
+      `socket unit, and has no effect` +
+      (meant === undefined ? "" : `: did you mean [${meant}]?`),
+    ];
+  }
+  if (known.includes(key)) {
+    return section === "Socket"
+      ? [`${place}: ${key}= is not supported, and has no effect`]
+      : [];
+  }
+  const other = SECTIONS.find((name) =>
+    KNOWN_SETTINGS.get(name)!.includes(key)
+  );
+  if (other !== undefined) {
+    return [
+      `${place}: ${key}= has no effect in [${section}]: it belongs to [${other}]`,
+    ];
+  }
+  const meant = closestWord(key, known);
+  return [
+    `${place}: unknown setting ${quoteIfNeeded(key)}=, ` +
+    (meant === undefined
+      ? "which has no effect"
+      : `did you mean ${meant}=? It has no effect`),
+  ];
 }
 
 function readListen(
@@ -186,7 +219,7 @@ const SETTINGS: Readonly<
     values.name = name;
   },
   Backlog(values, assignment) {
-    values.backlog = optional(assignment, parseInteger);
+    values.backlog = optional(assignment, parseUnitBacklog);
   },
   SocketMode(values, assignment) {
     values.mode = optional(assignment, parseMode) ?? 0o666;
@@ -201,11 +234,26 @@ const SETTINGS: Readonly<
       ["both", false],
       ["ipv6-only", true],
     ]);
-    const ipv6Only = meanings.get(assignment.value);
+    // systemd also takes a boolean, "yes" for "ipv6-only".
+    const ipv6Only = meanings.get(assignment.value) ??
+      parseBoolean(assignment.value);
     if (ipv6Only === undefined) {
-      throw invalidValue(assignment, '"default", "both" or "ipv6-only"');
+      throw invalidValue(
+        assignment,
+        '"default", "both", "ipv6-only", or "yes" or "no"',
+      );
     }
     values.ipv6Only = ipv6Only;
+  },
+  SocketProtocol({ name }, assignment) {
+    // A socket of Multipath TCP is used like one of TCP.
+    if (["", "mptcp"].includes(assignment.value)) return;
+    throw new UsageError(
+      `Reading ${assignment.place}: SocketProtocol= is not supported: ` +
+        `${
+          quote(name)
+        } would be a socket of another protocol: remove the setting`,
+    );
   },
   RemoveOnStop(values, assignment) {
     values.keepPath = !(optional(assignment, parseBoolean) ?? true);
@@ -252,6 +300,11 @@ function settingsFor(
     ...(kind === "fifo" && pipeSize !== undefined && { pipeSize }),
     ...(Object.keys(numbers).length > 0 && { numbers }),
   };
+}
+
+/** Parses a backlog; `4294967295` is systemd's default and means no limit. */
+function parseUnitBacklog(value: string): number | undefined {
+  return value === "4294967295" ? 2 ** 31 - 1 : parseInteger(value);
 }
 
 function expand({ value, place }: Assignment, context: UnitContext): string {

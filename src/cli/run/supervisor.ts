@@ -35,11 +35,24 @@ export interface Supervision {
   /** Restarts the command on changes; without it, the command runs once. */
   readonly changes?: Changes;
   /** Delays each start until a client waits. */
-  readonly isWaiting?: () => boolean;
+  readonly lazy?: LazyStart;
+}
+
+/** Condition of a start. */
+export interface LazyStart {
+  /** Returns true if a client waits. */
+  isWaiting(): boolean;
+  /** The sockets, as in "on web (127.0.0.1:8080)". */
+  readonly place: string;
 }
 
 /** Interval of checks for a waiting client. */
 const WAITING_POLL_MS = 20;
+/**
+ * Shortest time from a start to a restart, so that clients are served although
+ * files change all the time.
+ */
+const MIN_RUN_MS = 1000;
 /** A command that ends sooner has crashed. */
 const CRASH_MS = 2000;
 /** Delay after the first crash, doubled with each further crash. */
@@ -48,13 +61,11 @@ const MAX_BACKOFF_MS = 5000;
 
 /** Supervises a command; returns its exit status. */
 export async function supervise(supervision: Supervision): Promise<number> {
-  const { signals, stopTimeoutMs, report, changes, isWaiting } = supervision;
+  const { signals, stopTimeoutMs, report, changes, lazy } = supervision;
   const terminated = signals.termination.then(() => undefined);
   let crashes = 0;
   for (let isFirst = true;; isFirst = false) {
-    while (isWaiting !== undefined && !signals.isTerminating && !isWaiting()) {
-      await sleep(WAITING_POLL_MS);
-    }
+    if (lazy !== undefined) await waitForClient(supervision, lazy, isFirst);
     if (signals.isTerminating) return statusOfSignal(await signals.termination);
     changes?.clear();
     const startTime = Date.now();
@@ -75,7 +86,15 @@ export async function supervise(supervision: Supervision): Promise<number> {
       ...(changes === undefined ? [] : [changes.next()]),
     ]);
     if (change !== undefined) {
-      report(`${change} changed: starting the command again`);
+      const remainingMs = startTime + MIN_RUN_MS - Date.now();
+      await Promise.race([
+        command.exited,
+        terminated,
+        sleep(Math.max(0, remainingMs)),
+      ]);
+    }
+    if (change !== undefined && !signals.isTerminating) {
+      report(`${change} changed: restarting`);
       const ending = await command.stop(stopTimeoutMs);
       signals.removeReceiver(command);
       if (signals.isTerminating) return statusOf(ending);
@@ -94,10 +113,22 @@ export async function supervise(supervision: Supervision): Promise<number> {
     crashes = Date.now() - startTime < CRASH_MS ? crashes + 1 : 0;
     report(
       `the command ended ${describeEnding(ending)}: it is started again when ` +
-        `its files change`,
+        `files change`,
     );
     if (await waitForChange(supervision, backoffMs(crashes))) continue;
     return statusOfSignal(await signals.termination);
+  }
+}
+
+async function waitForClient(
+  { signals, report }: Supervision,
+  lazy: LazyStart,
+  isFirst: boolean,
+): Promise<void> {
+  if (lazy.isWaiting()) return;
+  report(`waiting for the ${isFirst ? "first" : "next"} ${lazy.place}`);
+  while (!signals.isTerminating && !lazy.isWaiting()) {
+    await sleep(WAITING_POLL_MS);
   }
 }
 
@@ -111,7 +142,7 @@ async function waitForChange(
   const change = await Promise.race([terminated, changes!.next()]);
   const isOver = await Promise.race([terminated, delay]);
   if (change === undefined || isOver === undefined) return false;
-  report(`${change} changed: starting the command`);
+  report(`${change} changed: starting`);
   return true;
 }
 

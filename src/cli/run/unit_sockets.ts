@@ -7,37 +7,37 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import process from "node:process";
 import { quote } from "../../core/errors.ts";
-import { readSocketUnit, type SocketUnit } from "./socket_unit.ts";
-import {
-  type Assignment,
-  nameSpecifiers,
-  parseUnitFile,
-} from "../shared/systemd/unit_file.ts";
+import { type Assignment, parseUnitFile } from "../shared/systemd/unit_file.ts";
+import { quoteIfNeeded } from "../shared/quoting.ts";
 import { UsageError } from "../shared/verb.ts";
+import { findUnit } from "./find_unit.ts";
+import { readSocketUnit, type SocketUnit } from "./socket_unit.ts";
+import { unitSpecifiers } from "./unit_specifiers.ts";
 
-/** Reads socket units with the drop-ins beside them. */
+/** Reads socket units with their drop-ins. */
 export function readSocketUnits(
   files: readonly string[],
   cwd: string,
   env: Readonly<Record<string, string | undefined>>,
 ): SocketUnit[] {
   return files.map((file) => {
-    const unit = path.basename(file);
-    if (!/^[^.].*\.socket$/.test(unit)) {
-      throw new UsageError(
-        `Reading ${quote(file)}: expected a file named NAME.socket`,
-      );
-    }
-    const absolute = path.resolve(cwd, file);
-    const assignments = [absolute, ...dropIns(absolute)].flatMap(readFile);
-    return readSocketUnit(unit, assignments, {
-      specifiers: { ...nameSpecifiers(unit), ...directorySpecifiers(env) },
+    const { name, fragment, dropIns, isInstalled } = findUnit(file, cwd, env);
+    const assignments = [fragment, ...dropIns].flatMap(readFile);
+    const unit = readSocketUnit(name, assignments, {
+      specifiers: unitSpecifiers(name, fragment, env),
       hasIpv6: hasIpv6(),
       ipv6OnlyByDefault: readSysctlFlag("/proc/sys/net/ipv6/bindv6only"),
     });
+    const notes = isInstalled
+      ? [describeFiles(name, [fragment, ...dropIns]), ...unit.notes]
+      : unit.notes;
+    return { ...unit, notes };
   });
+}
+
+function describeFiles(name: string, files: readonly string[]): string {
+  return `reading ${name} from ${files.map(quoteIfNeeded).join(", ")}`;
 }
 
 function readFile(file: string): Assignment[] {
@@ -51,34 +51,12 @@ function readFile(file: string): Assignment[] {
       { cause },
     );
   }
-  return parseUnitFile(text, path.basename(file));
+  return parseUnitFile(text, quoteIfNeeded(path.basename(file)));
 }
 
-/** Returns the drop-ins of a unit in the order of their names. */
-function dropIns(file: string): string[] {
-  const directory = `${file}.d`;
-  try {
-    return fs.readdirSync(directory).filter((name) => name.endsWith(".conf"))
-      .sort().map((name) => path.join(directory, name));
-  } catch {
-    return [];
-  }
-}
-
-/** Returns specifiers of directories, as for system units (root) or user units. */
-function directorySpecifiers(
-  env: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const runtime = process.getuid?.() === 0 ? "/run" : env["XDG_RUNTIME_DIR"];
-  return {
-    T: env["TMPDIR"] ?? "/tmp",
-    V: env["TMPDIR"] ?? "/var/tmp",
-    ...(runtime !== undefined && { t: runtime }),
-    ...(env["HOME"] !== undefined && { h: env["HOME"] }),
-  };
-}
-
+/** Returns true if the machine has IPv6, also without an address. */
 function hasIpv6(): boolean {
+  if (fs.existsSync("/proc/net/if_inet6")) return true;
   return Object.values(os.networkInterfaces()).flat()
     .some((address) => address?.family === "IPv6");
 }

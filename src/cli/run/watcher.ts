@@ -1,6 +1,6 @@
 /**
- * Watches files for changes. An event of the operating system on a directory
- * leads to a comparison of snapshots, because events alone are inexact: some
+ * Watches files for changes. Events of the operating system on directories only
+ * lead to a comparison of snapshots, because events alone are inexact: some
  * come from reading a file, and files in a new directory have none.
  *
  * @module
@@ -8,20 +8,23 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { quoteIfNeeded } from "../shared/quoting.ts";
+import {
+  changedFiles,
+  isDirectoryPath,
+  type Snapshot,
+  stateOf,
+  takeSnapshot,
+} from "./snapshot.ts";
 import type { Changes } from "./supervisor.ts";
-import { SKIPPED_DIRECTORIES, type WatchedFiles } from "./watched_files.ts";
+import type { WatchedFiles } from "./watched_files.ts";
 
-/** Time without events before a comparison: editors write several files. */
-const QUIET_MS = 100;
+/** Time without a further change before a comparison: builds write many files. */
+const QUIET_MS = 150;
+/** Longest time from a change to its comparison, if changes never settle. */
+const MAX_WAIT_MS = 3000;
 /** Interval of comparisons after watching has failed. */
 const FALLBACK_POLL_MS = 1000;
-
-/** State of the watched files. */
-interface Snapshot {
-  readonly directories: ReadonlySet<string>;
-  /** Inode, size and modification time by path. */
-  readonly files: ReadonlyMap<string, string>;
-}
 
 /** Reports changes to files from its creation until it is closed. */
 export class Watcher implements Changes {
@@ -29,6 +32,10 @@ export class Watcher implements Changes {
   readonly #report: (text: string) => void;
   readonly #watches = new Map<string, fs.FSWatcher>();
   #snapshot: Snapshot;
+  /** States of changed files since the last comparison. */
+  readonly #pending = new Map<string, string | undefined>();
+  /** Time of the first change since the last comparison. */
+  #pendingSince: number | undefined;
   #quiet: ReturnType<typeof setTimeout> | undefined;
   #poll: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
@@ -49,6 +56,7 @@ export class Watcher implements Changes {
   clear(): void {
     // A new snapshot, so that an earlier change is not found later.
     this.#snapshot = this.#updateSnapshot();
+    this.#endWait();
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
     this.#change = Promise.withResolvers();
@@ -57,7 +65,7 @@ export class Watcher implements Changes {
   /** Stops watching. */
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#quiet);
+    this.#endWait();
     clearInterval(this.#poll);
     for (const watch of this.#watches.values()) watch.close();
   }
@@ -65,7 +73,7 @@ export class Watcher implements Changes {
   /** Takes a snapshot, and watches exactly its directories. */
   #updateSnapshot(): Snapshot {
     for (;;) {
-      const snapshot = this.#takeSnapshot();
+      const snapshot = takeSnapshot(this.#watched);
       const added = [...snapshot.directories].filter((directory) =>
         !this.#watches.has(directory)
       );
@@ -83,7 +91,9 @@ export class Watcher implements Changes {
   #watch(directory: string): void {
     if (this.#poll !== undefined) return;
     try {
-      const watch = fs.watch(directory, () => this.#onEvent());
+      const watch = fs.watch(directory, (type, name) => {
+        this.#onEvent(type, directory, name);
+      });
       watch.on("error", (error) => this.#onError(directory, error));
       this.#watches.set(directory, watch);
     } catch (error) {
@@ -95,10 +105,10 @@ export class Watcher implements Changes {
     this.#watches.get(directory)?.close();
     this.#watches.delete(directory);
     // A removed directory is no failure.
-    if (!fs.existsSync(directory) || this.#isClosed) return this.#onEvent();
+    if (!fs.existsSync(directory) || this.#isClosed) return this.#wait();
     if (this.#poll !== undefined) return;
     this.#report(
-      `watching ${directory} failed (${
+      `watching ${quoteIfNeeded(directory)} failed (${
         error.code ?? error.message
       }): checking ` +
         `for changes each second`,
@@ -106,72 +116,79 @@ export class Watcher implements Changes {
     this.#poll = setInterval(() => this.#compare(), FALLBACK_POLL_MS);
   }
 
-  #onEvent(): void {
-    if (this.#isClosed) return;
+  #onEvent(type: string, directory: string, name: string | null): void {
+    const file = path.resolve(directory, name ?? "");
+    if (this.#isNewChange(file)) return this.#wait();
+    // Deno reports a file that replaces another by its earlier name only.
+    if (name === null || (type === "rename" && !fs.existsSync(file))) {
+      this.#wait(false);
+    }
+  }
+
+  /** Returns true for a new change of a watched file or directory. */
+  #isNewChange(file: string): boolean {
+    if (this.#watched.matches(file)) {
+      const state = stateOf(file);
+      const isPending = this.#pending.has(file);
+      const known = isPending
+        ? this.#pending.get(file)
+        : this.#snapshot.files.get(file);
+      if (state === known) return false;
+      this.#pending.set(file, state);
+      return true;
+    }
+    if (this.#snapshot.directories.has(file)) return true;
+    if (this.#watched.skips(file) || !isDirectoryPath(file)) return false;
+    this.#watchNew(file);
+    return true;
+  }
+
+  /** Watches a new directory at once, so that its files delay the comparison. */
+  #watchNew(directory: string): void {
+    const part = { ...this.#watched, roots: [directory] };
+    for (const each of takeSnapshot(part).directories) {
+      if (!this.#watches.has(each)) this.#watch(each);
+    }
+  }
+
+  /**
+   * Compares when changes have settled.
+   *
+   * @param isChange False for an event that may be none, and delays nothing.
+   */
+  #wait(isChange = true): void {
+    if (this.#isClosed || (!isChange && this.#quiet !== undefined)) return;
+    const now = performance.now();
+    this.#pendingSince ??= now;
+    const remainingMs = this.#pendingSince + MAX_WAIT_MS - now;
     clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => this.#compare(), QUIET_MS);
+    this.#quiet = setTimeout(
+      () => this.#compare(),
+      Math.max(0, Math.min(QUIET_MS, remainingMs)),
+    );
+  }
+
+  #endWait(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = undefined;
+    this.#pendingSince = undefined;
+    this.#pending.clear();
   }
 
   #compare(): void {
-    const before = this.#snapshot.files;
+    const before = this.#snapshot;
     this.#snapshot = this.#updateSnapshot();
-    const after = this.#snapshot.files;
-    const changed = [...before.keys(), ...after.keys()].find((file) =>
-      before.get(file) !== after.get(file)
-    );
-    if (changed === undefined) return;
+    this.#endWait();
+    const changed = changedFiles(before, this.#snapshot);
+    if (changed.length === 0) return;
     this.#hasChanged = true;
-    this.#change.resolve(path.relative(this.#watched.cwd, changed));
-  }
-
-  #takeSnapshot(): Snapshot {
-    const directories = new Set<string>();
-    const files = new Map<string, string>();
-    const addFile = (file: string) => {
-      if (!this.#watched.matches(file)) return;
-      const stat = statOf(file);
-      if (!stat?.isFile()) return;
-      files.set(file, `${stat.ino} ${stat.size} ${stat.mtimeMs}`);
-    };
-    const addDirectory = (directory: string) => {
-      let entries: fs.Dirent[];
-      try {
-        entries = fs.readdirSync(directory, { withFileTypes: true });
-      } catch {
-        // Removed in the meantime, or unreadable.
-        return;
-      }
-      directories.add(directory);
-      for (const entry of entries) {
-        const file = path.join(directory, entry.name);
-        if (!entry.isDirectory()) addFile(file);
-        else if (!SKIPPED_DIRECTORIES.includes(entry.name)) addDirectory(file);
-      }
-    };
-    for (const root of this.#watched.roots) {
-      if (isDirectoryPath(root)) {
-        addDirectory(root);
-        continue;
-      }
-      // Watches the directory, because replacing a file ends a watch on it.
-      if (isDirectoryPath(path.dirname(root))) {
-        directories.add(path.dirname(root));
-      }
-      addFile(root);
-    }
-    return { directories, files };
+    this.#change.resolve(describeChange(changed, this.#watched.cwd));
   }
 }
 
-function isDirectoryPath(file: string): boolean {
-  return statOf(file)?.isDirectory() === true;
-}
-
-/** Returns the status of a path, links followed; `undefined` if unreadable. */
-function statOf(file: string): fs.Stats | undefined {
-  try {
-    return fs.statSync(file);
-  } catch {
-    return undefined;
-  }
+/** Describes changed files, such as `app.ts and 3 more`. */
+function describeChange(files: readonly string[], cwd: string): string {
+  const [first, ...others] = files;
+  const name = quoteIfNeeded(path.relative(cwd, first!));
+  return others.length === 0 ? name : `${name} and ${others.length} more`;
 }

@@ -6,6 +6,7 @@
 
 import { parseArgs } from "node:util";
 import { quote } from "../../core/errors.ts";
+import { closestWord } from "./suggestion.ts";
 import { UsageError } from "./verb.ts";
 
 /**
@@ -38,13 +39,19 @@ export function parseOptions<Name extends string>(
     argumentError(`${problem}: see listenfds ${verb} --help`);
   const parsed = new Map<Name, string[]>();
   let currentList: string[] | undefined;
+  let lastOption = "";
   for (const token of tokenize(kinds, args)) {
     if (token.kind === "option-terminator") {
       return { values: parsed, command: args.slice(token.index + 1) };
     }
     if (token.kind === "positional") {
       if (currentList === undefined) {
-        throw fail(`expected an option or "--", found ${quote(token.value)}`);
+        throw kinds[lastOption as Name] === "optional-list"
+          ? fail(
+            `expected an option or "--", found ${quote(token.value)}: write ` +
+              quote(`--${lastOption}=${token.value}`),
+          )
+          : fail(`expected an option or "--", found ${quote(token.value)}`);
       }
       currentList.push(token.value);
       continue;
@@ -53,8 +60,12 @@ export function parseOptions<Name extends string>(
     const name = token.name as Name;
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
     if (kind === undefined || !rawName.startsWith("--")) {
-      throw fail(`unknown option ${quote(rawName)}`);
+      const meant = meantOption(args[token.index]!, Object.keys(kinds));
+      const problem = `unknown option ${quote(rawName)}`;
+      if (meant === undefined) throw fail(problem);
+      throw argumentError(`${problem}: did you mean --${meant}?`);
     }
+    lastOption = name;
     if (kind === "flag" && token.value !== undefined) {
       throw fail(`${quote(rawName)} takes no value`);
     }
@@ -73,6 +84,18 @@ export function parseOptions<Name extends string>(
     currentList = takesMore ? values : undefined;
   }
   return { values: parsed, command: undefined };
+}
+
+/** Returns the option that is meant by a word such as `--sokcet=x` or `-s`. */
+function meantOption(
+  word: string,
+  names: readonly string[],
+): string | undefined {
+  const [typed] = word.replace(/^-+/, "").split("=") as [string];
+  // A letter alone is the beginning of an option.
+  return typed.length === 1
+    ? names.find((name) => name.startsWith(typed))
+    : closestWord(typed, names);
 }
 
 /** Splits arguments without checks, because the runtimes' errors differ. */

@@ -27,9 +27,10 @@ the program itself: npm, npx and other launchers start another process, for
 which the descriptors are not meant.
 
   --socket NAME=ADDRESS  A socket to bind, and its name: web=127.0.0.1:8080,
-                         web=[::1]:8080, dns=udp:127.0.0.1:53,
-                         admin=unix:/run/app.sock, admin=unix:@app. Sockets
-                         with the same name share a socket unit
+                         web=[::]:8080, dns=udp:127.0.0.1:53,
+                         admin=/run/app.sock, admin=@app. A port alone is that
+                         of 127.0.0.1. Sockets with the same name share a
+                         socket unit
   --accept               Start a process for each connection (NAME@.service)
   --backlog NUMBER       Limit of connections that wait to be accepted
   --socket-mode MODE     Permissions of paths, such as 0660

@@ -56,9 +56,9 @@ async function assertIgnores(
 ): Promise<void> {
   assert.equal(run.generations.length, index);
   ignored();
-  // As long as a change takes to be seen, four times over: what comes with the
-  // next could not be told from it.
-  await run.staysFor(400);
+  // Longer than a restart takes, which comes a second after a start at the
+  // earliest: what comes with the next could not be told from it.
+  await run.staysFor(1500);
   assert.equal(run.generations.length, index, run.stderr);
   await assertRestarts(run, index, change);
 }
@@ -68,29 +68,32 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     const cwd = temporaryDirectory(t);
     write(cwd, {
       "app/main.sh": WAITING,
-      "app/deep/er/file": "1",
-      "other/file": "1",
-      "app/node_modules/x/y": "1",
+      "app/deep/er/file.ts": "1",
+      "other/file.ts": "1",
+      "app/node_modules/x/y.ts": "1",
       "app/.git/index": "1",
     });
-    // Without a glob: what is beside and below the script.
+    // Without a glob: source files beside and below the script.
     const run = startScript(t, host, cwd, ["--watch"]);
     await run.generation(0);
     const file = (name: string) => path.join(cwd, "app", name);
     const changes: (() => void)[] = [
       () => fs.writeFileSync(file("main.sh"), `${WAITING}#\n`),
-      () => fs.writeFileSync(file("deep/er/file"), "2"),
+      () => fs.writeFileSync(file("deep/er/file.ts"), "2"),
       // As editors do it.
       () => {
-        fs.writeFileSync(file("deep/er/file.tmp"), "3");
-        fs.renameSync(file("deep/er/file.tmp"), file("deep/er/file"));
+        fs.writeFileSync(file("deep/er/file.ts.tmp"), "3");
+        fs.renameSync(file("deep/er/file.ts.tmp"), file("deep/er/file.ts"));
       },
-      () => fs.writeFileSync(file("deep/new"), "1"),
-      () => write(cwd, { "app/fresh/folder/file": "1" }),
-      () => fs.writeFileSync(file("fresh/folder/file"), "2"),
+      () => fs.writeFileSync(file("deep/new.html"), "1"),
+      () => write(cwd, { "app/fresh/folder/file.json": "1" }),
+      () => fs.writeFileSync(file("fresh/folder/file.json"), "2"),
       () => fs.renameSync(file("fresh"), file("renamed")),
-      () => fs.writeFileSync(file("renamed/folder/file"), "3"),
+      () => fs.writeFileSync(file("renamed/folder/file.json"), "3"),
       () => fs.rmSync(file("renamed"), { recursive: true }),
+      // The ending of a file that the command names.
+      () => fs.writeFileSync(file("deep/helper.sh"), ""),
+      () => fs.writeFileSync(file(".env.local"), "A=1"),
     ];
     for (const [index, change] of changes.entries()) {
       await assertRestarts(run, index + 1, change);
@@ -100,18 +103,30 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       changes.length + 1,
       () => {
         write(cwd, {
-          "other/file": "2",
-          "app/node_modules/x/y": "2",
-          "app/node_modules/z/y": "2",
+          "other/file.ts": "2",
+          "app/node_modules/x/y.ts": "2",
+          "app/node_modules/z/y.ts": "2",
           "app/.git/index": "2",
-          "file": "1",
+          "app/.cache/file.ts": "1",
+          "app/.hidden.ts": "1",
+          "app/coverage/file.js": "1",
+          "app/server.log": "1",
+          "app/data.sqlite": "1",
+          "app/data.sqlite-wal": "1",
+          "app/deep/server.pid": "1",
+          "app/Makefile": "1",
+          "file.ts": "1",
         });
         fs.readFileSync(file("main.sh"));
         fs.mkdirSync(file("empty"));
+        fs.renameSync(file("server.log"), file("server.log.1"));
       },
-      () => fs.writeFileSync(file("deep/new"), "2"),
+      () => fs.writeFileSync(file("deep/new.html"), "2"),
     );
-    assert.match(run.stderr, /^listenfds: app\/deep\/new changed: start/m);
+    assert.match(
+      run.stderr,
+      /^listenfds: app\/deep\/new\.html changed: restart/m,
+    );
     assert.equal(await run.terminate(), 143, run.stderr);
   });
 
@@ -153,6 +168,88 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       () => write(cwd, { "src/b/c.txt": "2", "app/main.sh": `${WAITING}#` }),
       () => fs.writeFileSync(file("src/b/c.ts"), "2"),
     );
+  });
+
+  test(`run leaves out what is ignored, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    write(cwd, {
+      "app/main.sh": WAITING,
+      "app/a.test.ts": "1",
+      "app/gen/b.ts": "1",
+      "app/deep/gen/b.ts": "1",
+      "app/c.ts": "1",
+    });
+    const run = startScript(t, host, cwd, [
+      "--watch",
+      "--ignore=*.test.ts",
+      "--ignore",
+      "app/gen/",
+    ]);
+    await run.generation(0);
+    await assertIgnores(
+      run,
+      1,
+      () =>
+        write(cwd, {
+          "app/a.test.ts": "2",
+          "app/deep/new.test.ts": "2",
+          "app/gen/b.ts": "2",
+          "app/gen/more/b.ts": "2",
+        }),
+      () => write(cwd, { "app/deep/gen/b.ts": "2" }),
+    );
+    assert.equal(await run.terminate(), 143, run.stderr);
+  });
+
+  test(`run restarts once for many files, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    write(cwd, { "app/main.sh": WAITING, "app/a.ts": "1" });
+    const run = startScript(t, host, cwd, ["--watch"]);
+    await run.generation(0);
+    // A build into a directory that wasn't there; each file comes a little later.
+    for (let index = 0; index < 150; index++) {
+      write(cwd, { [`app/out/${index % 10}/${index}.js`]: "1" });
+      await run.staysFor(5);
+    }
+    await run.generation(1);
+    await run.staysFor(1500);
+    assert.equal(run.generations.length, 2, run.stderr);
+    const reports = run.stderr.match(/^.* changed: restarting$/gm);
+    assert.deepEqual(reports, [
+      "listenfds: app/out/0/0.js and 149 more changed: restarting",
+    ]);
+    assert.equal(await run.terminate(), 143, run.stderr);
+  });
+
+  test(`run isn't restarted by a log of the program, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    const logging = "while :; do date >>app/app.log; sleep 0.05; done";
+    write(cwd, {
+      "app/main.sh": `echo '{"pid":'$$'}'; ${logging}\n`,
+    });
+    const run = startScript(t, host, cwd, ["--watch"]);
+    await run.generation(0);
+    // The log, which changes all the time, delays no restart.
+    await assertIgnores(run, 1, () => {}, () => {
+      write(cwd, { "app/a.ts": "1" });
+    });
+    assert.equal(await run.terminate(), 143, run.stderr);
+  });
+
+  test(`run refuses a glob that matches nothing, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    write(cwd, { "app/main.sh": WAITING, "app/a.ts": "1" });
+    for (const glob of ["nothing", "app/*.tsx", "lib/**"]) {
+      const run = startScript(t, host, cwd, ["--watch=app/*.ts", glob]);
+      assert.equal(await run.exited, 2, run.stderr);
+      assert.ok(
+        run.stderr.startsWith(
+          `listenfds run: Watching "${glob}": nothing matches in "`,
+        ),
+        run.stderr,
+      );
+      assert.deepEqual(run.generations, []);
+    }
   });
 
   test(`run starts what crashed when it changes, on ${host.label}`, async (t) => {

@@ -119,6 +119,92 @@ Symlinks=${cwd}/link
   );
 
   test(
+    `run takes units of a distribution by name, on ${host.label}`,
+    { skip: NO_PYTHON },
+    async (t) => {
+      const cwd = temporaryDirectory(t);
+      const [port] = await freePorts(1);
+      const write = (file: string, text: string) => {
+        fs.mkdirSync(path.dirname(path.join(cwd, file)), { recursive: true });
+        fs.writeFileSync(path.join(cwd, file), text);
+      };
+      // The forms of units that distributions ship: a boolean for BindIPv6Only=,
+      // an alias, a template, drop-ins that reset a list, and settings that
+      // concern the service manager alone.
+      write(
+        "usr/locator.socket",
+        `[Unit]
+Description=A daemon
+ConditionPathExists=!/no/such/file
+
+[Socket]
+ListenStream=%t/locator.sock
+ListenStream=[::1]:${port}
+ListenStream=127.0.0.1:${port}
+BindIPv6Only=yes
+SocketMode=0600
+Backlog=4294967295
+TriggerLimitBurst=200
+FileDescripterName=web
+
+[Install]
+WantedBy=sockets.target
+`,
+      );
+      write(
+        "etc/locator.socket.d/10-path.conf",
+        `[Socket]
+ListenStream=
+ListenStream=${cwd}/locator.sock
+ListenStream=[::1]:${port}
+ListenStream=127.0.0.1:${port}
+`,
+      );
+      fs.symlinkSync("../usr/locator.socket", path.join(cwd, "etc/gps.socket"));
+      write(
+        "usr/log@.socket",
+        `[Socket]
+ListenStream=${cwd}/%j-%i/%I.sock
+FileDescriptorName=log-%i
+DirectoryMode=0700
+`,
+      );
+      const run = startRun(
+        t,
+        host,
+        ["--from-unit", "gps.socket", "log@a.socket"],
+        python(),
+        { cwd, env: { SYSTEMD_UNIT_PATH: `${cwd}/etc:${cwd}/usr` } },
+      );
+      const { names, sockets } = await run.generation(0);
+      assert.deepEqual(names, [
+        ...Array(3).fill("locator.socket"),
+        "log-a",
+      ]);
+      assert.deepEqual(
+        sockets.map(({ family }) => family),
+        ["AF_UNIX", "AF_INET6", "AF_INET", "AF_UNIX"],
+      );
+      assert.ok(fs.statSync(path.join(cwd, "log-a/a.sock")).isSocket());
+      assert.equal(
+        fs.statSync(path.join(cwd, "locator.sock")).mode & 0o777,
+        0o600,
+      );
+      for (
+        const line of [
+          `reading locator.socket from ${cwd}/usr/locator.socket, ` +
+          `${cwd}/etc/locator.socket.d/10-path.conf`,
+          "locator.socket:12: TriggerLimitBurst= is not supported, and has no " +
+          "effect",
+          "locator.socket:13: unknown setting FileDescripterName=, did you " +
+          "mean FileDescriptorName=? It has no effect",
+        ]
+      ) assert.ok(run.stderr.includes(`listenfds: ${line}\n`), run.stderr);
+      assert.equal(await run.terminate(), 0, run.stderr);
+    },
+  );
+
+  test(
     `run makes sockets of the other kinds, or says so, on ${host.label}`,
     { skip: NO_PYTHON },
     async (t) => {
@@ -236,9 +322,13 @@ Symlinks=${cwd}/link
   test(`run refuses units that it can't read, on ${host.label}`, async (t) => {
     const cwd = temporaryDirectory(t);
     fs.writeFileSync(path.join(cwd, "bad.socket"), "[Socket]\nwhat\n");
+    fs.symlinkSync("/dev/null", path.join(cwd, "masked.socket"));
     for (
       const [file, expected] of [
-        ["none.socket", /none\.socket": ENOENT: give a readable/],
+        ["none.socket", /"none\.socket": there is no such file, and no such u/],
+        ["./none.socket", /"\.\/none\.socket": there is no such file: give/],
+        ["none@.socket", /a template needs .*: give "none@instance\.socket"$/m],
+        ["masked.socket", /"masked\.socket": it is masked, /],
         [
           "bad.socket",
           /Reading bad\.socket:2: expected SETTING=VALUE, found "w/,

@@ -41,6 +41,13 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
           cwd,
         });
         const port = await run.port(name.endsWith("6") ? name : "web");
+        await run.until(
+          "the report of what is waited for",
+          () =>
+            /^listenfds: waiting for the first connection or datagram on web \(127\.0\.0\.1:\d+\), web6 \(/m
+              .test(run.stderr),
+          (isReported) => isReported,
+        );
         // Several of the times that it takes to see somebody.
         await run.staysFor(150);
         assert.deepEqual(run.generations, []);
@@ -112,6 +119,13 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
         assert.equal(run.generations.length, round + 1);
       }
       assert.equal(run.stderr.match(/ changed: /g)?.length, 2);
+      assert.deepEqual(
+        run.stderr.match(/waiting for the \w+ connection on web \(.*\)$/gm)
+          ?.map(
+            (line) => line.split(" ")[3],
+          ),
+        ["first", "next", "next"],
+      );
       assert.equal(await run.terminate(), 0, run.stderr);
     },
   );
@@ -139,6 +153,13 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
         { host: "::1", port: await run.port("web", 1) },
         { path: path.join(cwd, "admin.sock") },
       ];
+      const waiting = `waiting for connections on web (127.0.0.1:${await run
+        .port("web")}), `;
+      await run.until(
+        "the report of what is waited for",
+        () => run.stderr.includes(waiting),
+        (isReported) => isReported,
+      );
       const pids = new Set<number>();
       for (const [index, target] of targets.entries()) {
         const socket = await connect(target);

@@ -84,7 +84,12 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     ]);
     await assertRefuses(
       run,
-      new RegExp(`"taken" to "127.0.0.1:${taken}": the address is in use`),
+      new RegExp(
+        `"taken" to "127.0.0.1:${taken}": the address is in use` +
+          (process.platform === "linux"
+            ? ` by "[^"]+" \\(process ${process.pid}\\): end the program`
+            : ""),
+      ),
     );
     assert.deepEqual(fs.readdirSync(cwd), []);
     assert.ok(await isFree(free));
@@ -191,6 +196,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
   test(`run refuses what can't be bound or started, on ${host.label}`, async (t) => {
     const cwd = temporaryDirectory(t);
     fs.writeFileSync(path.join(cwd, "data"), "");
+    fs.writeFileSync(path.join(cwd, "script"), "#!/no/such\n", { mode: 0o755 });
     const before = fs.readdirSync(cwd);
     const web = "web=127.0.0.1:0";
     const x = "x=unix:x.sock";
@@ -200,6 +206,11 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
         [web],
         ["nothing-here"],
         /Starting "nothing-here": it is in no directory of/,
+      ],
+      [
+        [x],
+        ["./script"],
+        /Starting "\.\/script": its interpreter "\/no\/such" is missing or not/,
       ],
       [
         [x, "a=192.0.2.1:0"],
@@ -229,6 +240,44 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       assert.deepEqual(fs.readdirSync(cwd), before, sockets.join(" "));
     }
   });
+});
+
+test("run names the process that holds an address of each kind", async (t) => {
+  const cwd = temporaryDirectory(t);
+  const holder = startRun(
+    t,
+    NODE_HOST,
+    ["--socket=a=udp:0", "--socket=b=0.0.0.0:0", "--socket=c=[::1]:0"],
+    ["sleep", "1000"],
+  );
+  const ports = await Promise.all(
+    ["a", "b", "c"].map((name) => holder.port(name)),
+  );
+  const name = `listenfds-${ports[0]}`;
+  const server = net.createServer().listen(`\0${name}`);
+  await once(server, "listening");
+  t.after(() => server.close());
+  for (
+    const [address, pid] of [
+      [`udp:${ports[0]}`, holder.pid],
+      // The wildcard holds each address.
+      [`127.0.0.1:${ports[1]}`, holder.pid],
+      [`[::1]:${ports[2]}`, holder.pid],
+      [`@${name}`, process.pid],
+    ] as const
+  ) {
+    // The kernel's order decides between the activator and its command.
+    const run = start(t, NODE_HOST, cwd, [`x=${address}`]);
+    assert.equal(await run.exited, 2, run.stderr);
+    const [, holderPid] =
+      /the address is in use by "[^"]+" \(process (\d+)\): /.exec(run.stderr) ??
+        [];
+    assert.ok(holderPid !== undefined, run.stderr);
+    if (Number(holderPid) === pid) continue;
+    const parent = fs.readFileSync(`/proc/${holderPid}/stat`, "utf8")
+      .split(") ")[1]!.split(" ")[1];
+    assert.equal(Number(parent), pid, run.stderr);
+  }
 });
 
 /** The user "nobody", who may bind nothing below 1024. */

@@ -18,7 +18,7 @@ test("main() shows the version of the package", async () => {
 });
 
 test("main() shows help, with each verb and the exit statuses", async () => {
-  for (const flag of ["--help", "-h"]) {
+  for (const flag of ["--help", "-h", "help"]) {
     const { status, stdout, stderr } = await runMain([flag]);
     assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
     assert.match(stdout, /^Usage: listenfds VERB/m);
@@ -28,7 +28,15 @@ test("main() shows help, with each verb and the exit statuses", async () => {
 });
 
 test("main() shows the help of a verb, which names its options", async () => {
-  for (const args of [["run", "--help"], ["run", "--lazy", "-h", "--", "x"]]) {
+  for (
+    const args of [
+      ["run", "--help"],
+      ["run", "--lazy", "-h", "--", "x"],
+      ["help", "run"],
+      ["--help", "run"],
+      ["help", "run", "--help"],
+    ]
+  ) {
     const { status, stdout, stderr } = await runMain(args);
     assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
     for (
@@ -36,6 +44,7 @@ test("main() shows the help of a verb, which names its options", async () => {
         "--socket NAME=ADDRESS",
         "--from-unit FILE",
         "--watch[=GLOB …]",
+        "--ignore GLOB",
         "--lazy",
         "--accept",
         "--env-file FILE",
@@ -68,4 +77,25 @@ test("main() refuses what is no verb", async () => {
     assert.match(stderr, /^listenfds: expected a verb \(run[^\n]*--help\n$/);
     assert.ok(stderr.includes(`found ${found}:`), stderr);
   }
+});
+
+test("main() suggests the verb that is meant", async () => {
+  for (
+    const [args, meant] of [
+      [["rnu"], "run"],
+      [["inspct"], "inspect"],
+      [["Unit"], "unit"],
+      [["help", "ru"], "run"],
+    ] as const
+  ) {
+    const { status, stdout, stderr } = await runMain(args);
+    assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
+    assert.ok(stderr.endsWith(`: did you mean ${meant}?\n`), stderr);
+  }
+});
+
+test("main() quotes a verb that it doesn't know", async () => {
+  const { stderr } = await runMain(["\x1b[31m\u009b"]);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(stderr.trimEnd(), /[\x00-\x1f\x7f-\x9f]/);
 });

@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { canonicalIpv6 } from "../../../src/core/address.ts";
 import { quote } from "../../../src/core/errors.ts";
 import {
+  type BindAddress,
   type ListenAddress,
+  parseBindAddress,
   parseListenAddress,
 } from "../../../src/core/listen_address.ts";
 import { anyText, assertThrows, assertThrowsOnly } from "../helpers.ts";
@@ -248,5 +250,82 @@ test("parseListenAddress() throws a SyntaxError or RangeError only, for any text
       );
     }),
     { numRuns: 1000 },
+  );
+});
+
+test("parseBindAddress() parses addresses as systemfd and socket units have them", () => {
+  const tcp = (hostname: string, port: number): BindAddress => ({
+    kind: "tcp",
+    hostname,
+    port,
+  });
+  const udp = (hostname: string, port: number): BindAddress => ({
+    kind: "udp",
+    hostname,
+    port,
+  });
+  const unix = (path: string): BindAddress => ({ kind: "unix", path });
+  const pairs: readonly [string, BindAddress][] = [
+    ["8080", tcp("127.0.0.1", 8080)],
+    ["0", tcp("127.0.0.1", 0)],
+    [":8080", tcp("127.0.0.1", 8080)],
+    ["tcp:8080", tcp("127.0.0.1", 8080)],
+    ["tcp::8080", tcp("127.0.0.1", 8080)],
+    ["http::8080", tcp("127.0.0.1", 8080)],
+    ["https::[::]:443", tcp("::", 443)],
+    ["tcp::0.0.0.0:80", tcp("0.0.0.0", 80)],
+    ["localhost:80", tcp("localhost", 80)],
+    ["[::1]:80", tcp("::1", 80)],
+    ["http:80", tcp("http", 80)],
+    ["udp:53", udp("127.0.0.1", 53)],
+    ["udp::53", udp("127.0.0.1", 53)],
+    ["udp:[::1]:53", udp("::1", 53)],
+    ["/run/x.sock", unix("/run/x.sock")],
+    ["./x.sock", unix("./x.sock")],
+    ["../x", unix("../x")],
+    ["run/x:y", unix("run/x:y")],
+    ["@abstract", unix("@abstract")],
+    ["unix:x.sock", unix("x.sock")],
+    ["unix::/run/x.sock", unix("/run/x.sock")],
+  ];
+  for (const [text, expected] of pairs) {
+    assert.deepEqual(parseBindAddress(text), expected, text);
+  }
+});
+
+test("parseBindAddress() parses whatever TCP and Unix addresses parse strictly", () => {
+  for (
+    const text of [
+      "tcp:127.0.0.1:8080",
+      "tcp:[fe80::1%eth0]:80",
+      "tcp:localhost:0",
+      "unix:/run/x",
+      "unix:@x",
+    ]
+  ) assert.deepEqual(parseBindAddress(text), parseListenAddress(text));
+});
+
+test("parseListenAddress() leaves the short forms to activators", () => {
+  for (const text of ["8080", ":8080", "tcp:8080", "./x", "/x", "@x"]) {
+    assertThrows(() => parseListenAddress(text), SyntaxError, "expected ");
+  }
+});
+
+test("parseBindAddress() throws nothing but SyntaxError and RangeError", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        anyText(),
+        fc.ipV6(),
+        fc.webUrl(),
+        fc.stringMatching(/^[:.%[\]0-9a-f/@*]+$/),
+      ),
+      (text) => {
+        assertThrowsOnly(() => parseBindAddress(text), [
+          SyntaxError,
+          RangeError,
+        ]);
+      },
+    ),
   );
 });

@@ -27,20 +27,36 @@ export function parseMode(value: string): number | undefined {
     : undefined;
 }
 
-/** Parses a size in bytes, with an optional suffix K, M, G or T. */
+/**
+ * Parses a size in bytes, with an optional suffix K, M, G or T. Several parts
+ * with falling suffixes are added, such as `1M 512K`.
+ */
 export function parseSize(value: string): number | undefined {
-  const [, digits, unit] =
-    /^([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)B?$/.exec(value) ??
-      [];
-  if (digits === undefined) return undefined;
-  const bytes = Number(digits) * 1024 ** " KMGT".indexOf(unit || " ");
+  const part =
+    /([0-9]+(?:\.[0-9]+)?)[ \t]*([KMGT]|B|$|(?=[ \t]+[0-9]))B?[ \t]*/y;
+  const suffixes = "BKMGT";
+  let bytes = 0;
+  let smallest = suffixes.length;
+  if (value === "") return undefined;
+  while (part.lastIndex < value.length) {
+    const [, digits, suffix] = part.exec(value) ?? [];
+    const exponent = suffixes.indexOf(suffix || "B");
+    if (digits === undefined || exponent >= smallest) return undefined;
+    bytes += Number(digits) * 1024 ** exponent;
+    smallest = exponent;
+  }
   return bytes < 2 ** 31 ? Math.floor(bytes) : undefined;
 }
 
+/** Units of time spans (`systemd.time(7)`). */
 const SECONDS: Readonly<Record<string, number>> = {
   "": 1,
   us: 1e-6,
+  "µs": 1e-6,
+  "μs": 1e-6,
+  usec: 1e-6,
   ms: 1e-3,
+  msec: 1e-3,
   s: 1,
   sec: 1,
   second: 1,
@@ -56,13 +72,26 @@ const SECONDS: Readonly<Record<string, number>> = {
   d: 86400,
   day: 86400,
   days: 86400,
+  w: 7 * 86400,
+  week: 7 * 86400,
+  weeks: 7 * 86400,
+  M: 30.44 * 86400,
+  month: 30.44 * 86400,
+  months: 30.44 * 86400,
+  y: 365.25 * 86400,
+  year: 365.25 * 86400,
+  years: 365.25 * 86400,
 };
 
-/** Parses a duration such as `1min 30s` into seconds. */
+/**
+ * Parses a duration such as `1min 30s` into seconds; `infinity` is the longest
+ * one.
+ */
 export function parseSeconds(value: string): number | undefined {
-  const part = /([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*/y;
+  const part = /([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµμ]*)\s*/y;
   let seconds = 0;
   if (value === "") return undefined;
+  if (value === "infinity") return 2 ** 31 - 1;
   while (part.lastIndex < value.length) {
     const [, digits, unit] = part.exec(value) ?? [];
     if (digits === undefined || !Object.hasOwn(SECONDS, unit!)) {

@@ -197,28 +197,89 @@ test("readSocketUnit() goes back to the defaults where a value is empty", () => 
   });
 });
 
-test("readSocketUnit() names what is not supported", () => {
+test("readSocketUnit() names what is not supported, unknown or misplaced", () => {
   const { notes } = read([
     "ListenStream=80",
     "ExecStartPre=/bin/true",
     "TimeoutSec=5",
     "SocketUser=web",
+    "PrivateTmp=yes",
+    "PassPIDFD=yes",
     "Nonsense=1",
+    "FileDescripterName=web",
+    "filedescriptorname=web",
+    "WantedBy=sockets.target",
     "[Service]",
     "ExecStart=/bin/true",
+    "[Sockets]",
+    "ListenStream=81",
     "[Install]",
     "WantedBy=sockets.target",
     "[Unit]",
     "Description=x",
+    "ConditionPathExists=/x",
+    "Descripton=x",
+    "ListenStream=82",
+    "[X-Own]",
+    "Any=1",
   ]);
-  assert.deepEqual(notes, [
-    ..."ExecStartPre TimeoutSec SocketUser Nonsense".split(" ").map((
-      key,
-      at,
-    ) => `web.socket:${at + 3}: ${key}= is not supported, and has no effect`),
-    "web.socket:8: the section [Service] is not that of a socket unit, and " +
-    "has no effect",
+  const isUnsupported = "= is not supported, and has no effect";
+  assert.deepEqual(notes.map((note) => note.replace("web.socket:", "")), [
+    `3: ExecStartPre${isUnsupported}`,
+    `4: TimeoutSec${isUnsupported}`,
+    `5: SocketUser${isUnsupported}`,
+    `6: PrivateTmp${isUnsupported}`,
+    `7: PassPIDFD${isUnsupported}`,
+    "8: unknown setting Nonsense=, which has no effect",
+    "9: unknown setting FileDescripterName=, did you mean " +
+    "FileDescriptorName=? It has no effect",
+    "10: unknown setting filedescriptorname=, did you mean " +
+    "FileDescriptorName=? It has no effect",
+    "11: WantedBy= has no effect in [Socket]: it belongs to [Install]",
+    "13: the section [Service] is not that of a socket unit, and has no effect",
+    "15: the section [Sockets] is not that of a socket unit, and has no " +
+    "effect: did you mean [Socket]?",
+    "21: unknown setting Descripton=, did you mean Description=? It has no " +
+    "effect",
+    "22: ListenStream= has no effect in [Unit]: it belongs to [Socket]",
   ]);
+});
+
+test("readSocketUnit() takes BindIPv6Only= as systemd does", () => {
+  for (
+    const [value, expected] of [
+      ["default", false],
+      ["both", false],
+      ["ipv6-only", true],
+      ["yes", true],
+      ["TRUE", true],
+      ["1", true],
+      ["t", true],
+      ["on", true],
+      ["no", false],
+      ["F", false],
+      ["0", false],
+      ["off", false],
+      ["", false],
+    ] as const
+  ) {
+    const { specs } = read(["ListenStream=80", `BindIPv6Only=${value}`]);
+    assert.equal(specs[0]!.settings!.ipv6Only, expected, value);
+  }
+});
+
+test("readSocketUnit() takes an interface after the port, as systemd does", () => {
+  const { specs } = read(["ListenStream=[fe80::1]:80%%lo"]);
+  assert.deepEqual(specs[0]!.address, {
+    kind: "tcp",
+    hostname: "fe80::1%lo",
+    port: 80,
+  });
+});
+
+test("readSocketUnit() takes systemd's default of Backlog=", () => {
+  const { specs } = read(["ListenStream=80", "Backlog=4294967295"]);
+  assert.equal(specs[0]!.settings!.backlog, 2 ** 31 - 1);
 });
 
 test("readSocketUnit() refuses what would be another descriptor", () => {
@@ -256,7 +317,11 @@ test("readSocketUnit() refuses wrong values, and says where", () => {
   refuses("Backlog=many", /expected Backlog= to be a valid value/);
   refuses("SocketMode=0999", /expected SocketMode= to be/);
   refuses("Accept=maybe", /expected Accept= to be/);
-  refuses("BindIPv6Only=no", /"default", "both" or "ipv6-only", found "no"/);
+  refuses("BindIPv6Only=never", /"ipv6-only", or "yes" or "no", found "never"/);
+  refuses("BindIPv6Only=Both", /"ipv6-only", or "yes" or "no", found "Both"/);
+  refuses("SocketProtocol=sctp", /SocketProtocol= is not supported/);
+  refuses("ListenStream=1.2.3.4:80%lo", /the specifier "%l" is not supported/);
+  refuses("ListenStream=1.2.3.4:80%%lo", /expected ListenStream= to be a p/);
   refuses("Symlinks=a", /expected Symlinks= to be absolute paths/);
   refuses("KeepAlive=maybe", /expected KeepAlive= to be/);
   assert.throws(
@@ -267,8 +332,16 @@ test("readSocketUnit() refuses wrong values, and says where", () => {
 
 test("the values of settings are read as systemd does", () => {
   assert.deepEqual(
-    ["1", "YES", "on", "0", "No", "off", "2", ""].map(parseBoolean),
-    [true, true, true, false, false, false, undefined, undefined],
+    "1 yes y true t on YES True".split(" ").map(parseBoolean),
+    Array(8).fill(true),
+  );
+  assert.deepEqual(
+    "0 no n false f off NO Off".split(" ").map(parseBoolean),
+    Array(8).fill(false),
+  );
+  assert.deepEqual(
+    ["2", "", "enable", "ja", " yes"].map(parseBoolean),
+    Array(5).fill(undefined),
   );
   assert.deepEqual(
     ["0", "12", "2147483648", "-1", "1e3", "", "0x1"].map(parseInteger),
@@ -283,9 +356,17 @@ test("the values of settings are read as systemd does", () => {
     [1, 8192, 1572864, undefined, undefined, undefined],
   );
   assert.deepEqual(
+    ["1M 512K", "64KB", "1B", "1K 1M", "10 20", "8KK"].map(parseSize),
+    [1572864, 65536, 1, undefined, undefined, undefined],
+  );
+  assert.deepEqual(
     ["5", "1min 30s", "1h2m", "500ms", "1 s", "x", "", "1 fortnight"]
       .map(parseSeconds),
     [5, 90, 3720, 0.5, 1, undefined, undefined, undefined],
+  );
+  assert.deepEqual(
+    ["1w", "2weeks", "250msec", "1M", "infinity", "infinite"].map(parseSeconds),
+    [604800, 1209600, 0.25, 2630016, 2 ** 31 - 1, undefined],
   );
   assert.deepEqual(
     ["low-delay", "16", "toString"].map(parseTypeOfService),
