@@ -143,6 +143,28 @@ test("unitFiles() gives several names a socket unit each, for one service", () =
   assert.deepEqual(values(other!, "FileDescriptorName"), ["a_b_"]);
 });
 
+test("unitFiles() takes the addresses of run", () => {
+  const written = units(
+    "hello",
+    "--socket=web=8080",
+    "--socket=web=:8081",
+    "--socket=web=./x.sock",
+    "--socket=web=@hello",
+    "--socket=web=udp:53",
+    ...NODE,
+  );
+  assert.deepEqual(
+    settings(written["hello.socket"]!).filter((line) => /^Listen/.test(line)),
+    [
+      "ListenStream=127.0.0.1:8080",
+      "ListenStream=127.0.0.1:8081",
+      "ListenStream=/srv/x.sock",
+      "ListenStream=@hello",
+      "ListenDatagram=127.0.0.1:53",
+    ],
+  );
+});
+
 test("unitFiles() gives UDP sockets their setting, and no backlog", () => {
   const written = units(
     ...["hello", "--socket=dns=udp:127.0.0.1:53", "--backlog=5"],
