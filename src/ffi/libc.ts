@@ -37,6 +37,7 @@ import {
 import { globalProcess } from "./node.ts";
 import { openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
+import { decodeTcpInfo, TCP_INFO_BYTES, type TcpInfo } from "./tcp_info.ts";
 
 /** The functions that {@linkcode Libc} calls. */
 export const LIBC_FUNCTIONS = [
@@ -70,8 +71,6 @@ const INTEGER_OPTIONS = {
 const STATX_BYTES = 256;
 /** `sizeof(struct statfs)` on 64-bit machines. */
 const STATFS_BYTES = 120;
-/** The start of `struct tcp_info`, up to the last field that is read. */
-const TCP_INFO_BYTES = 32;
 /** `sizeof(struct epoll_event)`, or 12 on x86_64. */
 const EPOLL_EVENT_BYTES = 16;
 const FILE_CHUNK_BYTES = 16384;
@@ -136,15 +135,17 @@ export class Libc extends DescriptorCalls {
     /** The maximum number of connections: the backlog of `listen(2)`. */
     readonly limit: number;
   } | undefined {
-    const info = new Uint8Array(TCP_INFO_BYTES);
-    this.#readOption(fd, IPPROTO_TCP, TCP_INFO, info);
-    if (info[0] !== TCP_LISTEN) return undefined;
-    const view = new DataView(info.buffer);
-    // While a socket listens, tcpi_unacked and tcpi_sacked hold the queue.
-    return {
-      waiting: view.getUint32(24, true),
-      limit: view.getUint32(28, true),
-    };
+    const { state, unacked, sacked } = this.tcpInfo(fd);
+    return state === TCP_LISTEN
+      ? { waiting: unacked, limit: sacked }
+      : undefined;
+  }
+
+  /** Reads what the kernel reports of a TCP socket. */
+  tcpInfo(fd: number): TcpInfo {
+    const bytes = new Uint8Array(TCP_INFO_BYTES);
+    this.#readOption(fd, IPPROTO_TCP, TCP_INFO, bytes);
+    return decodeTcpInfo(bytes);
   }
 
   /** Reads the `struct sockaddr` of a socket's peer. */

@@ -59,7 +59,8 @@ export function endConnections(
   }
 }
 
-function* acceptedFds(
+/** Yields the descriptors that were accepted at the listeners' addresses. */
+export function* acceptedFds(
   libc: Libc,
   listenAddresses: readonly Address[],
 ): Generator<number> {

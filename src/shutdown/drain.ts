@@ -20,7 +20,7 @@ import { closeWebSockets } from "./web_sockets.ts";
  * long.
  *
  * @param timeoutMs Time after which all that is still open is closed.
- * @param webSockets The open WebSockets.
+ * @param webSockets The open WebSockets, beside those that the server knows.
  */
 export async function drain(
   server: GracefulServer,
@@ -28,23 +28,43 @@ export async function drain(
   webSockets: Iterable<ClosableWebSocket>,
 ): Promise<void> {
   const deadline = new Deadline(timeoutMs);
+  const progress = { isServerClosed: false, isOver: false };
+  const closeServer = async () => {
+    await waitForSilence(server, deadline);
+    await server.closeGracefully();
+    progress.isServerClosed = true;
+  };
   const closeGracefully = async () => {
     server.pause();
     server.closeConnectionsAfterResponses();
     server.context?.beginShutdown();
     await Promise.all([
-      closeWebSockets(webSockets),
-      waitForSilence(server, deadline).then(() => server.closeGracefully()),
+      closeWebSockets(allOf(server, webSockets), progress),
+      closeServer(),
     ]);
   };
   try {
     await Promise.race([closeGracefully(), deadline.reached]);
   } finally {
+    progress.isOver = true;
     deadline.cancel();
     // Also after the last response: a WebSocket may still be open.
     server.closeAllConnections();
   }
   await server.closed?.();
+}
+
+/** Iterates over the WebSockets that are open at the time. */
+function allOf(
+  server: GracefulServer,
+  webSockets: Iterable<ClosableWebSocket>,
+): Iterable<ClosableWebSocket> {
+  return {
+    *[Symbol.iterator]() {
+      yield* webSockets;
+      yield* server.webSockets ?? [];
+    },
+  };
 }
 
 /** Waits until no request has arrived for a while, or the deadline. */

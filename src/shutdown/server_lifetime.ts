@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { ClosableWebSocket } from "../core/types.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { drain } from "./drain.ts";
@@ -72,11 +71,7 @@ export class ServerLifetime {
       drainingServers.add(this);
       const { timeoutMs, webSockets } = { ...this.#settings, ...settings };
       this.timeoutMs = timeoutMs;
-      const open: ClosableWebSocket[] = [
-        ...webSockets,
-        ...this.server.webSockets ?? [],
-      ];
-      drain(this.server, timeoutMs, open)
+      drain(this.server, timeoutMs, webSockets)
         .then(() => this.#end(), (error) => this.#fail(error));
     }
     return this.finished;

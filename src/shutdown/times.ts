@@ -21,8 +21,12 @@ export const shutdownTimes = {
    * learns it from GOAWAY only.
    */
   maxQuietTicks: 100,
-  /** Time that the clients of WebSockets have to answer the close frame. */
-  webSocketCloseMs: 2000,
+  /**
+   * Time without a byte after which a connection that our side has ended is
+   * closed, if the peer doesn't close it. Closing at once could reset the
+   * connection before the response has arrived.
+   */
+  lingerMs: 1000,
   /** Shortest interval between two checks for idleness. */
   minIdleCheckMs: 10,
   /** Longest interval between two checks for idleness. */

@@ -11,27 +11,37 @@ import { shutdownTimes } from "./times.ts";
 /** "Going away", see RFC 6455, 7.4.1. */
 const GOING_AWAY = 1001;
 
+const CONNECTING = 0;
 const CLOSED = 3;
 
 /**
- * Tells the clients of WebSockets that the server goes away, and waits a moment
- * for them to close.
+ * Tells the clients of WebSockets that the server goes away, also of those that
+ * open meanwhile. What was queued is sent before the close frame, so that a slow
+ * client has as long as the shutdown lasts.
+ *
+ * @param webSockets Read again and again.
+ * @param progress `isOver` ends the wait; after `isServerClosed`, only the
+ * WebSockets that were told are awaited.
  */
 export async function closeWebSockets(
   webSockets: Iterable<ClosableWebSocket>,
+  progress: { readonly isServerClosed: boolean; readonly isOver: boolean },
 ): Promise<void> {
-  let open = [...webSockets];
-  for (const each of open) {
-    try {
-      each.close(GOING_AWAY, "The server is going away");
-    } catch {
-      // Not open yet, or already closed.
+  const told = new Set<ClosableWebSocket>();
+  while (!progress.isOver) {
+    for (const each of webSockets) {
+      if (told.has(each) || each.readyState === CONNECTING) continue;
+      told.add(each);
+      try {
+        each.close(GOING_AWAY, "The server is going away");
+      } catch {
+        // Already closed.
+      }
     }
-  }
-  const { tickMs, webSocketCloseMs } = shutdownTimes;
-  for (let waited = 0; waited < webSocketCloseMs; waited += tickMs) {
-    open = open.filter(({ readyState }) => readyState !== CLOSED);
-    if (open.length === 0) return;
-    await delay(tickMs);
+    if (
+      progress.isServerClosed &&
+      [...told].every(({ readyState }) => readyState === CLOSED)
+    ) return;
+    await delay(shutdownTimes.tickMs);
   }
 }

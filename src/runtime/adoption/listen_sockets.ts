@@ -13,6 +13,7 @@ import {
   type OpenConnections,
   openConnections,
 } from "../../linux/connections.ts";
+import { TcpTraffic } from "../../linux/tcp_traffic.ts";
 
 /**
  * The sockets of listeners that end together: adopted ones, or none where the
@@ -61,6 +62,11 @@ export class ListenSockets {
   /** Whether an accepted connection may be open. */
   mayHaveConnections(): boolean {
     return this.areInherited && this.connections()?.count !== 0;
+  }
+
+  /** The traffic on the accepted connections, where they are known. */
+  watchTraffic(): TcpTraffic | undefined {
+    return this.#libc && new TcpTraffic(this.#libc, this.#knownAddresses);
   }
 
   /** Shuts the accepted connections down, where they are known. */

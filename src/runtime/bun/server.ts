@@ -82,8 +82,15 @@ export class BunServers extends NativeServer {
       : servers.map((server) => boundAddress(server, source.address));
   }
 
+  /**
+   * The WebSockets without a backlog: with one, Bun drops the backlog when it is
+   * told to close.
+   */
   get webSockets(): Iterable<ClosableWebSocket> {
-    return this.#options.webSockets;
+    return [...this.#options.webSockets].filter(
+      (socket: ClosableWebSocket & { getBufferedAmount?(): number }) =>
+        !socket.getBufferedAmount?.(),
+    );
   }
 
   override closeConnectionsAfterResponses(): void {
@@ -109,9 +116,11 @@ export class BunServers extends NativeServer {
     ) {
       await delay(shutdownTimes.tickMs);
     }
+    await this.connectionsClosed();
   }
 
   closeAllConnections(): void {
+    this.isCut = true;
     // Bun still sends what has been written. On 1.2 the promise may never settle.
     for (const own of this.#own) ignoreError(own.stop(true));
     this.sockets.endConnections();

@@ -168,12 +168,14 @@ export function mergeDenoListeners<T extends Deno.Listener<Deno.Conn>>(
   const closeAll = () => {
     close.call(first);
     for (const each of rest) each.close();
-    queue.close();
   };
   return Object.assign(first, {
     accept: () => queue.next(),
     close: closeAll,
-    [Symbol.dispose]: closeAll,
+    [Symbol.dispose]: () => {
+      closeAll();
+      queue.closeAccepted();
+    },
     ...refAll(listeners),
   });
 }
@@ -181,7 +183,7 @@ export function mergeDenoListeners<T extends Deno.Listener<Deno.Conn>>(
 /**
  * Connections of several listeners. Each listener is asked for one connection at
  * a time, and only while a call waits. A connection that comes after the last
- * call was answered is kept for the next, or closed with the listeners.
+ * call was answered is kept for the next, also after the listeners are closed.
  */
 class AcceptQueue {
   readonly #accepts: readonly (() => Promise<Deno.Conn>)[];
@@ -189,7 +191,6 @@ class AcceptQueue {
   readonly #asked = new Set<number>();
   readonly #waiting: PromiseWithResolvers<Deno.Conn>[] = [];
   readonly #accepted: Deno.Conn[] = [];
-  #isClosed = false;
 
   constructor(accepts: readonly (() => Promise<Deno.Conn>)[]) {
     this.#accepts = accepts;
@@ -204,8 +205,8 @@ class AcceptQueue {
     return waiting.promise;
   }
 
-  close(): void {
-    this.#isClosed = true;
+  /** Closes the connections that no call has taken. */
+  closeAccepted(): void {
     for (const connection of this.#accepted.splice(0)) connection.close();
   }
 
@@ -222,7 +223,6 @@ class AcceptQueue {
       this.#asked.delete(index);
       const waiting = this.#waiting.shift();
       if (waiting !== undefined) waiting.resolve(connection);
-      else if (this.#isClosed) connection.close();
       else this.#accepted.push(connection);
     } catch (error) {
       this.#asked.delete(index);

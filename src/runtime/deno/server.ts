@@ -13,11 +13,11 @@ import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { OptionsReader } from "../adoption/options_reader.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
-import { RequestTracker } from "../http/request_tracker.ts";
 import type { ServerContext } from "../server_context.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { fromDenoAddr } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
+import { DenoRequestTracker } from "./request_tracker.ts";
 import { refAll, showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
 
 /** The options of `Deno.serve` without the address. */
@@ -41,6 +41,7 @@ export class DenoServer extends NativeServer {
   readonly ref: () => void;
   readonly unref: () => void;
   readonly #socketServers: readonly ReturnType<typeof serveOn>[];
+  readonly #tracker: DenoRequestTracker;
   #isEnding = false;
 
   /**
@@ -57,7 +58,7 @@ export class DenoServer extends NativeServer {
     action: string,
     context?: ServerContext,
   ): DenoServer {
-    const tracker = new RequestTracker();
+    const tracker = new DenoRequestTracker();
     const reader = new OptionsReader(options);
     const onError = (reader.read("onError") ?? defaultOnError) as NonNullable<
       DenoServeOptions["onError"]
@@ -89,10 +90,11 @@ export class DenoServer extends NativeServer {
   private constructor(
     socketServers: readonly ReturnType<typeof serveOn>[],
     sockets: ListenSockets,
-    tracker: RequestTracker,
+    tracker: DenoRequestTracker,
     context: ServerContext | undefined,
   ) {
     super(socketServers[0]!.server, sockets, tracker, context);
+    this.#tracker = tracker;
     this.#socketServers = socketServers;
     const [first, ...rest] = socketServers.map(({ server }) => server);
     this.servers = [first!, ...rest];
@@ -116,18 +118,19 @@ export class DenoServer extends NativeServer {
     if (this.#isEnding) return;
     this.#isEnding = true;
     await Promise.all(this.#socketServers.map(({ shutdown }) => shutdown()));
+    await this.connectionsClosed();
   }
 
   /**
-   * Waits until all requests are answered, and over TLS until the responses are
-   * sent. After `shutdown()` nothing can be aborted, so that a handler that never
+   * Waits until all requests are answered, those of which a part has come, too,
+   * and until long responses are sent. After `shutdown()` nothing can be aborted, so that a handler that never
    * answers would keep the process; and it cancels the open streams of HTTP/2.
    * But it alone tells clients of HTTP/2 to stop (GOAWAY), so it is called after
    * a while although requests still come.
    */
   async #waitForAnswers(): Promise<void> {
     const { totalRequests } = this;
-    for (let tick = 0; this.tracker.pending > 0; tick++) {
+    for (let tick = 0; this.#isBusy(); tick++) {
       if (tick >= MAX_ANSWER_TICKS && this.totalRequests !== totalRequests) {
         return;
       }
@@ -136,7 +139,17 @@ export class DenoServer extends NativeServer {
     }
   }
 
+  #isBusy(): boolean {
+    if (this.tracker.pending > 0) return true;
+    if (this.traffic === undefined) return false;
+    this.traffic.update();
+    const { hasFirstBytes, hasNewBytes, isSending } = this.traffic;
+    return hasFirstBytes || isSending ||
+      (hasNewBytes && !this.#tracker.hasHttp2);
+  }
+
   closeAllConnections(): void {
+    this.isCut = true;
     if (!this.#isEnding) {
       this.#isEnding = true;
       for (const { abort } of this.#socketServers) abort();
@@ -197,7 +210,7 @@ function withPath(
  */
 function trackHandler(
   handler: Deno.ServeHandler<Deno.Addr>,
-  tracker: RequestTracker,
+  tracker: DenoRequestTracker,
 ): Deno.ServeHandler<Deno.Addr> {
   const call = handler as (
     ...args: unknown[]
@@ -210,12 +223,12 @@ function trackHandler(
       };
     case 1:
       return (request) => {
-        tracker.total++;
+        tracker.begin(request);
         return tracker.track(call(request));
       };
     default:
       return (request, info) => {
-        tracker.total++;
+        tracker.begin(request);
         return tracker.track(call(request, info));
       };
   }
@@ -227,10 +240,10 @@ function trackHandler(
  */
 function trackSending(
   handler: Deno.ServeHandler<Deno.Addr>,
-  tracker: RequestTracker,
+  tracker: DenoRequestTracker,
 ): Deno.ServeHandler<Deno.Addr> {
   return (request, info) => {
-    tracker.total++;
+    tracker.begin(request, true);
     tracker.awaitSent(info.completed);
     return tracker.track(handler(request, info));
   };

@@ -30,8 +30,8 @@ export const nodeBackend: Backend = {
   async serve(platform, source, handler, onError, context, action) {
     if (!isConversionLoaded()) await loadConversion();
     const listener = fetchListener(handler, onError, context);
-    const connections = new HttpConnections();
     const server = builtin("node:http").createServer();
+    const connections = new HttpConnections(server);
     context.server = server;
     server.on("connection", (socket) => connections.add(socket));
     server.on("request", (request, response) => {

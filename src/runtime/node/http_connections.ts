@@ -1,70 +1,99 @@
 /**
- * Which connections of an `http.Server` have a request in flight, so that a
- * server can stop without losing one.
+ * Which connections of an HTTP/1 server have a request in flight or begun, so
+ * that a server can stop without losing one.
  *
  * `http.Server.close` would do for a server that listens itself, but it leaves a
- * connection open that was busy when it was called, and doesn't know those that
- * were passed to the server as events.
+ * connection open that was busy when it was called, cuts responses that are
+ * still being sent, and doesn't know connections that were passed to the server
+ * as events.
  *
  * @module
  */
 
 import type * as http from "node:http";
 import type * as net from "node:net";
+import { shutdownTimes } from "../../shutdown/times.ts";
+import { idleSockets } from "./idle_sockets.ts";
 
-/**
- * Time that a peer has to close its side after the last response. Closing at
- * once could reset the connection before the response has arrived.
- */
-const LINGER_MS = 1000;
+/** Number of `lingerMs` that a peer has which goes on sending. */
+const MAX_LINGER_TURNS = 3;
+
+/** A connection, with the responses that are due on it. */
+interface HttpConnection {
+  readonly due: Set<http.ServerResponse>;
+  /** The last response that this library has announced the end with. */
+  announced?: http.ServerResponse;
+  /** Bytes received when the last response was sent, if that is known. */
+  bytesAnswered?: number;
+  /** Whether the client has had time for a first request. */
+  isKnown: boolean;
+  isEnding: boolean;
+}
 
 /** The connections of one server. */
 export class HttpConnections {
-  /** The responses that are due on each connection. */
-  readonly #due = new Map<net.Socket, Set<http.ServerResponse>>();
+  readonly #server: net.Server;
+  readonly #connections = new Map<net.Socket, HttpConnection>();
   readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers();
   #closesConnections = false;
   #isEnding = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
   /** Total number of requests received. */
   totalRequests = 0;
 
+  constructor(server: net.Server) {
+    this.#server = server;
+  }
+
   /** Tracks a connection until it is closed. */
-  add(socket: net.Socket): Set<http.ServerResponse> {
-    const due = new Set<http.ServerResponse>();
-    this.#due.set(socket, due);
+  add(socket: net.Socket): HttpConnection {
+    const known = this.#connections.get(socket);
+    if (known !== undefined) return known;
+    const connection = {
+      due: new Set<http.ServerResponse>(),
+      isKnown: !this.#isEnding,
+      isEnding: false,
+    };
+    this.#connections.set(socket, connection);
     socket.once("close", () => {
-      this.#due.delete(socket);
+      this.#connections.delete(socket);
       this.#settle();
     });
-    return due;
+    return connection;
   }
 
   /** Number of open connections. */
   get count(): number {
-    return this.#due.size;
+    return this.#connections.size;
   }
 
   /** Tracks a request until its response is sent or its connection is closed. */
   track(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { socket } = request;
-    const due = this.#due.get(socket) ?? this.add(socket);
+    const connection = this.add(socket);
+    const { due } = connection;
     this.totalRequests++;
     due.add(response);
-    if (this.#closesConnections) announceClose(response);
+    if (this.#closesConnections) announceClose(connection, response);
     let isLast = false;
     // Read late, because the program may set another header meanwhile.
     response.once("finish", () => isLast = isCloseAnnounced(response));
     response.once("close", () => {
       due.delete(response);
-      if (due.size === 0 && (isLast || this.#isEnding)) endSoon(socket);
+      connection.bytesAnswered = socket.bytesRead;
+      if (due.size > 0) return;
+      if (isLast) this.#end(socket);
+      else if (this.#isEnding) this.#endIdle();
     });
   }
 
   /** From now on, each response tells its client that the connection ends. */
   closeConnectionsAfterResponses(): void {
     this.#closesConnections = true;
-    for (const due of this.#due.values()) {
-      for (const response of due) announceClose(response);
+    for (const connection of this.#connections.values()) {
+      // After another response, the client would not read those that follow.
+      const last = [...connection.due].at(-1);
+      if (last !== undefined) announceClose(connection, last);
     }
   }
 
@@ -72,9 +101,11 @@ export class HttpConnections {
   closeGracefully(): Promise<void> {
     this.closeConnectionsAfterResponses();
     this.#isEnding = true;
-    for (const [socket, due] of this.#due) {
-      if (due.size === 0) endSoon(socket);
-    }
+    this.#endIdle();
+    const { quietTicks, tickMs } = shutdownTimes;
+    // Connections also become idle without a response: after a late handshake, or
+    // with the end of a body that was answered early.
+    this.#timer = setInterval(() => this.#endIdle(), quietTicks * tickMs);
     this.#settle();
     return this.#ended.promise;
   }
@@ -82,28 +113,83 @@ export class HttpConnections {
   /** Closes all connections at once. */
   destroy(): void {
     this.#isEnding = true;
-    for (const socket of this.#due.keys()) socket.destroy();
+    clearInterval(this.#timer);
+    for (const socket of this.#connections.keys()) socket.destroy();
     this.#settle();
   }
 
+  /**
+   * Ends the connections on which nothing is due and no request has begun. One
+   * that was upgraded is the program's, which alone knows when it ends.
+   */
+  #endIdle(): void {
+    const idle = idleSockets(this.#server, this.#connections.keys());
+    for (const [socket, connection] of this.#connections) {
+      const { due, bytesAnswered, isKnown, isEnding } = connection;
+      connection.isKnown = true;
+      if (isEnding || due.size > 0 || !isKnown) continue;
+      const { bytesRead } = socket;
+      // Deno takes a connection for idle that has received a part of a request.
+      const isAnswered = idle.has(socket) &&
+        (bytesAnswered === undefined || bytesAnswered === bytesRead);
+      if (bytesRead === 0 || isAnswered) this.#end(socket);
+    }
+  }
+
+  #end(socket: net.Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.isEnding) return;
+    connection.isEnding = true;
+    endSoon(socket);
+  }
+
   #settle(): void {
-    if (this.#isEnding && this.#due.size === 0) this.#ended.resolve();
+    if (!this.#isEnding || this.#connections.size > 0) return;
+    clearInterval(this.#timer);
+    this.#ended.resolve();
   }
 }
 
-/** Tells the client that no request can follow on this connection. */
-function announceClose(response: http.ServerResponse): void {
-  if (!response.headersSent) response.setHeader("connection", "close");
+/**
+ * Tells the client that no request can follow on this connection, and with no
+ * earlier response: what was pipelined is answered, too.
+ */
+function announceClose(
+  connection: HttpConnection,
+  response: http.ServerResponse,
+): void {
+  const { announced } = connection;
+  if (announced !== undefined && !announced.headersSent) {
+    announced.removeHeader("connection");
+  }
+  if (response.headersSent) return;
+  response.setHeader("connection", "close");
+  connection.announced = response;
 }
 
 function isCloseAnnounced(response: http.ServerResponse): boolean {
   return response.getHeader("connection") === "close";
 }
 
-/** Ends our side, and the connection a moment later if the peer doesn't. */
+/**
+ * Ends our side after all that was written, and the connection a moment later if
+ * the peer doesn't.
+ */
 function endSoon(socket: net.Socket): void {
   if (socket.destroyed) return;
+  const linger = () => {
+    let { bytesRead } = socket;
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns++;
+      if (socket.bytesRead === bytesRead || turns === MAX_LINGER_TURNS) {
+        socket.destroy();
+      }
+      bytesRead = socket.bytesRead;
+    }, shutdownTimes.lingerMs);
+    socket.once("close", () => clearInterval(timer));
+  };
   socket.end();
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once("close", () => clearTimeout(timer));
+  if (socket.writableFinished) linger();
+  else socket.once("finish", linger);
 }

@@ -14,6 +14,7 @@ import { Deadline } from "../../shutdown/timers.ts";
 import type { GracefulServer } from "../backend.ts";
 import { builtin } from "../builtin.ts";
 import type { ListenSource, Platform } from "../platform.ts";
+import { Http2Sessions } from "./http2_sessions.ts";
 import { HttpConnections } from "./http_connections.ts";
 import { ServerBinding } from "./server_binding.ts";
 
@@ -31,8 +32,8 @@ export class NodeServer implements GracefulServer {
   /** The open connections. */
   readonly #sockets = new Set<net.Socket>();
   /** The connections that are known to speak HTTP/1. */
-  #http1 = new HttpConnections();
-  readonly #sessions = new Set<http2.ServerHttp2Session>();
+  #http1: HttpConnections;
+  readonly #http2 = new Http2Sessions();
   /** The last request of each connection of HTTP/1, and its response. */
   readonly #last = new Map<
     net.Socket,
@@ -47,17 +48,17 @@ export class NodeServer implements GracefulServer {
     this.#server = server;
     this.#binding = new ServerBinding(server);
     this.#protocol = protocolOf(server);
+    this.#http1 = new HttpConnections(server);
     // The program may also make the server listen without this library.
     server.on("listening", () => this.#startAgain());
     server.on("connection", (socket: net.Socket) => this.#add(socket));
-    if (this.#protocol === "http1") {
+    if (this.#protocol !== "other") {
       // With TLS, requests arrive on another socket after the handshake.
       const event = isTls(server) ? "secureConnection" : "connection";
-      server.on(event, (socket: net.Socket) => void this.#http1.add(socket));
+      server.on(event, (socket: net.Socket) => this.#addHttp(socket));
     }
     server.on("session", (session: http2.ServerHttp2Session) => {
-      this.#sessions.add(session);
-      session.once("close", () => this.#sessions.delete(session));
+      this.#http2.add(session);
     });
     for (const event of ["request", "checkContinue", "checkExpectation"]) {
       // Any listener for the other two events changes what the server does.
@@ -94,7 +95,7 @@ export class NodeServer implements GracefulServer {
   #startAgain(): void {
     if (!this.#closesConnections) return;
     this.#closesConnections = false;
-    this.#http1 = new HttpConnections();
+    this.#http1 = new HttpConnections(this.#server);
   }
 
   get addresses(): readonly (Address | undefined)[] {
@@ -132,22 +133,22 @@ export class NodeServer implements GracefulServer {
   }
 
   async closeGracefully(): Promise<void> {
-    const sessions = [...this.#sessions].map((session) => {
-      const closed = new Promise((resolve) => session.once("close", resolve));
-      // Sends GOAWAY, and ends after the streams that are open.
-      session.close();
-      return closed;
-    });
-    await Promise.all([this.#http1.closeGracefully(), ...sessions]);
+    this.#http2.closeGracefully();
     if (this.#protocol !== "other") {
-      // Sockets without a request: clients that have not even set up TLS.
-      for (const socket of this.#sockets) socket.destroy();
+      for (const socket of this.#sockets) {
+        // A client that has not even begun to set up TLS.
+        if (socket.bytesRead === 0) socket.destroy();
+      }
     }
+    await this.#http1.closeGracefully();
+    // The socket of a session is open until all was sent, unlike the session.
     if (this.#sockets.size === 0) return;
     await new Promise<void>((resolve) => this.#onAllClosed = resolve);
   }
 
   closeAllConnections(): void {
+    this.#http1.destroy();
+    this.#http2.destroy();
     for (const socket of this.#sockets) socket.destroy();
     this.#binding.finish();
   }
@@ -173,6 +174,15 @@ export class NodeServer implements GracefulServer {
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#onAllClosed?.();
     });
+  }
+
+  /** Tracks a connection that doesn't speak HTTP/2. */
+  #addHttp(
+    socket: net.Socket & { alpnProtocol?: string | false | null },
+  ): void {
+    const isHttp2 = this.#protocol === "http2" &&
+      (!isTls(this.#server) || socket.alpnProtocol === "h2");
+    if (!isHttp2) this.#http1.add(socket);
   }
 
   readonly #onRequest = (

@@ -174,6 +174,8 @@ test("ServerLifetime.shutdown() takes what was said at the start", async () => {
   await drained;
 });
 
+const SERVER_CLOSED = { isServerClosed: true, isOver: false };
+
 test("closeWebSockets() goes on after one that can't be closed", async () => {
   const closed: string[] = [];
   await closeWebSockets([
@@ -184,6 +186,39 @@ test("closeWebSockets() goes on after one that can't be closed", async () => {
       },
     },
     { readyState: 3, close: () => void closed.push("second") },
-  ]);
+  ], SERVER_CLOSED);
   assert.deepEqual(closed, ["second"]);
+});
+
+/** A WebSocket that is closed when the client answers. */
+function fakeWebSocket(readyState = 1) {
+  const codes: unknown[] = [];
+  return { readyState, codes, close: (code?: number) => void codes.push(code) };
+}
+
+test("closeWebSockets() tells those that open meanwhile, once, when they are open", async () => {
+  const progress = { isServerClosed: false, isOver: false };
+  const [first, late] = [fakeWebSocket(), fakeWebSocket(0)];
+  const open = new Set([first]);
+  const closed = closeWebSockets(open, progress);
+  assert.deepEqual(first.codes, [1001]);
+  open.add(late);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(late.codes, []);
+  late.readyState = 1;
+  progress.isServerClosed = true;
+  setTimeout(() => first.readyState = late.readyState = 3, 100);
+  await closed;
+  assert.deepEqual([first.codes, late.codes], [[1001], [1001]]);
+});
+
+test("closeWebSockets() waits for a slow client until the shutdown is over", async () => {
+  const progress = { isServerClosed: true, isOver: false };
+  let isDone = false;
+  const closed = closeWebSockets([fakeWebSocket()], progress)
+    .then(() => isDone = true);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(isDone, false);
+  progress.isOver = true;
+  await closed;
 });

@@ -1,0 +1,77 @@
+/**
+ * The sessions of an HTTP/2 server, which end without losing a stream.
+ *
+ * @module
+ */
+
+import type * as http2 from "node:http2";
+import { shutdownTimes } from "../../shutdown/times.ts";
+
+/** A session, with what its end depends on. */
+interface Session {
+  readonly session: http2.ServerHttp2Session;
+  openStreams: number;
+  /** Whether a stream was open while the server ended. */
+  wasBusy: boolean;
+  timer?: ReturnType<typeof setInterval>;
+}
+
+/** The sessions of one server. */
+export class Http2Sessions {
+  readonly #sessions = new Set<Session>();
+  #isEnding = false;
+
+  /** Tracks a session until it is closed. */
+  add(session: http2.ServerHttp2Session): void {
+    const tracked: Session = { session, openStreams: 0, wasBusy: false };
+    const onClose = () => void tracked.openStreams--;
+    session.on("stream", (stream) => {
+      tracked.openStreams++;
+      tracked.wasBusy ||= this.#isEnding;
+      stream.on("close", onClose);
+    });
+    this.#sessions.add(tracked);
+    session.once("close", () => {
+      clearInterval(tracked.timer);
+      this.#sessions.delete(tracked);
+    });
+    if (this.#isEnding) this.#end(tracked);
+  }
+
+  /** Ends each session after the streams that are open on it. */
+  closeGracefully(): void {
+    this.#isEnding = true;
+    for (const tracked of this.#sessions) this.#end(tracked);
+  }
+
+  /** Closes all sessions at once, and forgets that they ended. */
+  destroy(): void {
+    this.#isEnding = false;
+    for (const { session, timer } of this.#sessions) {
+      clearInterval(timer);
+      session.destroy();
+    }
+  }
+
+  /**
+   * Sends GOAWAY, after which the client closes the connection when it has read
+   * everything. `session.close()` would end our side with the last stream, and a
+   * client may drop what it has not read yet.
+   */
+  #end(tracked: Session): void {
+    const { session } = tracked;
+    tracked.wasBusy = tracked.openStreams > 0;
+    session.goaway();
+    let { bytesRead } = session.socket;
+    tracked.timer = setInterval(() => {
+      if (session.closed) {
+        // The client has been told, and its side is still open.
+        if (!tracked.wasBusy) session.destroy();
+        return;
+      }
+      const isSilent = session.socket.bytesRead === bytesRead;
+      ({ bytesRead } = session.socket);
+      if (isSilent && tracked.openStreams === 0) session.close();
+    }, shutdownTimes.lingerMs);
+  }
+}
