@@ -54,7 +54,7 @@ forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
         await run.staysFor(nextDelayMs());
         fs.writeFileSync(file, String(index));
       }
-      const restarts = run.generations.length - 1;
+      const restarts = run.stderr.match(/ changed: restarting$/gm)?.length ?? 0;
       await run.until(
         "the last version",
         async () => (await request(target, { path: "/version" })).body,
