@@ -239,9 +239,9 @@ export interface ShutdownOptions {
    */
   readonly timeout?: number;
   /**
-   * The open WebSockets, read when the shutdown begins: each is closed with the
-   * code 1001. A `Set` that the program maintains, or `clients` of a server of
-   * `ws`. `Bun.serve` knows its own.
+   * The open WebSockets, read again and again during the shutdown: each is closed
+   * with the code 1001. A `Set` that the program maintains, or `clients` of a
+   * server of `ws`. `Bun.serve` knows its own.
    */
   readonly webSockets?: Iterable<ClosableWebSocket>;
 }

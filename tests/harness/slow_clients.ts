@@ -125,7 +125,7 @@ async function readBody(
   );
   socket.destroy();
   if (!head.startsWith("HTTP/1.1 200")) {
-    return `${JSON.stringify(head)}${failure}`;
+    return `${JSON.stringify(head.slice(0, 100))}${failure}`;
   }
   if (isChunked(head)) {
     // With the sizes of the chunks, the last of which is 0.

@@ -116,6 +116,8 @@ export class BunServers extends NativeServer {
     ) {
       await delay(shutdownTimes.tickMs);
     }
+    // Before Bun 1.4, stop() leaves idle connections open.
+    for (const own of this.#own) own.closeIdleConnections?.();
     await this.connectionsClosed();
   }
 
