@@ -8,15 +8,21 @@ import { Activation } from "./core/activation.ts";
 import { namesFromMap, readMap } from "./core/name_map.ts";
 import { Descriptor } from "./core/descriptor.ts";
 import { checkExpectations, readExpectations } from "./core/expectations.ts";
-import { requireOptions } from "./core/errors.ts";
+import { quote, requireOptions } from "./core/errors.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
+  type ListenVariables,
   parseListenEnvironment,
 } from "./core/environment.ts";
 import type { ActivationOptions, InactiveReason } from "./core/types.ts";
-import { recognizeWrapper } from "./core/wrapper.ts";
-import { isMainThread } from "./runtime/builtin.ts";
+import { fileNameOf } from "./core/launchers/names.ts";
+import { recognizeStarted } from "./core/launchers/recognize.ts";
+import {
+  isClusterWorker,
+  isMainThread,
+  processGlobal,
+} from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { once } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
@@ -103,6 +109,7 @@ function remembered(
 
 function readOutcome(platform: Platform, options: ActivationOptions) {
   const { pid } = platform;
+  const isWorker = !isMainThread();
   let isActivated = false;
   try {
     const variables = platform.readVariables();
@@ -117,11 +124,16 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
       environment.missing === "LISTEN_FDS" &&
       variables.LISTEN_PID === String(pid);
     isActivated = wasActivated || environment.kind === "activated";
+    // One owner for the descriptors of a process: its main thread.
+    if (isWorker && (isActivated || wasStartedActivated(platform))) {
+      return { kind: "inactive", reason: explainWorker(pid) } as const;
+    }
     if (wasActivated) {
       return { kind: "inactive", reason: explainEarlier(pid) } as const;
     }
     if (environment.kind !== "activated") {
-      const reason = explainInactive(platform, environment);
+      const reason = explainClusterWorker(pid, variables) ??
+        explainInactive(platform, environment);
       return { kind: "inactive", reason } as const;
     }
     const activation = createActivation(platform, environment, options);
@@ -129,7 +141,9 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
   } catch (error) {
     return { kind: "failed", error } as const;
   } finally {
-    if (options.keepEnvironment !== true) {
+    // The variables of a worker thread may be those of the main thread, which
+    // reads them later.
+    if (options.keepEnvironment !== true && !isWorker) {
       platform.clearVariables(isActivated ? ["LISTEN_PID"] : []);
     }
   }
@@ -193,23 +207,55 @@ function findFirstOwnFd(
   return descriptors[index]?.fd ?? Infinity;
 }
 
-/** Explains why an activated process has no activation here, or no longer. */
+/**
+ * Whether the process was activated when it started, although this thread has
+ * other variables: `new Worker()` takes an environment.
+ */
+function wasStartedActivated(platform: Platform): boolean {
+  const initial = platform.initialEnvironment() ?? [];
+  return initial.includes(`LISTEN_PID=${platform.pid}`) &&
+    initial.some((word) => word.startsWith("LISTEN_FDS="));
+}
+
+function explainWorker(pid: number): InactiveReason {
+  return {
+    kind: "worker",
+    pid,
+    message: `Not activated: this is a worker thread, and the descriptors ` +
+      `belong to the main thread of its process: serve them in the main thread`,
+  };
+}
+
+/** Explains why an activated process has no activation any more. */
 function explainEarlier(pid: number): InactiveReason {
-  if (!isMainThread()) {
-    return {
-      kind: "worker",
-      pid,
-      message: `Not activated: this is a worker thread, and the descriptors ` +
-        `were passed to its process, which has taken them: serve them in the ` +
-        `main thread`,
-    };
-  }
   return {
     kind: "activated-before",
     pid,
     message: `Not activated: this process was activated before, and its ` +
       `descriptors were passed only once: restart the process when a file ` +
       `changes, as "listenfds run --watch" does`,
+  };
+}
+
+/** Explains a worker of `node:cluster`, whose primary process was activated. */
+function explainClusterWorker(
+  pid: number,
+  { LISTEN_PID }: ListenVariables,
+): InactiveReason | undefined {
+  const listenPid = Number(LISTEN_PID);
+  if (!(listenPid > 0) || listenPid === pid || !isClusterWorker()) {
+    return undefined;
+  }
+  return {
+    kind: "foreign",
+    listenPid,
+    pid,
+    wrapper: "cluster",
+    message:
+      `Not activated: this process, ${pid}, is a worker of node:cluster, ` +
+      `and the descriptors were passed to process ${listenPid}: serve in the ` +
+      `primary process, or start a service for each process, with ` +
+      `ReusePort=yes in its socket unit`,
   };
 }
 
@@ -253,18 +299,34 @@ export function explainInactive(
         `container's runtime set LISTEN_PID=1`,
     };
   }
-  const command = commandLine(listenPid);
-  const wrapper = command && recognizeWrapper(command);
+  const started = commandLine(listenPid);
+  // A launcher may have ended, as the command of a process manager does.
+  const launcher = started === undefined
+    ? recognizeStarted(commandLine(processGlobal()!.ppid) ?? [])
+    : recognizeStarted(started);
   return {
     kind: "foreign",
     listenPid,
     pid,
-    ...(wrapper && { wrapper: wrapper.name }),
+    ...launcher && { wrapper: launcher.name },
     message: `Not activated: LISTEN_PID is ${listenPid}, but this process is ` +
       `${pid}: ` +
-      (wrapper
-        ? `${wrapper.name} was started in its place: ${wrapper.advice}`
-        : `let the service manager start this process itself, not through a ` +
-          `wrapper such as npm, npx or sh -c without exec`),
+      (launcher
+        ? `${launcher.name} was started in its place: ${launcher.advice}` +
+          (launcher.isWatcher
+            ? `, and let "listenfds run --watch" restart the program when ` +
+              `files change`
+            : "")
+        : `${describeProgram(started)}let the service manager start this ` +
+          `process itself, not through a wrapper such as npm, npx or sh -c ` +
+          `without exec`),
   };
+}
+
+/** Names an unknown program, without its arguments, which may be secret. */
+function describeProgram(command: readonly string[] = []): string {
+  const [program] = command;
+  return program === undefined
+    ? ""
+    : `${quote(fileNameOf(program))} was started in its place: `;
 }

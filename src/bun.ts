@@ -38,6 +38,7 @@ import {
   mergeBunListeners,
 } from "./runtime/bun/listeners.ts";
 import { BunServers } from "./runtime/bun/server.ts";
+import { reloadServer, rememberServer } from "./reload.ts";
 import { requirePlatform } from "./runtime/current.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
 import { watchIdleness } from "./shutdown/idle_exit.ts";
@@ -139,6 +140,13 @@ export async function serve(
   requireOptions(options, action, true);
   const { fallback } = options;
   const settings = readEndOptions(options, action);
+  const service = { options, settings };
+  const reloaded = reloadServer<typeof service, Server>(
+    "bun",
+    target,
+    service,
+  );
+  if (reloaded !== undefined) return reloaded.result;
   const platform = requirePlatform("bun");
   const claim = claimTarget(target, fallback, "stream-listener", action);
   let server: BunServers;
@@ -150,7 +158,20 @@ export async function serve(
   }
   const lifetime = new ServerLifetime(platform, server, settings);
   watchIdleness(lifetime, settings.exitWhenIdleMs);
-  return server.merge(lifetime.stop) as Server;
+  const merged = server.merge(lifetime.stop) as Server;
+  lifetime.finished.catch(() => {});
+  rememberServer(
+    "bun",
+    target,
+    lifetime.finished,
+    (next: typeof service) => {
+      server.reload(next.options);
+      lifetime.configure(next.settings);
+      watchIdleness(lifetime, next.settings.exitWhenIdleMs);
+      return merged;
+    },
+  );
+  return merged;
 }
 
 /**

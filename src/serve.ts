@@ -11,12 +11,15 @@ import type {
   ServeHandler,
   ServeOptions,
 } from "./core/types.ts";
+import { reloadServer, rememberServer } from "./reload.ts";
+import { isEvaluatedAgain } from "./runtime/builtin.ts";
+import { defaultOnError } from "./runtime/http/fetch_handler.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { ServerContext } from "./runtime/server_context.ts";
 import { loadBackends, readBackend, serveOnFirst } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
 import { watchIdleness } from "./shutdown/idle_exit.ts";
-import { readEndOptions } from "./shutdown/options.ts";
+import { type EndSettings, readEndOptions } from "./shutdown/options.ts";
 import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimTarget, describeTarget } from "./target.ts";
 
@@ -90,6 +93,9 @@ export async function serve(
   requireAbortSignal(signal, action);
   const option = readBackend(options.backend, action);
   const settings = readEndOptions(options, action);
+  const service: Service = { handler, onError, signal, settings };
+  const reloaded = reloadServer<Service, FetchServer>("serve", target, service);
+  if (reloaded !== undefined) return reloaded.result;
   const platform = currentPlatform();
   const context = new ServerContext();
   const opening = new ActiveHandle();
@@ -101,8 +107,7 @@ export async function serve(
         platform,
         backends,
         claim.source,
-        handler,
-        onError,
+        ...replaceable(service),
         context,
         action,
       );
@@ -111,7 +116,15 @@ export async function serve(
       server.merge?.(lifetime.stop);
       watchIdleness(lifetime, settings.exitWhenIdleMs);
       lifetime.closeOnAbort(signal);
-      return { ...selected, ...toFetchServer(lifetime, context) };
+      const served = { ...selected, ...toFetchServer(lifetime, context) };
+      rememberServer("serve", target, served.finished, (next: Service) => {
+        Object.assign(service, next);
+        lifetime.configure(next.settings);
+        watchIdleness(lifetime, next.settings.exitWhenIdleMs);
+        lifetime.closeOnAbort(next.signal);
+        return served;
+      });
+      return served;
     } catch (error) {
       await claim.release();
       throw error;
@@ -119,6 +132,25 @@ export async function serve(
   } finally {
     opening.close();
   }
+}
+
+/** The arguments of a call that the next evaluation of the program replaces. */
+interface Service {
+  readonly handler: ServeHandler;
+  readonly onError: ServeOptions["onError"];
+  readonly signal: AbortSignal | undefined;
+  readonly settings: EndSettings;
+}
+
+/** Returns the handlers; where they can be replaced, ones that read them anew. */
+function replaceable(
+  service: Service,
+): [ServeHandler, ServeOptions["onError"]] {
+  if (!isEvaluatedAgain()) return [service.handler, service.onError];
+  return [
+    (request, info) => service.handler(request, info),
+    (error) => (service.onError ?? defaultOnError)(error),
+  ];
 }
 
 /** Returns the function that answers: the handler itself, or `fetch` of an app. */

@@ -21,7 +21,7 @@ import {
   parseListenAddress,
 } from "./core/listen_address.ts";
 import type { Fallback, ListenTarget } from "./core/types.ts";
-import { requireUsable } from "./runtime/checks.ts";
+import { requirePassed, requireUsable } from "./runtime/checks.ts";
 import { listenersClosed } from "./runtime/leftovers.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import type { ListenSource } from "./runtime/platform.ts";
@@ -59,7 +59,9 @@ export function claimTarget(
     // An earlier evaluation, or the main thread, serves the sockets.
     const { kind } = inactiveReason()!;
     const wasActivated = kind === "activated-before" || kind === "worker";
-    if (fallback !== undefined && !wasActivated) return fallbackClaim(fallback);
+    if (fallback !== undefined && !wasActivated) {
+      return fallbackClaim(fallback, foreignReason());
+    }
     const addition = wasActivated ? "" : ", and there is no fallback";
     throw notActivated(action, addition);
   }
@@ -137,6 +139,7 @@ function claimInherited(
   const claimed = claimWith(activated, address, action);
   try {
     const infos = Descriptor.inspectAll(claimed);
+    requirePassed(currentPlatform(), claimed, infos, action);
     const indexes = indexesOfKind(claimed, infos, kind, action);
     const [first, ...rest] = indexes.map((index) => claimed[index]!);
     const descriptors = [first!, ...rest] as const;
@@ -205,8 +208,15 @@ function indexesOfKind(
   return indexes;
 }
 
-function fallbackClaim(address: Fallback): Claim {
-  return { source: { kind: "fallback", address }, release: listenersClosed };
+function fallbackClaim(address: Fallback, foreignReason?: string): Claim {
+  return {
+    source: {
+      kind: "fallback",
+      address,
+      ...foreignReason !== undefined && { foreignReason },
+    },
+    release: listenersClosed,
+  };
 }
 
 /**
@@ -270,6 +280,12 @@ function isListenAddress(value: unknown): value is ListenAddress {
     default:
       return false;
   }
+}
+
+/** Returns the reason if the variables are meant for another process. */
+function foreignReason(): string | undefined {
+  const { kind, message } = inactiveReason()!;
+  return kind === "foreign" ? message : undefined;
 }
 
 function toFallback(

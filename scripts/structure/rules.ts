@@ -11,7 +11,7 @@
  * subdirectories, or single files.
  */
 export const LAYERS: readonly string[] = [
-  "src/core | src/ffi",
+  "src/core, src/core/launchers | src/ffi",
   "src/linux",
   "src/runtime",
   "src/runtime/adoption | src/runtime/http",

@@ -39,15 +39,19 @@ export interface InactiveReason {
    * - `foreign`: the variables are meant for another process
    * - `activated-before`: the program is evaluated again in an activated process,
    *   as `deno run --watch` does; a fallback is then not used
-   * - `worker`: this is a worker thread, and its process has taken the
-   *   descriptors; a fallback is then not used
+   * - `worker`: this is a worker thread, and the descriptors belong to the main
+   *   thread; a fallback is then not used
    */
   readonly kind: "absent" | "foreign" | "activated-before" | "worker";
   /** The process that the descriptors are meant for, if there is one. */
   readonly listenPid?: number;
   /** This process. */
   readonly pid: number;
-  /** The wrapper between the service manager and this process, if recognized. */
+  /**
+   * The program that was started in this process's place, if recognized: a
+   * package manager, a task runner, a watcher or a shell, such as `npm`,
+   * `node --watch` or `sh`; `cluster` for the primary process of `node:cluster`.
+   */
   readonly wrapper?: string;
   /** The reason in a sentence, with what to do. */
   readonly message: string;

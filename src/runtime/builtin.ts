@@ -8,6 +8,7 @@
  * @module
  */
 
+import type cluster from "node:cluster";
 import type * as dgram from "node:dgram";
 import type * as fs from "node:fs";
 import type * as http from "node:http";
@@ -20,6 +21,7 @@ import type * as workerThreads from "node:worker_threads";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
+  "node:cluster": typeof cluster;
   "node:dgram": typeof dgram;
   "node:fs": typeof fs;
   "node:http": typeof http;
@@ -34,6 +36,9 @@ interface Builtins {
 /** The part of the global `process` that this library uses. */
 export interface ProcessGlobal {
   readonly pid: number;
+  readonly ppid: number;
+  /** Options of the runtime itself, such as `--watch`. */
+  readonly execArgv?: readonly string[];
   readonly versions: { readonly node?: string };
   readonly platform: string;
   readonly arch: string;
@@ -72,6 +77,25 @@ export function signalNumber(signal: string): number | undefined {
   return Object.hasOwn(signals, signal)
     ? signals[signal as keyof typeof signals]
     : undefined;
+}
+
+/** Whether `cluster.fork()` started this process. */
+export function isClusterWorker(): boolean {
+  try {
+    return builtin("node:cluster").isWorker;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the runtime was started with an option, such as `--hot`. */
+export function hasRuntimeOption(option: string): boolean {
+  return processGlobal()?.execArgv?.includes(option) === true;
+}
+
+/** Whether the runtime evaluates the program again with the same globals. */
+export function isEvaluatedAgain(): boolean {
+  return hasRuntimeOption("--hot");
 }
 
 /** Whether this is the main thread, not a worker thread or a web worker. */

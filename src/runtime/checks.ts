@@ -8,7 +8,14 @@
 import type { Descriptor } from "../core/descriptor.ts";
 import { ActivationError } from "../core/errors.ts";
 import type { DescriptorInfo } from "../core/info.ts";
-import { judgeKind, type UsableKind, wrongKind } from "../core/kinds.ts";
+import {
+  describeInfo,
+  judgeKind,
+  type UsableKind,
+  wrongKind,
+} from "../core/kinds.ts";
+import { hasRuntimeOption } from "./builtin.ts";
+import { isClosable, isOwnLink } from "./descriptors.ts";
 import type { Platform } from "./platform.ts";
 import { isOlder } from "./versions.ts";
 
@@ -55,6 +62,42 @@ export function requireKind(
     if (info.kind === "unknown" && platform.wouldRefuse?.(descriptor.fd)) {
       throw wrongKind(descriptor, [kind], "something else", action);
     }
+  }
+}
+
+/**
+ * Checks that descriptors aren't ones that the runtime opened for itself: those
+ * get the numbers of descriptors that were counted but not passed.
+ *
+ * @throws {ActivationError} With the code `not-open`.
+ */
+export function requirePassed(
+  { title }: Platform,
+  descriptors: readonly Descriptor[],
+  infos: readonly DescriptorInfo[],
+  action: string,
+): void {
+  // `bun --watch` executes Bun again in the same process, without descriptors.
+  const isWatched = hasRuntimeOption("--watch");
+  for (const [index, descriptor] of descriptors.entries()) {
+    const info = infos[index]!;
+    // A service can store pipes and event descriptors in systemd's FD store.
+    const isOwn = isWatched
+      ? !isClosable(info)
+      : info.kind === "other" && descriptor.name !== "stored" &&
+        isOwnLink(info.link);
+    if (!isOwn || info.kind === "unknown") continue;
+    throw new ActivationError(
+      "not-open",
+      `${action}: ${descriptor} was not passed: ` +
+        (isWatched
+          ? `${title} closed it when it started the program again: leave ` +
+            `--watch out, and let "listenfds run --watch" restart the program ` +
+            `when files change`
+          : `${title} opened ${describeInfo(info)} for itself: let the ` +
+            `service manager alone set LISTEN_FDS, and start this process ` +
+            `itself`),
+    );
   }
 }
 

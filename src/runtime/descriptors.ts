@@ -71,6 +71,15 @@ export function isEventQueue({ link }: DescriptorInfo): boolean {
   return link === "anon_inode:[eventpoll]";
 }
 
+/**
+ * Whether a link is that of an event queue or an anonymous pipe, which runtimes
+ * open for themselves, and no socket unit passes.
+ */
+export function isOwnLink(link: string = ""): boolean {
+  return /^(?:pipe:|anon_inode:(?:inotify|\[(?:eventpoll|eventfd|timerfd|io_uring)\]))/
+    .test(link);
+}
+
 /** Whether a descriptor is known to be closed. */
 export function isClosed(fd: number): boolean {
   try {

@@ -9,8 +9,8 @@ import { type Address, formatAddress } from "../core/address.ts";
 import type { Descriptor } from "../core/descriptor.ts";
 import { ActivationError, quote } from "../core/errors.ts";
 import type { Fallback } from "../core/types.ts";
-import { builtin } from "./builtin.ts";
-import type { Platform } from "./platform.ts";
+import { builtin, processGlobal } from "./builtin.ts";
+import type { FallbackSource, Platform } from "./platform.ts";
 
 /** Wraps an error of a server, a socket or the operating system. */
 export function listenError(error: unknown, action: string): ActivationError {
@@ -67,6 +67,43 @@ function deniedFlag(error: unknown): string | undefined {
   return flag?.startsWith("--allow-fs-") && resource
     ? `${flag}=${resource}`
     : flag;
+}
+
+/** The error for a fallback address that can't be bound. */
+export function fallbackError(
+  error: unknown,
+  { address, foreignReason }: FallbackSource,
+  action: string,
+): ActivationError {
+  const binding = `${action}: binding ${describeFallback(address)}`;
+  const failure = listenError(error, binding);
+  if (foreignReason === undefined) return failure;
+  const { code, message, errno } = failure;
+  return new ActivationError(code, `${message}: ${foreignReason}`, {
+    cause: error,
+    errno,
+  });
+}
+
+/** The property of the global object that remembers the warning. */
+const WARNED: unique symbol = Symbol.for("listenfds.warned.v1") as never;
+
+/**
+ * Warns once that a fallback is bound although the variables of the protocol
+ * are there for another process.
+ */
+export function warnOfFallback(
+  { address, foreignReason }: FallbackSource,
+  action: string,
+): void {
+  const global = globalThis as { [WARNED]?: boolean };
+  if (foreignReason === undefined || global[WARNED]) return;
+  global[WARNED] = true;
+  processGlobal()!.emitWarning(
+    `${action}: bound ${describeFallback(address)}, not the sockets of the ` +
+      `service manager: ${foreignReason}`,
+    { code: "LISTENFDS_FOREIGN" },
+  );
 }
 
 /** The error number of the operating system, where the runtime reports it. */

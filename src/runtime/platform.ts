@@ -42,6 +42,11 @@ export interface Platform {
   /** Reads the command line of another process, where that is permitted. */
   commandLine(pid: number): string[] | undefined;
   /**
+   * Reads the environment with which the process was started, as `NAME=value`,
+   * where that is permitted.
+   */
+  initialEnvironment(): string[] | undefined;
+  /**
    * Counts the program's listeners for a signal that `process.listenerCount()`
    * misses. Listeners are observed from the first call for the signal on.
    */
@@ -129,4 +134,15 @@ export type ListenSource =
     /** The metadata of each descriptor, read once when it was claimed. */
     readonly infos: readonly DescriptorInfo[];
   }
-  | { readonly kind: "fallback"; readonly address: Fallback };
+  | FallbackSource;
+
+/** An address to bind. */
+export interface FallbackSource {
+  readonly kind: "fallback";
+  readonly address: Fallback;
+  /**
+   * The reason why there is no activation, if the variables are meant for
+   * another process.
+   */
+  readonly foreignReason?: string;
+}

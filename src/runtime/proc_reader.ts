@@ -54,8 +54,20 @@ function* readLines(path: string): Generator<string> {
 
 /** Reads the command line of a process; `undefined` if `/proc` hides it. */
 export function readCommandLine(pid: number): string[] | undefined {
+  return readStrings(`/proc/${pid}/cmdline`);
+}
+
+/**
+ * Reads the environment with which this process was started, as `NAME=value`;
+ * `undefined` if `/proc` hides it.
+ */
+export function readInitialEnvironment(): string[] | undefined {
+  return readStrings("/proc/self/environ");
+}
+
+function readStrings(path: string): string[] | undefined {
   try {
-    return builtin("node:fs").readFileSync(`/proc/${pid}/cmdline`, "utf8")
+    return builtin("node:fs").readFileSync(path, "utf8")
       .split("\0").filter((word) => word !== "");
   } catch {
     return undefined;

@@ -16,7 +16,7 @@ import {
   readVariables,
 } from "./descriptors.ts";
 import type { Platform } from "./platform.ts";
-import { readCommandLine } from "./proc_reader.ts";
+import { readCommandLine, readInitialEnvironment } from "./proc_reader.ts";
 
 /** Returns the members of a platform that are the same on Bun and Node. */
 export function processMembers(
@@ -29,6 +29,7 @@ export function processMembers(
   | "readVariables"
   | "clearVariables"
   | "commandLine"
+  | "initialEnvironment"
   | "inspector"
   | "libc"
   | "setCloseOnExec"
@@ -46,6 +47,7 @@ export function processMembers(
       }
     },
     commandLine: readCommandLine,
+    initialEnvironment: readInitialEnvironment,
     inspector,
     libc,
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),

@@ -79,7 +79,10 @@ export function watchIdleness(
   timeoutMs: number | undefined,
 ): void {
   // No manager would start the process again for a socket that it bound itself.
-  if (timeoutMs === undefined || !lifetime.server.isInherited) return;
+  if (timeoutMs === undefined || !lifetime.server.isInherited) {
+    clocks.delete(lifetime);
+    return;
+  }
   clocks.set(lifetime, new IdleClock(lifetime, timeoutMs));
   if (isWatching) return;
   isWatching = true;

@@ -21,9 +21,10 @@ export class ServerLifetime {
   readonly server: GracefulServer;
   /** Time that its shutdown takes at most. */
   timeoutMs: number;
-  readonly #settings: EndSettings;
+  readonly #platform: Platform;
+  #settings: EndSettings;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
-  readonly #ignoreSignals: () => void;
+  #ignoreSignals = (): void => {};
   #ignoreAbort = (): void => {};
   #isDraining = false;
   #hasEnded = false;
@@ -34,17 +35,28 @@ export class ServerLifetime {
     settings: EndSettings,
   ) {
     this.server = server;
+    this.#platform = platform;
     this.#settings = settings;
+    this.timeoutMs = settings.timeoutMs;
     runningServers.add(this);
-    const { isGraceful = server.isInherited, signals, timeoutMs } = settings;
-    this.timeoutMs = timeoutMs;
-    this.#ignoreSignals = isGraceful
-      ? shutdownOnSignals(platform, signals, this)
-      : () => {};
+    this.configure(settings);
     server.ended?.then(() => {
       // A drain continues after the runtime's server has ended, and ends this.
       if (!this.#isDraining && !this.#hasEnded) this.#end();
     }, (error) => this.#hasEnded || this.#fail(error));
+  }
+
+  /** Takes the settings of a program that is evaluated again. */
+  configure(settings: EndSettings): void {
+    if (this.#isDraining || this.#hasEnded) return;
+    const { isGraceful = this.server.isInherited, signals, timeoutMs } =
+      settings;
+    this.#settings = settings;
+    this.timeoutMs = timeoutMs;
+    this.#ignoreSignals();
+    this.#ignoreSignals = isGraceful
+      ? shutdownOnSignals(this.#platform, signals, this)
+      : () => {};
   }
 
   /** Resolves when the server has ended; rejects if it failed. */
@@ -99,7 +111,10 @@ export class ServerLifetime {
 
   /** Ends the server at once when a signal is aborted, or if it is already. */
   closeOnAbort(signal: AbortSignal | undefined): void {
-    if (signal === undefined || this.#hasEnded) return;
+    if (this.#hasEnded) return;
+    this.#ignoreAbort();
+    this.#ignoreAbort = () => {};
+    if (signal === undefined) return;
     const close = () => void this.close();
     if (signal.aborted) return close();
     signal.addEventListener("abort", close, { once: true });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { builtin } from "../runtime/builtin.ts";
+import { builtin, isEvaluatedAgain } from "../runtime/builtin.ts";
 
 /** The longest delay that `setTimeout` takes. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -18,7 +18,9 @@ export function delay(delayMs: number): Promise<void> {
 export function callLater(call: () => void, delayMs: number): void {
   // On Deno, the global setTimeout returns a number that has no `unref`.
   const { setTimeout } = builtin("node:timers");
-  setTimeout(call, Math.min(delayMs, MAX_DELAY_MS)).unref();
+  const timer = setTimeout(call, Math.min(delayMs, MAX_DELAY_MS));
+  // `bun --hot` keeps the process, and calls no timer that doesn't keep it, too.
+  if (!isEvaluatedAgain()) timer.unref();
 }
 
 /** A point in time after which something is given up. */

@@ -14,6 +14,7 @@ import {
 } from "../../core/environment.ts";
 import { quote } from "../../core/errors.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
+import { isOwnLink } from "../../runtime/descriptors.ts";
 import { TITLES } from "../shared/use.ts";
 import type {
   EnvironmentState,
@@ -249,8 +250,7 @@ function isOwnedByRuntime(
   if (!setsCloseOnExecAtStart) return info.closeOnExec === true;
   // A service can store pipes and event descriptors in systemd's FD store.
   return name !== "stored" &&
-    /^(?:pipe:|anon_inode:\[(?:eventpoll|eventfd|timerfd|io_uring)\])/
-      .test(info.link ?? "");
+    isOwnLink(info.link);
 }
 
 /** Formats ascending numbers as ranges, such as `3, 5-7`. */

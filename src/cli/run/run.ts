@@ -19,6 +19,7 @@ import { type NamedDescriptor, spawnActivated } from "../activator/launch.ts";
 import { killRunning, RunningCommand } from "../activator/running_command.ts";
 import { Signals } from "../activator/signals.ts";
 import { disk, findProgram } from "../shared/disk.ts";
+import { refuseLauncher } from "../shared/launchers.ts";
 import { quoteIfNeeded } from "../shared/quoting.ts";
 import { formatSocketAddress, type SocketSpec } from "../shared/socket_spec.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
@@ -45,7 +46,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const binder = bestBinder(calls);
   // As in the runtimes' --env-file: variables that are already set stay.
   const readEnv = () => ({ ...readEnvFiles(options.envFiles), ...io.env });
-  requireProgram(options.command[0]!, readEnv()["PATH"], io.cwd);
+  requireProgram(options.command, readEnv()["PATH"], io.cwd);
   const watched = selectWatched(options, io.cwd);
   for (const note of options.notes) report(note);
   checkBinder(binder, options, report);
@@ -93,19 +94,24 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
+/** Checks that a command starts a program that gets the descriptors. */
 function requireProgram(
-  program: string,
+  command: readonly string[],
   searchPath: string | undefined,
   cwd: string,
 ): void {
-  const result = findProgram(program, { disk, cwd, searchPath });
+  const context = { disk, cwd, searchPath };
+  const program = command[0]!;
+  const result = findProgram(program, context);
   const problem = "path" in result
     ? interpreterProblem(result.path)
     : result.problem;
-  if (problem === undefined) return;
-  throw new UsageError(
-    `Starting ${quote(program)}: ${problem}: give a program of this machine`,
-  );
+  if (problem !== undefined) {
+    throw new UsageError(
+      `Starting ${quote(program)}: ${problem}: give a program of this machine`,
+    );
+  }
+  refuseLauncher(command, context, "run");
 }
 
 /** Explains why the interpreter of a script can't start. */

@@ -36,7 +36,7 @@ export interface ShellContext {
   readonly searchPath: string | undefined;
 }
 
-const START_BYTES = 256;
+const START_BYTES = 64 * 1024;
 
 /** The real file system. */
 export const disk: Disk = {

@@ -8,10 +8,13 @@
 import path from "node:path";
 import { quote } from "../../core/errors.ts";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
+import {
+  readRuntimeArguments,
+  type RuntimeFlag,
+} from "../../core/launchers/runtime_arguments.ts";
 import type { RuntimeName } from "../../core/types.ts";
 import type { ShellContext } from "../shared/disk.ts";
 import { UsageError } from "../shared/verb.ts";
-import { launcherError } from "./launchers.ts";
 
 /** Arguments of a runtime in a service. */
 export interface RuntimeArguments {
@@ -22,17 +25,9 @@ export interface RuntimeArguments {
   readonly rest: readonly string[];
 }
 
-/** Syntax of a runtime's arguments. */
-interface ArgumentGrammar {
+/** How a runtime's arguments are completed. */
+interface Completion {
   readonly title: string;
-  /** Optional subcommand that runs a script. */
-  readonly run: string | undefined;
-  /** Subcommands and flags that a service can't use, with what to do. */
-  readonly refused: Readonly<Record<string, string>>;
-  /** Flags whose value may be the next argument. */
-  readonly valueFlags: ReadonlyMap<string, "path" | "module" | "text">;
-  /** Flags that take code, so that no script follows. */
-  readonly evalFlags: readonly string[];
   /** Returns the flags that a service needs besides the typed ones. */
   readonly addFlags: (
     flags: readonly string[],
@@ -40,75 +35,17 @@ interface ArgumentGrammar {
   ) => string[];
 }
 
-function flagKinds(
-  kinds: Readonly<Record<"path" | "module" | "text", string>>,
-): ArgumentGrammar["valueFlags"] {
-  return new Map(
-    (["path", "module", "text"] as const).flatMap((kind) =>
-      kinds[kind].split(" ").map((flag) => [flag, kind] as const)
-    ),
-  );
-}
-
-const NAME_THE_FILE = "name the file that it runs, with its path";
-
-const GRAMMARS: Readonly<Record<RuntimeName, ArgumentGrammar>> = {
-  deno: {
-    title: "Deno",
-    run: "run",
-    refused: {
-      "task": NAME_THE_FILE,
-      "x": "name the program itself",
-    },
-    valueFlags: flagKinds({
-      path: "-c --config --import-map --lock --cert",
-      module: "--preload --require --import",
-      text: "--ext --location --seed --conditions --node-modules-linker " +
-        "--min-dep-age --minimum-dependency-age --inspect-publish-uid -L " +
-        "--log-level",
-    }),
-    evalFlags: [],
-    addFlags: missingDenoFlags,
-  },
+const COMPLETIONS: Readonly<Record<RuntimeName, Completion>> = {
+  deno: { title: "Deno", addFlags: missingDenoFlags },
   bun: {
     title: "Bun",
-    run: "run",
-    refused: { "x": "name the program itself, from node_modules/.bin" },
-    valueFlags: flagKinds({
-      path: "--env-file --tsconfig-override --cwd --cpu-prof-dir",
-      module: "-r --preload --require --import",
-      text:
-        "-F --filter --shell --install --port --conditions --title -d --define " +
-        "-l --loader --drop --feature --main-fields --extension-order " +
-        "--unhandled-rejections --user-agent --max-http-header-size " +
-        "--dns-result-order --console-depth --disable-warning",
-    }),
-    evalFlags: ["-e", "--eval", "-p", "--print"],
     // A service must not download packages.
     addFlags: (flags) =>
       flags.some((flag) => /^(?:--no-install|--install\b|-i)/.test(flag))
         ? []
         : ["--no-install"],
   },
-  node: {
-    title: "Node",
-    run: undefined,
-    refused: {
-      "--run": NAME_THE_FILE,
-      "--watch": "leave it out: systemd restarts services",
-      "--watch-path": "leave it out: systemd restarts services",
-    },
-    valueFlags: flagKinds({
-      path: "--env-file --env-file-if-exists --openssl-config " +
-        "--icu-data-dir --experimental-config-file --diagnostic-dir",
-      module: "-r --require --import --loader --experimental-loader",
-      text: "-C --conditions --title --input-type --disable-warning " +
-        "--unhandled-rejections --max-http-header-size --dns-result-order " +
-        "--inspect-port --redirect-warnings --trace-event-categories",
-    }),
-    evalFlags: ["-e", "--eval", "-p", "--print"],
-    addFlags: () => [],
-  },
+  node: { title: "Node", addFlags: () => [] },
 };
 
 /**
@@ -124,28 +61,24 @@ export function completeArguments(
   context: ShellContext,
   denoPermissions: readonly string[],
 ): RuntimeArguments {
-  const { title, run, addFlags } = GRAMMARS[runtime];
-  const [first = ""] = args;
-  refuseFlag(runtime, first);
-  if (runtime === "deno" && first === "serve") {
+  const { title, addFlags } = COMPLETIONS[runtime];
+  const { subcommand, flags, rest: after, hasCode } = readRuntimeArguments(
+    runtime,
+    args,
+  );
+  if (subcommand === "serve") {
     throw new UsageError(
       `Reading the arguments of Deno: "deno serve" binds an address itself: ` +
         `use "deno run", and serve() of the library`,
     );
   }
-  const hasRun = run !== undefined && first === run;
-  const { flags, paths, hasScript, count } = separateFlags(
-    runtime,
-    hasRun ? args.slice(1) : args,
-    context,
-  );
+  const { words: typed, paths } = absoluteFlags(flags, context);
   const before = [
-    ...runtime === "deno" ? ["run"] : hasRun ? [run] : [],
-    ...addFlags(flags, denoPermissions),
-    ...flags,
+    ...runtime === "deno" ? ["run"] : subcommand === "run" ? ["run"] : [],
+    ...addFlags(typed, denoPermissions),
+    ...typed,
   ];
-  const after = args.slice(count + (hasRun ? 1 : 0));
-  if (!hasScript) return { words: [...before, ...after], paths, rest: after };
+  if (hasCode) return { words: [...before, ...after], paths, rest: after };
   const [script, ...rest] = after;
   if (script === undefined) {
     throw new UsageError(
@@ -165,60 +98,29 @@ export function completeArguments(
         (/[/.]/.test(script) || script.startsWith("-")
           ? `check the path, and write values of flags as --flag=value`
           : `a script of package.json runs in a child process, for which the ` +
-            `descriptors are not meant: ${NAME_THE_FILE}`),
+            `descriptors are not meant: name the file that it runs, with its ` +
+            `path`),
     );
   }
   return { words: [...before, file, ...rest], paths: [...paths, file], rest };
 }
 
-/** Reads the flags before the script, and makes the paths among them absolute. */
-function separateFlags(
-  runtime: RuntimeName,
-  args: readonly string[],
+/** Makes the paths among flags absolute. */
+function absoluteFlags(
+  flags: readonly RuntimeFlag[],
   { cwd }: ShellContext,
-): { flags: string[]; paths: string[]; hasScript: boolean; count: number } {
-  const { valueFlags, evalFlags } = GRAMMARS[runtime];
-  const flags: string[] = [];
+): { words: string[]; paths: string[] } {
   const paths: string[] = [];
-  let hasScript = true;
-  let index = 0;
-  for (; args[index]?.startsWith("-"); index++) {
-    const [flag, inlineValue] = splitFlag(args[index]!);
-    refuseFlag(runtime, flag);
-    if (flag === "--") {
-      index++;
-      break;
-    }
-    if (evalFlags.includes(flag)) hasScript = false;
-    const kind = valueFlags.get(flag);
-    if (kind === undefined) {
-      flags.push(args[index]!);
-      continue;
-    }
-    let value = inlineValue ?? args[++index] ?? "";
+  const words = flags.flatMap(({ name, value, kind, words }) => {
     // A module without a leading dot or slash is a package.
-    if (kind === "path" || (kind === "module" && /^\.{0,2}\//.test(value))) {
-      value = path.posix.resolve(cwd, value);
-      paths.push(value);
-    }
-    flags.push(
-      ...inlineValue === undefined ? [flag, value] : [`${flag}=${value}`],
-    );
-  }
-  return { flags, paths, hasScript, count: index };
-}
-
-function refuseFlag(runtime: RuntimeName, flag: string): void {
-  const { refused } = GRAMMARS[runtime];
-  if (!Object.hasOwn(refused, flag)) return;
-  throw launcherError(`${runtime} ${flag}`, refused[flag]!);
-}
-
-function splitFlag(text: string): [flag: string, value: string | undefined] {
-  const index = text.indexOf("=");
-  return index < 0
-    ? [text, undefined]
-    : [text.slice(0, index), text.slice(index + 1)];
+    const isPath = kind === "path" ||
+      kind === "module" && /^\.{0,2}\//.test(value ?? "");
+    if (!isPath || value === undefined) return words;
+    const absolute = path.posix.resolve(cwd, value);
+    paths.push(absolute);
+    return words.length > 1 ? [name, absolute] : [`${name}=${absolute}`];
+  });
+  return { words, paths };
 }
 
 /** Returns the flags that Deno needs besides the typed ones. */
@@ -240,7 +142,7 @@ function missingDenoFlags(
     ],
     ...permissions.flatMap((flag) => {
       if (flag.startsWith("--allow-") && allowsAll) return [];
-      const [name] = splitFlag(flag);
+      const [name = ""] = flag.split("=", 1);
       const short = SHORT_FLAGS[name];
       const pattern = short === undefined
         ? `${name}$`

@@ -7,16 +7,24 @@
 
 import path from "node:path";
 import { quote } from "../../core/errors.ts";
+import { runtimeNamed } from "../../core/launchers/names.ts";
+import {
+  isAssignment,
+  type Prefix,
+  skipPrefixes,
+} from "../../core/launchers/prefixes.ts";
 import type { RuntimeName } from "../../core/types.ts";
 import { findProgram, type ShellContext } from "../shared/disk.ts";
+import { interpreterOf, refuseLauncher } from "../shared/launchers.ts";
 import { UsageError } from "../shared/verb.ts";
 import { completeArguments } from "./arguments.ts";
-import { refuseLauncher, RUNTIME_NAME } from "./launchers.ts";
 
 /** A command that a service manager can start. */
 export interface ServiceCommand {
   /** Absolute path of the program, and its arguments. */
   readonly words: readonly string[];
+  /** Variables that `env` sets for the program, as `NAME=value`. */
+  readonly environment: readonly string[];
   /** Runtime, if the program is one. */
   readonly runtime: RuntimeName | undefined;
   /** Paths that the service must be able to read. */
@@ -37,37 +45,78 @@ export function serviceCommand(
   context: ShellContext,
   denoPermissions: readonly string[],
 ): ServiceCommand {
-  const [typed, ...args] = words as [string, ...string[]];
-  const program = resolveProgram(typed, context);
-  refuseLauncher(typed, program, args, context);
-  const expanded = expandScript(program, args, context);
-  const runtime = runtimeOf(expanded[0], context);
-  if (runtime === undefined) {
-    return {
-      words: expanded,
-      runtime,
-      paths: [expanded[0]],
-      warnings: relativeWarnings(expanded.slice(1)),
-    };
+  const plain = skipPrefixes(words);
+  const environment = plain.prefixes.flatMap(environmentOf);
+  // As env does, which searches the variable PATH that it sets.
+  const searchPath = environment.findLast((word) => word.startsWith("PATH="))
+    ?.slice("PATH=".length);
+  const own = searchPath === undefined ? context : { ...context, searchPath };
+  refuseLauncher(words, own, "unit");
+  const [typed, ...args] = plain.words;
+  if (typed === undefined) {
+    throw new UsageError(
+      `Finding the program: ${quote(words.join(" "))} starts none: name the ` +
+        `program after it`,
+    );
   }
-  const completed = completeArguments(
-    runtime,
-    expanded.slice(1),
-    context,
-    denoPermissions,
-  );
+  const prefix = plain.prefixes.filter(({ name }) => name !== "env")
+    .flatMap(({ words: [program, ...rest] }) => [
+      resolveProgram(program!, context),
+      ...rest,
+    ]);
+  const expanded = expandScript(resolveProgram(typed, own), args, own);
+  const runtime = runtimeOf(expanded[0], own);
+  const completed = runtime === undefined
+    ? { words: expanded.slice(1), paths: [], rest: expanded.slice(1) }
+    : completeArguments(runtime, expanded.slice(1), own, denoPermissions);
   return {
-    words: [expanded[0], ...completed.words],
+    words: [...prefix, expanded[0], ...completed.words],
+    environment,
     runtime,
     paths: [expanded[0], ...completed.paths],
-    warnings: relativeWarnings(completed.rest),
+    warnings: relativeWarnings(completed.rest, own),
   };
 }
 
-function relativeWarnings(args: readonly string[]): string[] {
-  return args.filter((word) => /^\.\.?(?:\/|$)/.test(word)).map((word) =>
-    `${quote(word)} is relative, and a service starts in /: write the ` +
-    `absolute path, or set --working-directory`
+/**
+ * Returns the variables that `env` sets.
+ *
+ * @throws {UsageError} If it has an option that a unit can't express.
+ */
+function environmentOf({ name, words }: Prefix): string[] {
+  if (name !== "env") return [];
+  const assignments = words.slice(1).filter(isAssignment);
+  const option = words.slice(1).find((word) =>
+    !isAssignment(word) && word !== "--"
+  );
+  const invalid = assignments.find((word) => !/^[A-Za-z_]\w*=/.test(word));
+  if (invalid !== undefined) {
+    throw new UsageError(
+      `Reading the arguments of env: expected a name of letters, digits and ` +
+        `"_", found ${quote(invalid)}: rename the variable`,
+    );
+  }
+  if (option === undefined) return assignments;
+  throw new UsageError(
+    `Reading the arguments of env: expected only variables before the ` +
+      `program, found ${quote(option)}: set it in the unit instead, such as ` +
+      `UnsetEnvironment= or WorkingDirectory=`,
+  );
+}
+
+/** Notes arguments that name relative files, as words or as values of flags. */
+function relativeWarnings(
+  args: readonly string[],
+  { disk, cwd }: ShellContext,
+): string[] {
+  const isRelative = (word: string) =>
+    /^\.\.?(?:\/|$)/.test(word) ||
+    word !== "" && !/^[-/]/.test(word) &&
+      disk.status(path.posix.resolve(cwd, word)) !== undefined;
+  return args.filter((word) => isRelative(word.replace(/^--?[\w-]+=/, ""))).map(
+    (word) =>
+      `${quote(word)} is relative, and a service starts in /: write an ` +
+      `absolute path, or set --working-directory`,
   );
 }
 
@@ -84,11 +133,7 @@ function runtimeOf(
   program: string,
   { disk }: ShellContext,
 ): RuntimeName | undefined {
-  for (const file of [program, disk.realPath(program)]) {
-    const name = RUNTIME_NAME.exec(path.posix.basename(file))?.[1];
-    if (name !== undefined) return name as RuntimeName;
-  }
-  return undefined;
+  return runtimeNamed(program) ?? runtimeNamed(disk.realPath(program));
 }
 
 /**
@@ -100,19 +145,10 @@ function expandScript(
   args: readonly string[],
   context: ShellContext,
 ): readonly [string, ...string[]] {
-  const line = /^#![ \t]*([^\n]*)/.exec(context.disk.start(program))?.[1];
-  const words = line?.trim().split(/[ \t]+/) ?? [];
-  if (path.posix.basename(words[0] ?? "") === "env") {
-    words.shift();
-    if (words[0] === "-S") words.shift();
-    if (words[0]?.startsWith("-S")) words[0] = words[0].slice(2);
+  const line = interpreterOf(context.disk.start(program));
+  if (line === undefined || runtimeNamed(line[0]!) === undefined) {
+    return [program, ...args];
   }
-  const [interpreter, ...flags] = words;
-  if (
-    interpreter === undefined ||
-    !RUNTIME_NAME.test(path.posix.basename(interpreter))
-  ) return [program, ...args];
-  const runtime = resolveProgram(interpreter, context);
-  refuseLauncher(interpreter, runtime, [], context);
-  return [runtime, ...flags, program, ...args];
+  const [interpreter, ...flags] = line;
+  return [resolveProgram(interpreter!, context), ...flags, program, ...args];
 }

@@ -62,6 +62,9 @@ export function serviceFile(
           `EnvironmentFile=${escapeGlob(plainValue(envFile, "file"))}`,
         ],
         ...command.runtime === "deno" ? denoCache(plan) : [],
+        ...command.environment.map((word) =>
+          `Environment=${environmentWord(word.replaceAll("%", "%%"))}`
+        ),
         "",
         ...userLines(plan),
         ...hardening(plan),

@@ -14,7 +14,12 @@ import type { Fallback, Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
 import { requireKind } from "../checks.ts";
-import { describeFallback, listenError } from "../errors.ts";
+import {
+  describeFallback,
+  fallbackError,
+  listenError,
+  warnOfFallback,
+} from "../errors.ts";
 import { parkedListeners, trackClosing } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { ListenSockets } from "./listen_sockets.ts";
@@ -55,9 +60,10 @@ export function createListeners<T>(
     try {
       const bindTo = toPlaceholder(source.address, kind);
       const listener = factory.create(bindTo, undefined);
+      warnOfFallback(source, action);
       return { listeners: [listener], sockets: new ListenSockets() };
     } catch (error) {
-      throw fallbackError(error, source.address, action);
+      throw isReported(error) ? error : fallbackError(error, source, action);
     }
   }
   const { descriptors, infos } = source;
@@ -108,9 +114,11 @@ export async function createListenerAsync<T>(
   if (source.kind === "fallback") {
     try {
       const bindTo = toPlaceholder(source.address, kind);
-      return await factory.create(bindTo, undefined);
+      const listener = await factory.create(bindTo, undefined);
+      warnOfFallback(source, action);
+      return listener;
     } catch (error) {
-      throw fallbackError(error, source.address, action);
+      throw isReported(error) ? error : fallbackError(error, source, action);
     }
   }
   const { descriptors, infos } = source;
@@ -233,23 +241,15 @@ function placeholderError(
   return createError(error, creating(action, descriptor));
 }
 
-function fallbackError(
-  error: unknown,
-  address: Fallback,
-  action: string,
-): unknown {
-  return createError(error, `${action}: binding ${describeFallback(address)}`);
+/** Wraps an error of a function that creates a listener. */
+function createError(error: unknown, action: string): unknown {
+  return isReported(error) ? error : listenError(error, action);
 }
 
-/**
- * Wraps an error of a function that creates a listener, but for those that
- * report wrong options, and errors of this library.
- */
-function createError(error: unknown, action: string): unknown {
-  const isOwn = error instanceof ActivationError;
-  const isMistake = error instanceof TypeError || error instanceof RangeError ||
-    error instanceof SyntaxError;
-  return isOwn || isMistake ? error : listenError(error, action);
+/** Whether an error reports wrong options, or is one of this library. */
+function isReported(error: unknown): boolean {
+  return error instanceof ActivationError || error instanceof TypeError ||
+    error instanceof RangeError || error instanceof SyntaxError;
 }
 
 /** Converts a fallback address to the form of a placeholder. */
@@ -261,10 +261,8 @@ function toPlaceholder(
     if (address.path.startsWith("@")) {
       throw new ActivationError(
         "unsupported",
-        `Binding ${
-          describeFallback(address)
-        }: the runtime's own listeners take ` +
-          `no abstract names: set a path`,
+        `Binding ${describeFallback(address)}: the runtime's own listeners ` +
+          `take no abstract names: set a path`,
       );
     }
     return { kind: "unix", path: address.path };

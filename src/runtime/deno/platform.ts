@@ -24,7 +24,7 @@ import {
 } from "../descriptors.ts";
 import { isPermissionError } from "../errors.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
-import { readCommandLine } from "../proc_reader.ts";
+import { readCommandLine, readInitialEnvironment } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
 import { signalListenerCounter } from "./signals.ts";
 
@@ -66,10 +66,9 @@ export function denoPlatform(deno: DenoGlobal): Platform {
         }
       }
     },
-    commandLine: (pid) =>
-      isGranted(deno, { name: "read", path: "/proc" })
-        ? readCommandLine(pid)
-        : undefined,
+    commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
+    initialEnvironment: () =>
+      mayReadProc(deno) ? readInitialEnvironment() : undefined,
     countSignalListeners: signalListenerCounter(
       deno,
       () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),
@@ -144,6 +143,10 @@ function isGranted(
   permission: Deno.PermissionDescriptor,
 ): boolean {
   return deno.permissions.querySync(permission).state === "granted";
+}
+
+function mayReadProc(deno: DenoGlobal): boolean {
+  return isGranted(deno, { name: "read", path: "/proc" });
 }
 
 /** The permissions that a listener on a placeholder needs. */

@@ -11,11 +11,14 @@ import {
   inetAddress,
   sameAddress,
 } from "../../core/address.ts";
+import type { ActivationError } from "../../core/errors.ts";
 import {
   addressMismatch,
   describeFallback,
+  fallbackError,
   listenError,
   missingPermission,
+  warnOfFallback,
 } from "../errors.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 
@@ -60,17 +63,28 @@ export async function listenOn(
     const options = "path" in address
       ? { path: nodePath(address.path) }
       : { port: address.port, host: address.hostname };
-    const binding = `${action}: binding ${describeFallback(address)}`;
     const missing = platform.missingListenPermission?.(address);
-    if (missing !== undefined) throw missingPermission(missing, binding);
-    await settleListen(server, [options], binding);
+    if (missing !== undefined) {
+      const binding = `${action}: binding ${describeFallback(address)}`;
+      throw missingPermission(missing, binding);
+    }
+    await settleListen(
+      server,
+      [options],
+      (error) => fallbackError(error, source, action),
+    );
+    warnOfFallback(source, action);
     return serverAddress(server);
   }
   const { descriptors: [descriptor], infos } = source;
   const expected = infos[0]!.address;
   platform.keepDescriptorOnListenError?.(server);
   const listening = `${action}: listening on ${descriptor}`;
-  await settleListen(server, [{ fd: descriptor.fd }, BACKLOG], listening);
+  await settleListen(
+    server,
+    [{ fd: descriptor.fd }, BACKLOG],
+    (error) => listenError(error, listening),
+  );
   const actual = serverAddress(server);
   if (expected && actual && !sameAddress(expected, actual)) {
     server.close();
@@ -83,7 +97,7 @@ export async function listenOn(
 function settleListen(
   server: net.Server,
   options: [address: object, backlog?: number],
-  action: string,
+  toError: (error: unknown) => ActivationError,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const onListening = () => {
@@ -92,7 +106,7 @@ function settleListen(
     };
     const onError = (error: unknown) => {
       server.off("listening", onListening);
-      reject(listenError(error, action));
+      reject(toError(error));
     };
     server.once("listening", onListening);
     server.once("error", onError);

@@ -33,6 +33,35 @@ const FILES: Readonly<Record<string, FakeFile>> = {
     start: "#!/usr/bin/env node\n",
   },
   "/usr/bin/not-executable": { mode: 0o644 },
+  "/usr/bin/env": PROGRAM,
+  "/usr/bin/nice": PROGRAM,
+  "/usr/bin/timeout": PROGRAM,
+  "/usr/bin/setsid": PROGRAM,
+  "/usr/bin/make": PROGRAM,
+  "/opt/node": PROGRAM,
+  "/srv/app/data.json": { mode: 0o644 },
+  "/srv/app/package.json": { start: '{"scripts": {"dev": "x"}}' },
+  "/srv/app/deno.json": { mode: 0o644, start: '{"tasks": {"serve": "x"}}' },
+  "/srv/app/node_modules/.bin/tsx": {
+    link: "/srv/app/node_modules/tsx/dist/cli.mjs",
+  },
+  "/srv/app/node_modules/tsx/dist/cli.mjs": {
+    mode: 0o755,
+    start: "#!/usr/bin/env node\n",
+  },
+  "/srv/app/linked.js": { link: "/srv/app/node_modules/tsx/dist/cli.mjs" },
+  "/srv/app/start.sh": {
+    mode: 0o755,
+    start: "#!/bin/sh\ncd /srv\nnode main.ts\n",
+  },
+  "/srv/app/exec.sh": {
+    mode: 0o755,
+    start: "#!/bin/sh\ncd /srv\nexec node main.ts\n",
+  },
+  "/srv/app/watching": {
+    mode: 0o755,
+    start: "#!/usr/bin/env -S deno run --watch\n",
+  },
   "/shims/node": { mode: 0o755, start: "#!/bin/sh\nexec asdf exec node" },
   "/npm/bin/deno": { link: "/npm/lib/deno/bin.cjs" },
   "/npm/lib/deno/bin.cjs": { mode: 0o755, start: "#!/usr/bin/env node\n" },
@@ -40,7 +69,6 @@ const FILES: Readonly<Record<string, FakeFile>> = {
   "/volta/node": { link: "/volta/volta-shim" },
   "/volta/volta-shim": PROGRAM,
   "/srv/app/main.ts": { mode: 0o644 },
-  "/srv/app/deno.json": { mode: 0o644 },
   "/srv/app/node_modules/.bin/app": {
     mode: 0o755,
     start: "#!/usr/bin/env -S node --enable-source-maps\nimport x",
@@ -131,6 +159,19 @@ const cases: [string, string][] = [
     "/usr/bin/node --enable-source-maps /srv/app/node_modules/.bin/app --port",
   ],
   ["./tool x", "/srv/app/tool x"],
+  ["env node main.ts", "/usr/bin/node /srv/app/main.ts"],
+  ["env A=b C=%n node main.ts x", "/usr/bin/node /srv/app/main.ts x"],
+  ["env PATH=/opt node main.ts", "/opt/node /srv/app/main.ts"],
+  [
+    "nice -n 5 env A=b node main.ts",
+    "/usr/bin/nice -n 5 /usr/bin/node /srv/app/main.ts",
+  ],
+  ["./exec.sh x", "/srv/app/exec.sh x"],
+  ["sh exec.sh", "/usr/bin/sh exec.sh"],
+  [
+    "deno -q run -A main.ts",
+    "/usr/bin/deno run --no-prompt --cached-only -q -A /srv/app/main.ts",
+  ],
 ];
 
 for (const [typed, expected] of cases) {
@@ -138,6 +179,15 @@ for (const [typed, expected] of cases) {
     assert.equal(words(typed), expected);
   });
 }
+
+test("serviceCommand() keeps the variables that env sets", () => {
+  const { environment } = serviceCommand(
+    ["env", "A=b c", "nice", "env", "--", "A=", "B=%n", "node", "main.ts"],
+    PLACE,
+    [],
+  );
+  assert.deepEqual(environment, ["A=b c", "A=", "B=%n"]);
+});
 
 test("serviceCommand() gives Deno the permissions that it lacks", () => {
   const wanted = ["--allow-ffi", "--allow-net", "--allow-read=/tmp"];
@@ -182,6 +232,11 @@ test("serviceCommand() warns of arguments that are relative", () => {
     [],
   );
   assert.equal(warnings.length, 2);
+  const notes = (...args: string[]) =>
+    serviceCommand(["node", "main.ts", ...args], PLACE, []).warnings.length;
+  assert.equal(notes("data.json"), 1);
+  assert.equal(notes("--config=data.json", "--config=./x"), 2);
+  assert.equal(notes("--config=nowhere.json", "--data.json", "", "-x"), 0);
   assert.match(warnings[0]!, /^"\.\/data" is relative, and a service starts/);
 });
 
@@ -197,6 +252,42 @@ const refused: [string, RegExp][] = [
   ["bun run start", /script "start" of Bun: .+ script of package\.json runs/],
   ["node --run start", /"node --run" starts another process/],
   ["node --watch main.ts", /"node --watch" starts another process/],
+  ["bun dev", /"bun run" starts another process/],
+  ["bun run tsx main.ts", /"bun run" starts another process/],
+  ["deno run -A serve", /"deno run" starts another process/],
+  ["node --watch main.ts", /leave --watch out, and restart the service after/],
+  ["deno run --watch main.ts", /"deno --watch" starts the program again, and/],
+  ["deno run -A --watch-hmr main.ts", /"deno --watch-hmr" starts the program/],
+  ["bun --watch main.ts", /"bun --watch" starts the program again/],
+  ["bun --hot main.ts", /"bun --hot" starts the program again/],
+  ["node /usr/lib/npm/bin/npm-cli.js start", /"npm" starts another process/],
+  ["node -C a /usr/lib/npm/bin/npm-cli.js start", /"npm" starts another proc/],
+  ["node node_modules/.bin/tsx main.ts", /"tsx" starts another process/],
+  ["bun node_modules/.bin/tsx main.ts", /"tsx" starts another process/],
+  ["node_modules/.bin/tsx main.ts", /"tsx" starts another process/],
+  ["node linked.js main.ts", /"tsx" starts another process/],
+  ["deno run -A npm:nodemon main.ts", /"nodemon" starts another process/],
+  ["env A=b npm start", /"npm" starts another process/],
+  ["env -i node main.ts", /"env -i" removes the variables of socket/],
+  [
+    "env -u HOME node main.ts",
+    /of env: expected only variables .+, found "-u"/,
+  ],
+  ["env a.b=c node main.ts", /of env: expected a name of letters, .+ "a\.b=c"/],
+  ["env A=b", /"env A=b" starts none: name the program after it/],
+  ["nice node --watch main.ts", /"node --watch" starts another process/],
+  [
+    "timeout 5 node main.ts",
+    /"timeout" starts another process.+RuntimeMaxSec=/,
+  ],
+  ["setsid node main.ts", /"setsid" starts another process/],
+  ["make start", /"make" starts another process/],
+  [
+    "./start.sh",
+    /"sh" starts another process.+begin the last command with exec/,
+  ],
+  ["sh start.sh", /"sh" starts another process/],
+  ["./watching", /"deno --watch" starts the program again/],
   ["/shims/node main.ts", /is a script that starts node .+ or of a version/],
   ["/volta/node main.ts", /"volta-shim" starts another process/],
   [
