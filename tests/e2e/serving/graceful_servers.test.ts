@@ -21,7 +21,7 @@ import {
 import { forEachHost, type Host, hostsWith } from "../../harness/hosts.ts";
 import { missingProgram } from "../../harness/machine_tools.ts";
 import { startActivated, startProgram } from "../../harness/program.ts";
-import { bindSockets } from "../../harness/sockets.ts";
+import { bindSockets, freePorts } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
 const SERVING = hostsWith({ serves: true });
@@ -203,30 +203,32 @@ forEachHost(NETWORKED, (host) => {
   }
 
   test(`SIGTERM on ${host.label} has no effect on a server in a worker thread`, async (t) => {
-    await bindSockets(["web=tcp:127.0.0.1:0"], async (sockets) => {
-      const web = { host: "127.0.0.1", port: sockets[0]!.port! };
-      const command = host.command(fixture("worker_main.ts"), "on");
-      const program = startActivated(t, command, sockets);
-      await untilPrinted(program, "ready");
-      const client = await openUsedClient(t, { program, web, targets: [] });
-      program.process.kill("SIGTERM");
-      await untilPrinted(program, "signal");
-      // Longer than the timeout, after which a shutdown would have ended.
-      await program.staysFor(500);
-      await client.ask(program, "/fast", "hello\n");
-      assert.doesNotMatch(client.received, CLOSE);
-      assert.equal((await request(web)).body, "hello\n");
-      assert.doesNotMatch(program.stdout, /worker ended/);
-    });
+    const [port] = await freePorts(1) as [number];
+    const web = { host: "127.0.0.1", port };
+    const command = host.command(
+      fixture("worker_main.ts"),
+      String(port),
+      "on",
+    );
+    const program = startProgram(t, command);
+    await untilPrinted(program, "ready");
+    const client = await openUsedClient(t, { program, web, targets: [] });
+    program.process.kill("SIGTERM");
+    await untilPrinted(program, "signal");
+    // Longer than the timeout, after which a shutdown would have ended.
+    await program.staysFor(500);
+    await client.ask(program, "/fast", "hello\n");
+    assert.doesNotMatch(client.received, CLOSE);
+    assert.equal((await request(web)).body, "hello\n");
+    assert.doesNotMatch(program.stdout, /worker ended/);
   });
 
   test(`SIGTERM on ${host.label} ends a process whose worker thread serves`, async (t) => {
-    await bindSockets(["web=tcp:127.0.0.1:0"], async (sockets) => {
-      const command = host.command(fixture("worker_main.ts"));
-      const program = startActivated(t, command, sockets);
-      await untilPrinted(program, "ready");
-      assert.equal((await signal(t, program)).status, "SIGTERM");
-    });
+    const [port] = await freePorts(1);
+    const command = host.command(fixture("worker_main.ts"), String(port));
+    const program = startProgram(t, command);
+    await untilPrinted(program, "ready");
+    assert.equal((await signal(t, program)).status, "SIGTERM");
   });
 });
 
