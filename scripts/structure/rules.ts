@@ -21,7 +21,7 @@ export const LAYERS: readonly string[] = [
   "src",
   "mod.ts",
   "src/cli/shared, src/cli/shared/systemd",
-  "src/cli/activator",
+  "src/cli/activator, src/cli/activator/paths",
   "src/cli/run | src/cli/inspect | src/cli/unit",
   "src/cli",
 ];

@@ -22,7 +22,9 @@ import {
   requireDistinctAddresses,
   type SocketSpec,
 } from "../shared/socket_spec.ts";
-import { freePath, removeNote, removePath, writeNote } from "./unix_path.ts";
+import { createLink, freeLink } from "./paths/path_link.ts";
+import { BoundPath, freePath } from "./paths/unix_path.ts";
+import { Undo } from "./undo.ts";
 import { UsageError } from "../shared/verb.ts";
 
 /** Bound sockets with their paths. */
@@ -79,33 +81,51 @@ export async function bindSockets(
   const resolved: SocketSpec[] = [];
   for (const spec of specs) resolved.push(await resolveAddress(spec, cwd));
   requireDistinctAddresses(resolved, path.resolve);
-  const paths: string[] = [];
-  for (const spec of resolved) paths.push(...await preparePath(spec));
-  let bound: BoundSockets;
+  const undo = new Undo();
   try {
-    bound = await binder.bind(resolved, willAccept);
+    const paths: PreparedPath[] = [];
+    for (const spec of resolved) paths.push(...await preparePath(spec, undo));
+    const bound = await bindPrepared(binder, resolved, willAccept);
+    undo.add(() => bound.close());
+    const created = paths.map(({ file, spec }) => {
+      const boundPath = new BoundPath(file, bindingAction(spec));
+      undo.add(() => boundPath.remove());
+      boundPath.createNote(bindingAction(spec));
+      return { boundPath, isKept: spec.settings?.keepPath === true };
+    });
+    const links = resolved.flatMap((spec) => createLinks(spec, undo));
+    return {
+      ...bound,
+      specs,
+      async close() {
+        await bound.close();
+        for (const removeLink of links) removeLink();
+        for (const { boundPath, isKept } of created) {
+          if (!isKept) boundPath.remove();
+        }
+      },
+      async release() {
+        await bound.close();
+        for (const { boundPath } of created) boundPath.removeNote();
+      },
+    };
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+async function bindPrepared(
+  binder: Binder,
+  specs: readonly SocketSpec[],
+  willAccept: boolean,
+): Promise<BoundSockets> {
+  try {
+    return await binder.bind(specs, willAccept);
   } catch (error) {
     if (!(error instanceof BindFailure)) throw error;
-    throw toUsageError(resolved[error.index]!, error);
+    throw toUsageError(specs[error.index]!, error);
   }
-  for (const file of paths) writeNote(file);
-  const links = resolved.flatMap(createLinks);
-  return {
-    ...bound,
-    specs,
-    async close() {
-      await bound.close();
-      for (const link of links) fs.rmSync(link, { force: true });
-      const kept = resolved.flatMap((spec) =>
-        spec.settings?.keepPath === true ? filePathOf(spec) ?? [] : []
-      );
-      for (const file of paths) if (!kept.includes(file)) removePath(file);
-    },
-    async release() {
-      await bound.close();
-      for (const file of paths) removeNote(file);
-    },
-  };
 }
 
 /** Returns the first words of an error's message. */
@@ -149,8 +169,17 @@ async function resolveAddress(
   }
 }
 
+/** A path that binding will create. */
+interface PreparedPath {
+  readonly file: string;
+  readonly spec: SocketSpec;
+}
+
 /** Checks and frees a path; returns it if binding will create it. */
-async function preparePath(spec: SocketSpec): Promise<string[]> {
+async function preparePath(
+  spec: SocketSpec,
+  undo: Undo,
+): Promise<PreparedPath[]> {
   const { address, settings } = spec;
   if (!("path" in address)) return [];
   const bytes = new TextEncoder().encode(address.path).length;
@@ -166,7 +195,7 @@ async function preparePath(spec: SocketSpec): Promise<string[]> {
   if (file === undefined) return [];
   const directory = path.dirname(file);
   if (settings?.directoryMode !== undefined) {
-    fs.mkdirSync(directory, { recursive: true, mode: settings.directoryMode });
+    createDirectories(directory, settings.directoryMode, spec, undo);
   } else if (!fs.existsSync(directory)) {
     throw new UsageError(
       `${bindingAction(spec)}: there is no directory ` +
@@ -177,26 +206,35 @@ async function preparePath(spec: SocketSpec): Promise<string[]> {
     freeLink(link, file, bindingAction(spec));
   }
   return await freePath(file, bindingAction(spec), address.kind === "fifo")
-    ? [file]
+    ? [{ file, spec }]
     : [];
 }
 
-/** Removes a symbolic link to the path; refuses anything else. */
-function freeLink(link: string, file: string, action: string): void {
-  let target: string;
+/** Creates missing directories of a path. */
+function createDirectories(
+  directory: string,
+  mode: number,
+  spec: SocketSpec,
+  undo: Undo,
+): void {
   try {
-    target = fs.readlinkSync(link);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    target = "";
-  }
-  if (target !== file) {
+    const first = fs.mkdirSync(directory, { recursive: true, mode });
+    if (first === undefined) return;
+    undo.add(() => {
+      // Fails where another program has put something into a directory.
+      for (
+        let created = directory;
+        created.length >= first.length;
+        created = path.dirname(created)
+      ) fs.rmdirSync(created);
+    });
+  } catch (cause) {
     throw new UsageError(
-      `${action}: ${quote(link)} exists and isn't a link to this path: ` +
-        `remove it, or use another path`,
+      `${bindingAction(spec)}: creating the directory ${quote(directory)} ` +
+        `failed (${(cause as NodeJS.ErrnoException).code}): use another path`,
+      { cause },
     );
   }
-  fs.rmSync(link);
 }
 
 function toUsageError(spec: SocketSpec, cause: BindFailure): UsageError {
@@ -217,6 +255,8 @@ function toUsageError(spec: SocketSpec, cause: BindFailure): UsageError {
       "addresses",
     EAFNOSUPPORT: "this machine doesn't support this family: use another " +
       "address",
+    EEXIST: "there is a FIFO of another user or with other permissions: " +
+      "remove it, or use another path",
     ENODEV: "there is no such network interface: see `ip link`",
     EINVAL: "the system refused the address (EINVAL): use another address",
   };
@@ -225,9 +265,11 @@ function toUsageError(spec: SocketSpec, cause: BindFailure): UsageError {
   return new UsageError(`${bindingAction(spec)}: ${reason}`, { cause });
 }
 
-/** Creates the symbolic links to a path. */
-function createLinks(spec: SocketSpec): readonly string[] {
-  const links = spec.settings?.symlinks ?? [];
-  for (const link of links) fs.symlinkSync(filePathOf(spec)!, link);
-  return links;
+/** Creates the symbolic links to a path; returns what removes each. */
+function createLinks(spec: SocketSpec, undo: Undo): (() => void)[] {
+  return (spec.settings?.symlinks ?? []).map((link) => {
+    const remove = createLink(link, filePathOf(spec)!, bindingAction(spec));
+    undo.add(remove);
+    return remove;
+  });
 }

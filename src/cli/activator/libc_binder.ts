@@ -33,6 +33,8 @@ import {
   DEFAULT_BACKLOG,
 } from "./binder.ts";
 import type { SocketAddress, SocketSpec } from "../shared/socket_spec.ts";
+import { entryAt, toEntry } from "./paths/file_entry.ts";
+import { withMode } from "./paths/umask.ts";
 
 /**
  * Lowest descriptor. Deno moves a child's descriptors to 3, 4 … one by one, so
@@ -104,15 +106,20 @@ function openFifo(
   lowestFd: number,
 ): void {
   const { path } = address as Extract<SocketAddress, { kind: "fifo" }>;
+  const { mode } = settings;
   try {
-    calls.createFifo(path, settings.mode ?? 0o666);
+    withMode(mode, () => calls.createFifo(path, mode ?? 0o666));
     fifo.path = path;
-    if (settings.mode !== undefined) fs.chmodSync(path, settings.mode);
   } catch (error) {
-    // An existing FIFO is used, as systemd does.
     if (errorNameOf(error) !== "EEXIST") throw error;
   }
   fifo.fd = calls.openPath(path, lowestFd);
+  // An existing FIFO is used if it is as it would be created, as by systemd.
+  const opened = toEntry(fs.statSync(`/proc/self/fd/${fifo.fd}`));
+  const isSame = opened.isFifo && opened.isOwn &&
+    (mode === undefined || opened.mode === mode) &&
+    entryAt(path)?.identity === opened.identity;
+  if (!isSame) throw Object.assign(new Error(path), { code: "EEXIST" });
   if (settings.pipeSize !== undefined) {
     calls.setPipeSize(fifo.fd, settings.pipeSize);
   }
@@ -140,14 +147,11 @@ function openSocket(
   if ("hostname" in address) {
     calls.bind(socket.fd, encodeInet(address.hostname, address.port));
   } else {
-    calls.bind(socket.fd, encodeUnix(address.path));
-    if (!address.path.startsWith("@")) {
-      socket.path = address.path;
-      // Before listen(2), so that no client connects without permission.
-      if (settings.mode !== undefined) {
-        fs.chmodSync(address.path, settings.mode);
-      }
-    }
+    withMode(
+      settings.mode,
+      () => calls.bind(socket.fd, encodeUnix(address.path)),
+    );
+    if (!address.path.startsWith("@")) socket.path = address.path;
   }
   if (type !== SOCK_DGRAM) {
     calls.listen(socket.fd, settings.backlog ?? DEFAULT_BACKLOG);

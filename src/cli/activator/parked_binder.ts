@@ -13,6 +13,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
+import process from "node:process";
 import { Worker } from "node:worker_threads";
 import {
   type AcceptedConnection,
@@ -22,6 +23,8 @@ import {
   DEFAULT_BACKLOG,
 } from "./binder.ts";
 import {
+  closeServer,
+  type OpenNotice,
   type OpenReply,
   type OpenRequest,
   PARKED_THREAD,
@@ -29,6 +32,7 @@ import {
 } from "./parked_thread.ts";
 import { isAnyWaiting } from "./proc_waiting.ts";
 import type { SocketSpec } from "../shared/socket_spec.ts";
+import { setUmask, withMode } from "./paths/umask.ts";
 
 /** Creates the binder. */
 export function parkedBinder(): Binder {
@@ -48,11 +52,17 @@ async function bindParked(specs: readonly SocketSpec[]): Promise<BoundSockets> {
   const ended = new Promise<void>((resolve) => {
     thread.once("exit", () => resolve());
   });
+  let restoreUmask = () => {};
   const reply = await new Promise<OpenReply>((resolve, reject) => {
-    thread.once("message", resolve);
+    thread.on("message", (message: OpenNotice | OpenReply) => {
+      restoreUmask();
+      if (!("opens" in message)) return resolve(message);
+      restoreUmask = setUmask(specs[message.opens]!.settings?.mode);
+      thread.postMessage("open");
+    });
     thread.once("error", reject);
     ended.then(() => reject(new Error("Binding: the thread ended")));
-  });
+  }).finally(() => restoreUmask());
   if ("failedIndex" in reply) {
     // The thread removes its paths before it ends.
     await ended;
@@ -102,7 +112,6 @@ function openRequest(spec: SocketSpec): OpenRequest {
     kind: "stream",
     ...("path" in address && !address.path.startsWith("@") &&
       { path: address.path }),
-    ...(settings.mode !== undefined && { mode: settings.mode }),
     listen: listenOptions(spec),
   };
 }
@@ -154,7 +163,10 @@ async function bindToAccept(
     try {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen(listenOptions(spec), resolve);
+        withMode(
+          spec.settings?.mode,
+          () => server.listen(listenOptions(spec), resolve),
+        );
       });
     } catch (error) {
       for (const server of servers) server.close();
@@ -162,10 +174,6 @@ async function bindToAccept(
       throw new BindFailure(index, code ?? String(error), { cause: error });
     }
     servers.push(server);
-    const { address, settings } = spec;
-    if ("path" in address && settings?.mode !== undefined) {
-      fs.chmodSync(address.path, settings.mode);
-    }
   }
   return {
     fds: [],
@@ -181,7 +189,11 @@ async function bindToAccept(
     },
     close() {
       for (const connection of early.splice(0)) connection.close();
-      for (const server of servers) server.close();
+      for (const [index, { address }] of specs.entries()) {
+        const isFile = "path" in address && !address.path.startsWith("@");
+        const path = isFile ? address.path : undefined;
+        closeServer(process, servers[index]!, path);
+      }
       return Promise.resolve();
     },
   };

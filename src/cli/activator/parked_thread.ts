@@ -15,7 +15,6 @@ interface ListenerRequest {
   readonly kind: "stream";
   /** Path in the file system, if the socket has one. */
   readonly path?: string;
-  readonly mode?: number;
   readonly listen: net.ListenOptions;
 }
 
@@ -28,6 +27,15 @@ interface DatagramRequest {
 
 /** A socket for the thread to open. */
 export type OpenRequest = ListenerRequest | DatagramRequest;
+
+/**
+ * Message of the thread before it opens a socket: it waits for an answer, because
+ * the umask belongs to the process, and a thread can't set it.
+ */
+export interface OpenNotice {
+  /** Index of the request. */
+  readonly opens: number;
+}
 
 /** Reply of the thread: all sockets, or the index and error name of a failure. */
 export type OpenReply =
@@ -51,32 +59,43 @@ interface ParkedSocket {
   close(keepsPath: boolean): void;
 }
 
+/**
+ * Closes a server. `node:net` removes its path then, even if another process has
+ * replaced the socket: so the path is moved away meanwhile.
+ *
+ * @param keptPath Path that stays.
+ */
+export function closeServer(
+  { getBuiltinModule: load }: NodeJS.Process,
+  server: net.Server,
+  keptPath: string | undefined,
+): void {
+  const fs = load("node:fs");
+  if (keptPath === undefined || !fs.existsSync(keptPath)) {
+    server.close();
+    return;
+  }
+  const aside = `${keptPath}.${crypto.randomUUID()}`;
+  fs.renameSync(keptPath, aside);
+  server.close();
+  fs.renameSync(aside, keptPath);
+}
+
 function parkListener(
-  { pid, getBuiltinModule: load }: NodeJS.Process,
-  { path, mode, listen }: ListenerRequest,
+  process: NodeJS.Process,
+  close: typeof closeServer,
+  { path, listen }: ListenerRequest,
   onOpen: (socket: ParkedSocket) => void,
   onError: (error: Error) => void,
 ): void {
-  const fs = load("node:fs");
-  const server = load("node:net").createServer();
+  const server = process.getBuiltinModule("node:net").createServer();
   server.once("error", onError);
   server.listen(listen, () => {
-    if (path !== undefined && mode !== undefined) fs.chmodSync(path, mode);
     onOpen({
       fd: () => (server as unknown as { _handle: { fd: number } })._handle.fd,
       port: () => (server.address() as { port?: number } | null)?.port,
-      close(keepsPath) {
-        if (!keepsPath || path === undefined || !fs.existsSync(path)) {
-          server.close();
-          return;
-        }
-        // Closing removes the path, even if another process has replaced the
-        // socket: it is moved away meanwhile.
-        const aside = `${path}.${pid}`;
-        fs.renameSync(path, aside);
-        server.close();
-        fs.renameSync(aside, path);
-      },
+      close: (keepsPath) =>
+        close(process, server, keepsPath ? path : undefined),
     });
   });
 }
@@ -110,13 +129,15 @@ function park(
   process: NodeJS.Process,
   openListener: typeof parkListener,
   openDatagram: typeof parkDatagram,
+  close: typeof closeServer,
 ): void {
   const { parentPort, workerData } = process.getBuiltinModule(
     "node:worker_threads",
   );
   const { requests, closing } = workerData as ThreadData;
   const sockets: ParkedSocket[] = [];
-  const reply = (message: OpenReply) => parentPort!.postMessage(message);
+  const reply = (message: OpenNotice | OpenReply) =>
+    parentPort!.postMessage(message);
   const closeAll = (keepsPaths: boolean) => {
     for (const socket of sockets) socket.close(keepsPaths);
     parentPort!.close();
@@ -132,11 +153,13 @@ function park(
   };
   const openNext = () => {
     const request = requests[sockets.length];
-    if (request?.kind === "stream") {
-      return openListener(process, request, onOpen, onError);
-    }
-    if (request?.kind === "datagram") {
-      return openDatagram(process, request, onOpen, onError);
+    if (request !== undefined) {
+      parentPort!.once("message", () => {
+        if (request.kind === "stream") {
+          openListener(process, close, request, onOpen, onError);
+        } else openDatagram(process, request, onOpen, onError);
+      });
+      return reply({ opens: sockets.length });
     }
     reply({
       fds: sockets.map((socket) => socket.fd()),
@@ -151,4 +174,4 @@ function park(
 
 /** Source text of the thread. It has no names, which a bundler may change. */
 export const PARKED_THREAD: string =
-  `(${park})(process, ${parkListener}, ${parkDatagram})`;
+  `(${park})(process, ${parkListener}, ${parkDatagram}, ${closeServer})`;

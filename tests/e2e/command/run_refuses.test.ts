@@ -15,23 +15,15 @@ import {
   NODE_HOST,
 } from "../../harness/hosts.ts";
 import { NO_PYTHON, temporaryDirectory } from "../../harness/machine_tools.ts";
-import { Program, spawnPiped, startProgram } from "../../harness/program.ts";
+import { Program, spawnPiped } from "../../harness/program.ts";
+import {
+  assertRefuses,
+  leaveSocket,
+  NEVER_STARTED,
+} from "../../harness/refusal.ts";
 import { python, type Run, startRun } from "../../harness/run.ts";
 import { freePorts } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
-
-/** A command that would leave a file, if it were started. */
-const NEVER_STARTED = ["/bin/sh", "-c", "echo started > started"];
-
-/** Checks that it ends with status 2 and one line, which says what is wrong. */
-async function assertRefuses(run: Run, expected: RegExp): Promise<void> {
-  assert.equal(await run.exited, 2, run.stderr);
-  assert.equal(run.stdout, "");
-  assert.match(run.stderr, expected);
-  assert.match(run.stderr, /^listenfds run: [^\n]+[^.\n]\n$/);
-  // deno-lint-ignore no-control-regex
-  assert.doesNotMatch(run.stderr.trimEnd(), /[\x00-\x1f\x7f-\x9f]/);
-}
 
 /** Returns whether a port is free. */
 async function isFree(port: number): Promise<boolean> {
@@ -45,17 +37,6 @@ async function isFree(port: number): Promise<boolean> {
   } finally {
     server.close();
   }
-}
-
-/** A socket that a killed program left, and that nobody listens on. */
-async function leaveSocket(t: TestContext, file: string): Promise<void> {
-  const script = "import socket, sys, time\n" +
-    "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n" +
-    "print('bound', flush=True); time.sleep(1000)";
-  const program = startProgram(t, ["python3", "-c", script, file]);
-  await program.until("the socket", () => program.stdout !== "");
-  program.process.kill("SIGKILL");
-  await program.exited;
 }
 
 function start(
