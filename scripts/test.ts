@@ -148,6 +148,7 @@ function matrixRun(tools: readonly Tool[]): Run {
       "tests/e2e/serving/native.test.ts",
       "tests/e2e/serving/adoption.test.ts",
       "tests/e2e/serving/backends.test.ts",
+      "tests/e2e/serving/exhaustion.test.ts",
       "tests/e2e/serving/drain.test.ts",
       "tests/e2e/serving/drain_runtimes.test.ts",
       "tests/e2e/serving/idle.test.ts",

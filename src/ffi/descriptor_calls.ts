@@ -8,6 +8,7 @@
 import {
   EBADF,
   EINTR,
+  F_DUPFD_CLOEXEC,
   F_GETFD,
   F_GETFL,
   F_SETFD,
@@ -80,6 +81,31 @@ export class DescriptorCalls {
     } catch (error) {
       if (!(error instanceof LibcError)) throw error;
       return error.errno !== EBADF;
+    }
+  }
+
+  /**
+   * Finds the lowest number that no descriptor has, which the next one gets.
+   *
+   * @param openFd Any open descriptor.
+   */
+  findLowestFreeFd(openFd: number): number {
+    const fd = this.fcntl(openFd, F_DUPFD_CLOEXEC, 0);
+    this.close(fd);
+    return fd;
+  }
+
+  /**
+   * Whether the process may open another descriptor.
+   *
+   * @param openFd Any open descriptor.
+   */
+  hasFreeFd(openFd: number): boolean {
+    try {
+      this.findLowestFreeFd(openFd);
+      return true;
+    } catch {
+      return false;
     }
   }
 

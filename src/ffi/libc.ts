@@ -11,7 +11,6 @@ import {
   EEXIST,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
-  F_DUPFD_CLOEXEC,
   IPPROTO_TCP,
   MSG_DONTWAIT,
   MSG_PEEK,
@@ -169,17 +168,6 @@ export class Libc extends DescriptorCalls {
   /** Shuts a connection down in both directions; its descriptor stays open. */
   shutdownConnection(fd: number): void {
     this.check("shutdown", this.#functions.shutdown(fd, SHUT_RDWR));
-  }
-
-  /**
-   * Finds the lowest number that no descriptor has, which the next one gets.
-   *
-   * @param openFd Any open descriptor.
-   */
-  findLowestFreeFd(openFd: number): number {
-    const fd = this.fcntl(openFd, F_DUPFD_CLOEXEC, 0);
-    this.close(fd);
-    return fd;
   }
 
   /** Closes `targetFd` and makes it a duplicate of `fd`. */

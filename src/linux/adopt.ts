@@ -17,19 +17,13 @@ import { type Address, sameAddress } from "../core/address.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
 import type { EpollEntry, Libc } from "../ffi/libc.ts";
 import { candidateFds } from "./candidate_fds.ts";
-import { parseEpollEntry } from "./procfs.ts";
+import { EpollSocket, findEpoll } from "./epoll_socket.ts";
 
 /** An inherited socket that has taken a placeholder's place. */
-export class AdoptedSocket {
-  /** The number that the runtime knows the socket by. */
-  readonly fd: number;
+export class AdoptedSocket extends EpollSocket {
   readonly #libc: Libc;
   readonly #inheritedFd: number;
   readonly #wasNonBlocking: boolean;
-  /** The runtime's epoll instance, and the placeholder's entry there. */
-  readonly #epollFd: number;
-  readonly #entry: EpollEntry;
-  #isPaused = false;
 
   constructor(
     libc: Libc,
@@ -38,12 +32,11 @@ export class AdoptedSocket {
     epollFd: number,
     entry: EpollEntry,
   ) {
+    const { inode } = libc.statDescriptor(inheritedFd);
+    super(libc, fd, inode, epollFd, entry);
     this.#libc = libc;
-    this.fd = fd;
     this.#inheritedFd = inheritedFd;
     this.#wasNonBlocking = libc.isNonBlocking(inheritedFd);
-    this.#epollFd = epollFd;
-    this.#entry = entry;
   }
 
   /** Closes the inherited number. After that, adopting can't be undone. */
@@ -57,33 +50,10 @@ export class AdoptedSocket {
    */
   rollback(): void {
     try {
-      this.#libc.removeFromEpoll(this.#epollFd, this.fd);
+      this.pause();
     } finally {
       this.#libc.setNonBlocking(this.#inheritedFd, this.#wasNonBlocking);
     }
-  }
-
-  /**
-   * Stops the runtime from accepting: connections wait in the socket's backlog.
-   * Must come before the runtime closes the listener, because another file may
-   * get its number then. A second call does nothing.
-   */
-  pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#libc.removeFromEpoll(this.#epollFd, this.fd);
-  }
-
-  /** Undoes {@linkcode AdoptedSocket.pause}. */
-  resume(): void {
-    if (!this.#isPaused) return;
-    this.#libc.addToEpoll(this.#epollFd, this.fd, this.#entry);
-    this.#isPaused = false;
-  }
-
-  /** Checks whether a connection waits to be accepted. */
-  hasPending(): boolean {
-    return this.#libc.isReadable(this.fd);
   }
 }
 
@@ -159,46 +129,4 @@ function isPlaceholder(
     // The number is free, or belongs to no socket.
     return false;
   }
-}
-
-/** The epoll instance that had the last placeholder. */
-let lastEpollFd: number | undefined;
-
-/** Finds the epoll instance that watches a descriptor, and the entry there. */
-function findEpoll(
-  libc: Libc,
-  fd: number,
-): { epollFd: number; entry: EpollEntry } {
-  for (const epollFd of candidateFds(libc, lastEpollFd)) {
-    if (!isEpoll(libc, epollFd)) continue;
-    const entry = findEpollEntry(libc, epollFd, fd);
-    if (entry === undefined) continue;
-    lastEpollFd = epollFd;
-    return { epollFd, entry };
-  }
-  throw new Error("no epoll instance watches the placeholder");
-}
-
-function isEpoll(libc: Libc, fd: number): boolean {
-  try {
-    return libc.readLink(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
-  } catch {
-    return false;
-  }
-}
-
-function findEpollEntry(
-  libc: Libc,
-  epollFd: number,
-  fd: number,
-): EpollEntry | undefined {
-  const { inode } = libc.statDescriptor(fd);
-  let partialLine = "";
-  for (const chunk of libc.readChunks(`/proc/self/fdinfo/${epollFd}`)) {
-    const text = partialLine + chunk;
-    const entry = parseEpollEntry(text, fd, inode);
-    if (entry !== undefined) return entry;
-    partialLine = text.slice(text.lastIndexOf("\n") + 1);
-  }
-  return undefined;
 }

@@ -116,6 +116,17 @@ function errnoOf(error: unknown): number | undefined {
     : undefined;
 }
 
+/**
+ * Whether an error says that this process, or the machine, has no descriptor or
+ * memory left for another file: a state that passes.
+ */
+export function isExhaustion(error: unknown): boolean {
+  const errno = errnoOf(error);
+  const { EMFILE, ENFILE, ENOBUFS, ENOMEM } = builtin("node:os")
+    .constants.errno;
+  return [EMFILE, ENFILE, ENOBUFS, ENOMEM].includes(errno!);
+}
+
 /** Whether an error is one of Deno's permissions (`PermissionDenied` in Deno 1). */
 export function isPermissionError(error: unknown): boolean {
   const { name } = error as Error;

@@ -114,6 +114,18 @@ export interface Platform {
    * where the runtime throws outside of the call and of the event `error`.
    */
   missingListenPermission?(fallback: Fallback): string | undefined;
+  /**
+   * Whether the runtime's own listeners use a whole core while the process has
+   * no free descriptor for a connection.
+   */
+  readonly spinsWhenExhausted?: boolean;
+  /**
+   * Makes a server that listens answer again after the process had no free
+   * descriptor, and use no core meanwhile, where the runtime doesn't.
+   *
+   * @param fd The descriptor that the server listens on, if it is inherited.
+   */
+  surviveExhaustion?(server: net.Server, fd: number | undefined): void;
   /** Prepares a server so that a failed `listen()` keeps the descriptor open. */
   keepDescriptorOnListenError?(server: net.Server): void;
 }

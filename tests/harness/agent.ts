@@ -12,10 +12,12 @@ import type {
   AgentOperations,
   Answer,
   Arguments,
+  CrowdOperations,
   DrainOperations,
   MetadataOperations,
   NativeOperations,
   OptionsOperations,
+  WaysOperations,
 } from "../fixtures/operations.ts";
 import { type Host, ROOT } from "./hosts.ts";
 import { type Environment, Program, spawnPiped } from "./program.ts";
@@ -43,6 +45,9 @@ export const NATIVE_AGENT: AgentScript<NativeOperations> = script(
 export const OPTIONS_AGENT: AgentScript<OptionsOperations> = script(
   "options_agent.ts",
 );
+
+export const WAYS_AGENT: AgentScript<WaysOperations> = script("ways_agent.ts");
+export const CROWD: AgentScript<CrowdOperations> = script("crowd.ts");
 
 /** An error as an agent reports it. */
 export interface ReportedError {

@@ -25,6 +25,24 @@ import type { ListenSource, Platform } from "../platform.ts";
 import { ListenSockets } from "./listen_sockets.ts";
 import { reservePlaceholder } from "./placeholder.ts";
 
+/** Creates and closes listeners of the runtime. */
+export interface ListenerFactory<T> {
+  /**
+   * Creates a listener, which accepts nothing before this returns.
+   *
+   * @param inherited The address of the inherited socket, if `bindTo` is a
+   * placeholder.
+   */
+  create(bindTo: Placeholder, inherited: Address | undefined): T;
+  /** Closes a listener at once. */
+  close(listener: T): unknown;
+  /**
+   * Whether the runtime closes a listener when `accept(2)` fails. Then the
+   * inherited sockets are kept, for {@linkcode replaceListener}.
+   */
+  readonly losesSockets?: boolean;
+}
+
 /** A listener on a placeholder, which an inherited socket will replace. */
 interface PlacedListener<T> {
   readonly descriptor: Descriptor;
@@ -40,20 +58,13 @@ interface PlacedListener<T> {
  * Creates a listener for each socket of a source. If one fails, all are closed
  * and the descriptors are as before, so that no connection is lost.
  *
- * `factory.create` gets the address to bind, and the address of the inherited
- * socket if the first is a placeholder. The listener must accept nothing before
- * `create` returns. `factory.close` closes a listener at once.
- *
  * @throws {ActivationError} If the runtime's own listeners can't be used here.
  */
 export function createListeners<T>(
   platform: Platform,
   source: ListenSource,
   kind: UsableKind,
-  factory: {
-    create(bindTo: Placeholder, inherited: Address | undefined): T;
-    close(listener: T): unknown;
-  },
+  factory: ListenerFactory<T>,
   action: string,
 ): { listeners: T[]; sockets: ListenSockets } {
   if (source.kind === "fallback") {
@@ -73,23 +84,66 @@ export function createListeners<T>(
   try {
     for (const [index, descriptor] of descriptors.entries()) {
       const info = infos[index]!;
-      const reserved = reserve(platform, descriptor, info, action);
-      try {
-        const firstFd = libc.findLowestFreeFd(descriptor.fd);
-        const inherited = info.address;
-        const listener = factory.create(reserved.prepare(), inherited);
-        placed.push({ descriptor, inherited, reserved, firstFd, listener });
-      } catch (error) {
-        throw placeholderError(error, descriptor, action);
-      } finally {
-        reserved.remove();
-      }
+      placed.push(place(platform, libc, descriptor, info, factory, action));
     }
-    const sockets = adoptAll(libc, placed, action);
+    const sockets = adoptAll(libc, placed, action, factory.losesSockets);
+    if (platform.spinsWhenExhausted) sockets.holdWhileExhausted();
     return { listeners: placed.map(({ listener }) => listener), sockets };
   } catch (error) {
     for (const { listener } of placed) trackClosing(factory.close(listener));
     throw error;
+  }
+}
+
+/** Creates a listener for an inherited socket on a placeholder. */
+function place<T>(
+  platform: Platform,
+  libc: Libc,
+  descriptor: Descriptor,
+  info: DescriptorInfo,
+  factory: ListenerFactory<T>,
+  action: string,
+): PlacedListener<T> {
+  const reserved = reserve(platform, descriptor, info, action);
+  try {
+    const firstFd = libc.findLowestFreeFd(descriptor.fd);
+    const inherited = info.address;
+    const listener = factory.create(reserved.prepare(), inherited);
+    return { descriptor, inherited, reserved, firstFd, listener };
+  } catch (error) {
+    throw placeholderError(error, descriptor, action);
+  } finally {
+    reserved.remove();
+  }
+}
+
+/**
+ * Creates another listener on a kept socket whose listener the runtime has
+ * closed.
+ *
+ * @throws {ActivationError} If that fails; the socket is kept all the same.
+ */
+export function replaceListener<T>(
+  platform: Platform,
+  { descriptors, infos }: ListenSource & { kind: "inherited" },
+  index: number,
+  sockets: ListenSockets,
+  factory: ListenerFactory<T>,
+  action: string,
+): T {
+  const libc = requireAdoption(platform, [], action);
+  const [descriptor, info] = [descriptors[index]!, infos[index]!];
+  const placed = place(platform, libc, descriptor, info, factory, action);
+  const { reserved, firstFd, listener } = placed;
+  try {
+    sockets.replace(
+      index,
+      (fd) => adoptSocket(libc, fd, reserved.address, firstFd),
+    );
+    return listener;
+  } catch (error) {
+    trackClosing(factory.close(listener));
+    throw listenError(error, `${action}: adopting ${descriptor} again`);
   }
 }
 
@@ -208,6 +262,7 @@ function adoptAll(
   libc: Libc,
   placed: readonly PlacedListener<unknown>[],
   action: string,
+  keepsSockets: boolean = false,
 ): ListenSockets {
   const adopted: AdoptedSocket[] = [];
   for (const { descriptor, reserved, firstFd } of placed) {
@@ -219,13 +274,14 @@ function adoptAll(
       throw listenError(error, `${action}: adopting ${descriptor}`);
     }
   }
-  for (const socket of adopted) socket.commit();
+  if (!keepsSockets) { for (const socket of adopted) socket.commit(); }
   // From here on the runtime closes the sockets, without telling this library.
   for (const { descriptor } of placed) descriptor.markClosed();
   return new ListenSockets(
     libc,
     adopted,
     placed.map(({ inherited }) => inherited),
+    keepsSockets ? placed.map(({ descriptor }) => descriptor.fd) : [],
   );
 }
 

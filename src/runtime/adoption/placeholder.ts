@@ -77,7 +77,20 @@ function unixPlaceholder() {
     },
     remove() {
       if (directory === undefined) return;
-      builtin("node:fs").rmSync(directory, { recursive: true, force: true });
+      // Not with rmSync(), which needs a descriptor to read the directory.
+      const { rmdirSync, unlinkSync } = builtin("node:fs");
+      for (
+        const step of [
+          () => unlinkSync(placeholder.path),
+          () => rmdirSync(directory!),
+        ]
+      ) {
+        try {
+          step();
+        } catch {
+          // The runtime failed to create the socket, or has removed it.
+        }
+      }
     },
   };
 }

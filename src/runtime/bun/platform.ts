@@ -7,6 +7,8 @@
 import type * as http from "node:http";
 import type { Connection } from "../../core/types.ts";
 import { openLibc } from "../../ffi/libc.ts";
+import { EpollSocket } from "../../linux/epoll_socket.ts";
+import { holdWhileExhausted } from "../adoption/exhaustion.ts";
 import { inspectorWith, NO_LIBC, once } from "../descriptors.ts";
 import { connectError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
@@ -30,6 +32,12 @@ export function bunPlatform(
     connect: (fd) => connectBun(bun, fd),
     httpServerTakesDescriptors: false,
     fixRequestPause: pauseSocket,
+    spinsWhenExhausted: true,
+    surviveExhaustion(_server, fd) {
+      const opened = libc();
+      if (opened === undefined || fd === undefined) return;
+      holdWhileExhausted(opened, [EpollSocket.find(opened, fd)]);
+    },
   };
 }
 

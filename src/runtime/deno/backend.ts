@@ -115,7 +115,7 @@ async function acceptAll(
     } catch (error) {
       const { name } = error as Error;
       if (name === "BadResource" || name === "Interrupted") return;
-      // Too many open files, say: waiting connections are accepted later.
+      // An aborted connection, say: the others are accepted later.
       await delay(RETRY_MS);
     }
   }

@@ -12,6 +12,8 @@ import {
   type ReplacedMembers,
   replaceMembers,
 } from "../adoption/options_reader.ts";
+import { delay } from "../../shutdown/timers.ts";
+import { isExhaustion } from "../errors.ts";
 import type { DatagramConn, DenoFunctions } from "./functions.ts";
 
 /** Creates a listener of `Deno.listen`. */
@@ -23,7 +25,7 @@ export function createDenoListener(
 ): Deno.Listener {
   const placed = toDenoOptions(options, bindTo, inherited);
   const listener = listen(placed as Deno.TcpListenOptions) as Deno.Listener;
-  return withDenoAddr(listener, inherited);
+  return withDenoAddr(withPatience(listener), inherited);
 }
 
 /** Creates a listener of `Deno.listenTls`. */
@@ -47,7 +49,7 @@ export function createTlsListener(
   const listener = listenTls(
     placed as Deno.ListenTlsOptions & Deno.TlsCertifiedKeyPem,
   );
-  return withDenoAddr(listener, inherited);
+  return withDenoAddr(withPatience(listener), inherited);
 }
 
 /** Creates a socket of `Deno.listenDatagram`. */
@@ -113,6 +115,29 @@ export function showAddr(listener: object, addr: Deno.Addr): void {
     writable: true,
     value: addr,
   });
+}
+
+/** Interval of accepting again while the process has no free descriptor. */
+const EXHAUSTED_MS = 50;
+
+/**
+ * Makes `accept()` of a listener wait while the process has no free descriptor:
+ * the error of `Deno.listen` would end the loop of a program, and leave a socket
+ * that no one accepts on.
+ */
+function withPatience<T extends Deno.Listener<Deno.Conn>>(listener: T): T {
+  const { accept } = listener;
+  listener.accept = async () => {
+    for (;;) {
+      try {
+        return await accept.call(listener);
+      } catch (error) {
+        if (!isExhaustion(error)) throw error;
+        await delay(EXHAUSTED_MS);
+      }
+    }
+  };
+  return listener;
 }
 
 /** Makes a listener and the Unix sockets that it accepts report an address. */

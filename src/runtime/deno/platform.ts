@@ -27,6 +27,7 @@ import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine, readInitialEnvironment } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
 import { signalListenerCounter } from "./signals.ts";
+import { wakeListener } from "./wake_listener.ts";
 
 /** What this platform uses of the global `Deno`. */
 export interface DenoGlobal
@@ -94,6 +95,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     detectsListenersByListening: true,
     wouldRefuse: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
     missingListenPermission: (fallback) => requestBind(deno, fallback),
+    surviveExhaustion: wakeListener,
     keepDescriptorOnListenError,
   };
 }

@@ -31,3 +31,48 @@ export class DenoRequestTracker extends RequestTracker {
     this.#hasHttp2 = !request.headers.has("host");
   }
 }
+
+/**
+ * Tracks the requests of a handler. The result has as many parameters as the
+ * handler, because Deno creates no more than these, and is faster with fewer.
+ */
+export function trackHandler(
+  handler: Deno.ServeHandler<Deno.Addr>,
+  tracker: DenoRequestTracker,
+): Deno.ServeHandler<Deno.Addr> {
+  const call = handler as (
+    ...args: unknown[]
+  ) => Response | Promise<Response>;
+  switch (call.length) {
+    case 0:
+      return () => {
+        tracker.total++;
+        return tracker.track(call());
+      };
+    case 1:
+      return (request) => {
+        tracker.begin(request);
+        return tracker.track(call(request));
+      };
+    default:
+      return (request, info) => {
+        tracker.begin(request);
+        return tracker.track(call(request, info));
+      };
+  }
+}
+
+/**
+ * Tracks also whether responses are sent, for TLS, where clients may speak
+ * HTTP/2: on that, Deno's `shutdown()` cancels responses that are being sent.
+ */
+export function trackSending(
+  handler: Deno.ServeHandler<Deno.Addr>,
+  tracker: DenoRequestTracker,
+): Deno.ServeHandler<Deno.Addr> {
+  return (request, info) => {
+    tracker.begin(request, true);
+    tracker.awaitSent(info.completed);
+    return tracker.track(handler(request, info));
+  };
+}

@@ -9,16 +9,26 @@ import type { Address } from "../../core/address.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
 import { Deadline, delay } from "../../shutdown/timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
-import { createListeners } from "../adoption/create_listeners.ts";
+import {
+  createListeners,
+  type ListenerFactory,
+  replaceListener,
+} from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { OptionsReader } from "../adoption/options_reader.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
+import { isExhaustion } from "../errors.ts";
+import { repeatCheck } from "../repeat.ts";
 import type { ServerContext } from "../server_context.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { fromDenoAddr } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
-import { DenoRequestTracker } from "./request_tracker.ts";
-import { refAll, showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
+import { showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
+import {
+  DenoRequestTracker,
+  trackHandler,
+  trackSending,
+} from "./request_tracker.ts";
 
 /** The options of `Deno.serve` without the address. */
 export type DenoServeOptions =
@@ -31,17 +41,29 @@ const MAX_ANSWER_TICKS = 500;
 /** Time that the end may take; a handler that never answers delays it for ever. */
 const END_MS = 1000;
 
+/** Interval of replacing a server again, while descriptors are missing. */
+const REPLACE_MS = 50;
+
+/** Replacements that may fail for another reason than missing descriptors. */
+const MAX_FAILURES = 20;
+
 /** Deno's own servers as one. */
 export class DenoServer extends NativeServer {
   readonly addresses: readonly (Address | undefined)[];
-  /** The servers, in the order of the sockets. */
+  /** The first server of each socket, in the order of the sockets. */
   readonly servers: readonly [Deno.HttpServer, ...Deno.HttpServer[]];
-  /** Settles when one of the servers has ended or failed. */
-  readonly ended: Promise<unknown>;
-  readonly ref: () => void;
-  readonly unref: () => void;
-  readonly #socketServers: readonly ReturnType<typeof serveOn>[];
   readonly #tracker: DenoRequestTracker;
+  /** The server that accepts on each socket. */
+  readonly #current: SocketServer[];
+  /** Servers that have lost their listener, and have open connections. */
+  readonly #former: Set<SocketServer> = new Set();
+  readonly #replace: ((index: number) => SocketServer) | undefined;
+  readonly #end: PromiseWithResolvers<void> = Promise.withResolvers();
+  #openCount: number;
+  #failureCount = 0;
+  /** Keeps the process while a socket has no listener. */
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #isReferenced = true;
   #isEnding = false;
 
   /**
@@ -68,41 +90,119 @@ export class DenoServer extends NativeServer {
     });
     const isTls = (reader.read("cert") ?? undefined) !== undefined;
     const track = isTls ? trackSending : trackHandler;
+    const factory: ListenerFactory<SocketServer> = {
+      create: (bindTo, inherited) =>
+        serveOn(
+          bindTo,
+          inherited,
+          tracked,
+          track(bindTo.kind === "unix" ? unixHandler : handler, tracker),
+        ),
+      close: ({ shutdown }) => shutdown(),
+      losesSockets: true,
+    };
     const { listeners, sockets } = createListeners(
       platform,
       source,
       "stream-listener",
-      {
-        create: (bindTo, inherited) =>
-          serveOn(
-            bindTo,
-            inherited,
-            tracked,
-            track(bindTo.kind === "unix" ? unixHandler : handler, tracker),
-          ),
-        close: ({ shutdown }) => shutdown(),
-      },
+      factory,
       action,
     );
-    return new DenoServer(listeners, sockets, tracker, context);
+    const replace = source.kind === "inherited"
+      ? (index: number) =>
+        replaceListener(platform, source, index, sockets, factory, action)
+      : undefined;
+    return new DenoServer(listeners, sockets, tracker, context, replace);
   }
 
   private constructor(
-    socketServers: readonly ReturnType<typeof serveOn>[],
+    socketServers: readonly SocketServer[],
     sockets: ListenSockets,
     tracker: DenoRequestTracker,
     context: ServerContext | undefined,
+    replace: ((index: number) => SocketServer) | undefined,
   ) {
     super(socketServers[0]!.server, sockets, tracker, context);
     this.#tracker = tracker;
-    this.#socketServers = socketServers;
+    this.#current = [...socketServers];
+    this.#openCount = socketServers.length;
+    this.#replace = replace;
     const [first, ...rest] = socketServers.map(({ server }) => server);
     this.servers = [first!, ...rest];
     this.addresses = this.servers.map(({ addr }) => fromDenoAddr(addr));
-    this.ended = Promise.all(this.servers.map(({ finished }) => finished));
-    const { ref, unref } = refAll(this.servers);
-    this.ref = ref;
-    this.unref = unref;
+    for (const each of socketServers) this.#watch(each);
+    if (replace === undefined) return;
+    // Deno.serve() closes its listener when accept(2) fails, and reports that
+    // only after its last connection has ended.
+    repeatCheck(() => this.#isEnding ? undefined : this.#replaceLost());
+  }
+
+  /** Settles when all servers have ended, or one has failed. */
+  get ended(): Promise<unknown> {
+    return this.#end.promise;
+  }
+
+  ref(): void {
+    this.#isReferenced = true;
+    for (const { ref } of this.#all()) ref();
+    if (this.#replace !== undefined) this.#replaceLost();
+  }
+
+  unref(): void {
+    this.#isReferenced = false;
+    clearTimeout(this.#retryTimer);
+    for (const { unref } of this.#all()) unref();
+  }
+
+  #all(): SocketServer[] {
+    return [...this.#current, ...this.#former];
+  }
+
+  #watch(socketServer: SocketServer): void {
+    socketServer.server.finished.then(() => {
+      if (--this.#openCount === 0) this.#end.resolve();
+    }, (error) => {
+      socketServer.hasFailed = true;
+      // A former server has been replaced, and had an error to end with.
+      if (this.#former.delete(socketServer) || this.#isEnding) return;
+      if (this.#replace === undefined) this.#end.reject(error);
+      else this.#replaceLost();
+    });
+  }
+
+  /**
+   * Replaces servers whose listener Deno has closed.
+   *
+   * @returns Whether one was replaced.
+   */
+  #replaceLost(): boolean {
+    clearTimeout(this.#retryTimer);
+    let hasReplaced = false;
+    for (const index of this.#isEnding ? [] : this.sockets.lostIndexes()) {
+      try {
+        const created = this.#replace!(index);
+        const former = this.#current[index]!;
+        if (!former.hasFailed) this.#former.add(former);
+        this.#current[index] = created;
+        if (!this.#isReferenced) created.unref();
+        this.#watch(created);
+        this.#failureCount = 0;
+        hasReplaced = true;
+      } catch (error) {
+        this.#retryOrFail(error);
+      }
+    }
+    return hasReplaced;
+  }
+
+  /** Ends the server with an error that will not pass. */
+  #retryOrFail(error: unknown): void {
+    if (!isExhaustion(error) && ++this.#failureCount >= MAX_FAILURES) {
+      this.#end.reject(error);
+      this.closeAllConnections();
+    } else if (this.#isReferenced) {
+      this.#retryTimer = setTimeout(() => this.#replaceLost(), REPLACE_MS);
+    }
   }
 
   /** Makes each server's own shutdown that of all. */
@@ -117,14 +217,17 @@ export class DenoServer extends NativeServer {
     await this.#waitForAnswers();
     if (this.#isEnding) return;
     this.#isEnding = true;
-    await Promise.all(this.#socketServers.map(({ shutdown }) => shutdown()));
+    this.sockets.release();
+    // Rejects for a server that has lost its listener.
+    await Promise.allSettled(this.#all().map(({ shutdown }) => shutdown()));
     await this.connectionsClosed();
   }
 
   /**
    * Waits until all requests are answered, those of which a part has come, too,
-   * and until long responses are sent. After `shutdown()` nothing can be aborted, so that a handler that never
-   * answers would keep the process; and it cancels the open streams of HTTP/2.
+   * and until long responses are sent. After `shutdown()` nothing can be aborted,
+   * so that a handler that never answers would keep the process; and it cancels
+   * the open streams of HTTP/2.
    * But it alone tells clients of HTTP/2 to stop (GOAWAY), so it is called after
    * a while although requests still come.
    */
@@ -152,11 +255,12 @@ export class DenoServer extends NativeServer {
     this.isCut = true;
     if (!this.#isEnding) {
       this.#isEnding = true;
-      for (const { abort } of this.#socketServers) abort();
+      this.sockets.release();
+      for (const { abort } of this.#all()) abort();
     }
     this.sockets.endConnections();
     // A server that could not be ended must not keep the process.
-    for (const server of this.servers) server.unref();
+    this.unref();
   }
 
   /** Deno removes the path of a fallback before it reports the end. */
@@ -167,13 +271,26 @@ export class DenoServer extends NativeServer {
   }
 }
 
+/** A server of `Deno.serve`, with its own methods, which a program may replace. */
+interface SocketServer {
+  readonly server: Deno.HttpServer;
+  /** The graceful shutdown of `Deno.serve`. */
+  readonly shutdown: () => Promise<void>;
+  /** Ends the server at once; Deno throws after `shutdown()`. */
+  readonly abort: () => void;
+  readonly ref: () => void;
+  readonly unref: () => void;
+  /** Whether `finished` has rejected. */
+  hasFailed: boolean;
+}
+
 /** Creates a server of `Deno.serve`, which prints nothing. */
 function serveOn(
   bindTo: Placeholder,
   inherited: Address | undefined,
   options: object,
   handler: Deno.ServeHandler<Deno.Addr>,
-) {
+): SocketServer {
   const controller = new AbortController();
   const isUnix = inherited !== undefined && bindTo.kind === "unix";
   const placed = toDenoOptions(options, bindTo, inherited, {
@@ -187,10 +304,11 @@ function serveOn(
   if (inherited !== undefined) showAddr(server, toDenoAddr(inherited));
   return {
     server: server as Deno.HttpServer,
-    /** The graceful shutdown of `Deno.serve`, not yet replaced. */
     shutdown: server.shutdown.bind(server),
-    /** Ends the server at once; Deno throws after `shutdown()`. */
     abort: () => controller.abort(),
+    ref: server.ref.bind(server),
+    unref: server.unref.bind(server),
+    hasFailed: false,
   };
 }
 
@@ -202,49 +320,4 @@ function withPath(
   const remoteAddr = toDenoAddr(inherited);
   return (request, info) =>
     handler(request, { remoteAddr, completed: info.completed });
-}
-
-/**
- * Tracks the requests of a handler. The result has as many parameters as the
- * handler, because Deno creates no more than these, and is faster with fewer.
- */
-function trackHandler(
-  handler: Deno.ServeHandler<Deno.Addr>,
-  tracker: DenoRequestTracker,
-): Deno.ServeHandler<Deno.Addr> {
-  const call = handler as (
-    ...args: unknown[]
-  ) => Response | Promise<Response>;
-  switch (call.length) {
-    case 0:
-      return () => {
-        tracker.total++;
-        return tracker.track(call());
-      };
-    case 1:
-      return (request) => {
-        tracker.begin(request);
-        return tracker.track(call(request));
-      };
-    default:
-      return (request, info) => {
-        tracker.begin(request);
-        return tracker.track(call(request, info));
-      };
-  }
-}
-
-/**
- * Tracks also whether responses are sent, for TLS, where clients may speak
- * HTTP/2: on that, Deno's `shutdown()` cancels responses that are being sent.
- */
-function trackSending(
-  handler: Deno.ServeHandler<Deno.Addr>,
-  tracker: DenoRequestTracker,
-): Deno.ServeHandler<Deno.Addr> {
-  return (request, info) => {
-    tracker.begin(request, true);
-    tracker.awaitSent(info.completed);
-    return tracker.track(handler(request, info));
-  };
 }

@@ -74,6 +74,7 @@ export async function listenOn(
       (error) => fallbackError(error, source, action),
     );
     warnOfFallback(source, action);
+    surviveExhaustion(platform, server, undefined);
     return serverAddress(server);
   }
   const { descriptors: [descriptor], infos } = source;
@@ -90,7 +91,21 @@ export async function listenOn(
     server.close();
     throw addressMismatch(platform, descriptor, expected, actual, action);
   }
+  surviveExhaustion(platform, server, descriptor.fd);
   return actual ?? expected;
+}
+
+/** Without what a sandbox forbids, the server is what the runtime makes it. */
+function surviveExhaustion(
+  platform: Platform,
+  server: net.Server,
+  fd: number | undefined,
+): void {
+  try {
+    platform.surviveExhaustion?.(server, fd);
+  } catch {
+    // The socket is not found in the epoll instances, which are not readable.
+  }
 }
 
 /** Resolves when a server listens, and rejects when it fails to. */

@@ -156,6 +156,47 @@ test("AdoptedSocket pauses and resumes once, however often it is called", () => 
   ]);
 });
 
+test("AdoptedSocket accepts only when it is neither paused nor held", () => {
+  const raw = new FakeLibc(machine());
+  const socket = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3);
+  const steps: [() => void, string?][] = [
+    [() => socket.hold(), "epoll_ctl 2 6"],
+    [() => socket.hold()],
+    [() => socket.pause()],
+    [() => socket.unhold()],
+    [() => socket.hold()],
+    [() => socket.resume()],
+    [() => socket.unhold(), "epoll_ctl 1 6"],
+    [() => socket.unhold()],
+  ];
+  for (const [step, expected] of steps) {
+    const before = changes(raw).length;
+    step();
+    const made = changes(raw).slice(before).map((call) => call.slice(0, 13));
+    assert.deepEqual(made, expected === undefined ? [] : [expected]);
+  }
+});
+
+test("AdoptedSocket leaves another file alone that has got the number", () => {
+  const raw = new FakeLibc(machine());
+  const socket = adoptSocket(new Libc(raw), 3, PLACEHOLDER, 3);
+  assert.equal(socket.isOpen, true);
+  for (
+    const file of [{ mode: SOCKET, inode: 99n, input: 1 }, undefined]
+  ) {
+    raw.files.delete(6);
+    if (file !== undefined) raw.files.set(6, file);
+    const before = changes(raw).length;
+    assert.equal(socket.isOpen, false);
+    assert.equal(socket.hasPending(), false);
+    socket.pause();
+    socket.resume();
+    socket.hold();
+    socket.unhold();
+    assert.deepEqual(changes(raw).slice(before), []);
+  }
+});
+
 test("adoptSocket() leaves the socket as it was if a step fails", () => {
   const cases: readonly [FakeMachine, string][] = [
     [{ failing: { getsockname: EBADF } }, "placeholder's descriptor was not"],
