@@ -56,22 +56,22 @@ export class Http2Sessions {
   /**
    * Sends GOAWAY, after which the client closes the connection when it has read
    * everything. `session.close()` would end our side with the last stream, and a
-   * client may drop what it has not read yet.
+   * client may drop what it has not read yet. Only a session that was idle is
+   * closed from our side: a slow client with large windows is silent for long.
    */
   #end(tracked: Session): void {
     const { session } = tracked;
+    if (session.destroyed) return;
     tracked.wasBusy = tracked.openStreams > 0;
     session.goaway();
     let { bytesRead } = session.socket;
     tracked.timer = setInterval(() => {
-      if (session.closed) {
-        // The client has been told, and its side is still open.
-        if (!tracked.wasBusy) session.destroy();
-        return;
-      }
+      if (tracked.wasBusy) return clearInterval(tracked.timer);
+      // The client has been told, and its side is still open.
+      if (session.closed || session.destroyed) return session.destroy();
       const isSilent = session.socket.bytesRead === bytesRead;
       ({ bytesRead } = session.socket);
-      if (isSilent && tracked.openStreams === 0) session.close();
+      if (isSilent) session.close();
     }, shutdownTimes.lingerMs);
   }
 }
