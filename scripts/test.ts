@@ -145,6 +145,7 @@ function matrixRun(tools: readonly Tool[]): Run {
     label: "e2e, older versions",
     isMatrix: true,
     ...endToEnd(tools, [
+      "tests/e2e/command/start.test.ts",
       "tests/e2e/serving/native.test.ts",
       "tests/e2e/serving/adoption.test.ts",
       "tests/e2e/serving/backends.test.ts",

@@ -49,6 +49,13 @@ export const NATIVE_VERSIONS: Readonly<
   node: PORTABLE_VERSIONS.node,
 };
 
+/** For passing descriptors to a process that is started. */
+export const ACTIVATOR_VERSIONS: Readonly<Record<RuntimeName, string>> = {
+  deno: "2.7",
+  bun: "1.2",
+  node: "22.0",
+};
+
 /** Whether a version is older than a minimum, by their first two numbers. */
 export function isOlder(version: string, minimum: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map((part) =>

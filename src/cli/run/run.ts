@@ -7,6 +7,9 @@
 import process from "node:process";
 import { quote } from "../../core/errors.ts";
 import { openSocketCalls } from "../../ffi/sockets.ts";
+import { currentPlatform } from "../../runtime/current.ts";
+import type { Platform } from "../../runtime/platform.ts";
+import { ACTIVATOR_VERSIONS, isOlder } from "../../runtime/versions.ts";
 import {
   bestBinder,
   bindSockets,
@@ -41,6 +44,7 @@ export const runVerb: Verb = {
 
 async function run(args: readonly string[], io: Io): Promise<number> {
   const options = readRunOptions(args, io.cwd, io.env);
+  requireRuntime(currentPlatform());
   const report = (text: string) => io.stderr.write(`listenfds: ${text}\n`);
   const calls = openSocketCalls();
   const binder = bestBinder(calls);
@@ -92,6 +96,16 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     process.off("exit", killRunning);
     signals.close();
   }
+}
+
+/** Checks that this version of the runtime passes descriptors to processes. */
+function requireRuntime({ name, title, version }: Platform): void {
+  const minimum = ACTIVATOR_VERSIONS[name];
+  if (!isOlder(version, minimum)) return;
+  throw new UsageError(
+    `Passing sockets to a command: ${title} ${version} can't pass descriptors: ` +
+      `run listenfds with ${title} ${minimum} or later`,
+  );
 }
 
 /** Checks that a command starts a program that gets the descriptors. */
