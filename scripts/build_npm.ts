@@ -2,54 +2,20 @@
  * Builds the npm package with dnt into `npm/package/`: ES modules and CommonJS,
  * each with declarations.
  *
- * dnt makes the ES modules and their declarations. Its CommonJS would be a second
- * copy of all code; `npm_files.ts` tells what there is in its place, and why.
+ * dnt makes the ES modules, `deno pack` the declarations. The CommonJS of dnt
+ * would be a second copy of all code; `npm_files.ts` has what is in its place,
+ * and why.
  *
- * dnt is on JSR only, which not every machine reaches: so it is imported when
- * this is run, and is neither in `deno.json` nor in `deno.lock`.
+ * dnt is on JSR only, which is not reachable from every machine: so the import is
+ * dynamic, which type checks and installations without JSR skip.
  */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { finishPackage } from "./npm_files.ts";
-import {
-  COMMAND,
-  CONFIG,
-  type NpmMetadata,
-  npmMetadata,
-} from "./npm_metadata.ts";
+import { filesBelow, finishPackage } from "./npm_files.ts";
+import { COMMAND, CONFIG, npmMetadata } from "./npm_metadata.ts";
+import { unpackDenoPack } from "./pack.ts";
 import { packageToolchain } from "./toolchain.ts";
-
-/** What is used of dnt's options; it has more. */
-interface BuildOptions {
-  readonly entryPoints: readonly {
-    readonly kind: "export" | "bin";
-    readonly name: string;
-    readonly path: string;
-  }[];
-  readonly outDir: string;
-  readonly shims: Readonly<Record<string, never>>;
-  readonly package: NpmMetadata & { readonly type: "module" };
-  readonly test: boolean;
-  readonly typeCheck: "both" | "single" | false;
-  readonly declaration: "inline" | "separate" | false;
-  readonly scriptModule: "cjs" | "umd" | false;
-  readonly skipNpmInstall: boolean;
-  readonly skipSourceOutput: boolean;
-  readonly compilerOptions: {
-    readonly target: string;
-    readonly lib: readonly string[];
-  };
-}
-
-/** What is used of dnt. */
-interface Dnt {
-  build(options: BuildOptions): Promise<void>;
-  emptyDir(path: string): Promise<void>;
-}
-
-/** dnt; fixed, as a release is built with it. */
-export const DNT = "jsr:@deno/dnt@0.43.2";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -59,7 +25,7 @@ const ROOT = new URL("../", import.meta.url);
  * @returns The directory that it is in.
  */
 export async function buildNpm(): Promise<string> {
-  const { build, emptyDir }: Dnt = await import(DNT);
+  const { build, emptyDir } = await import("@deno/dnt");
   const outDir = fileURLToPath(new URL("npm/package", ROOT));
   await emptyDir(outDir);
   const entryPoints = Object.entries(CONFIG.exports).map(([name, path]) => ({
@@ -77,7 +43,8 @@ export async function buildNpm(): Promise<string> {
     // None: `Deno` is to be Deno itself, or nothing.
     shims: {},
     package: { ...npmMetadata(), type: "module" },
-    declaration: "inline",
+    // `addDeclarations` adds them.
+    declaration: false,
     scriptModule: false,
     // The sources are checked by `deno check`, the declarations by programs
     // that use them: here neither Deno's nor Bun's types are known.
@@ -94,6 +61,22 @@ export async function buildNpm(): Promise<string> {
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     await Deno.copyFile(new URL(name, ROOT), join(outDir, name));
   }
+  await addDeclarations(join(outDir, "esm"));
   await finishPackage(outDir, await packageToolchain());
   return outDir;
+}
+
+/** Adds the declarations that `deno pack` makes. */
+async function addDeclarations(outDir: string): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "listenfds-pack-" });
+  try {
+    const packed = await unpackDenoPack(directory);
+    for (const file of await filesBelow(packed)) {
+      if (!file.endsWith(".d.ts")) continue;
+      await Deno.mkdir(dirname(join(outDir, file)), { recursive: true });
+      await Deno.copyFile(join(packed, file), join(outDir, file));
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 }

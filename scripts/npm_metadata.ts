@@ -5,6 +5,8 @@
  * @module
  */
 
+import { distributionTag } from "./release_version.ts";
+
 /** What is read of `deno.json`. */
 interface Config {
   readonly name: string;
@@ -23,6 +25,11 @@ export interface NpmMetadata {
   /** Where the sources are, where that is known: npm's provenance needs it. */
   readonly repository?: { readonly type: "git"; readonly url: string };
   readonly engines: Readonly<Record<string, string>>;
+  /** How `npm publish` publishes the package, whoever runs it. */
+  readonly publishConfig: {
+    readonly access: "public";
+    readonly tag?: string;
+  };
   /** What a bundler may not leave out: the command, which acts when imported. */
   readonly sideEffects: string[];
 }
@@ -47,6 +54,7 @@ export function npmMetadata(
 ): NpmMetadata {
   const server = env("GITHUB_SERVER_URL");
   const repository = env("GITHUB_REPOSITORY");
+  const tag = distributionTag(CONFIG.version);
   return {
     name: CONFIG.name,
     version: CONFIG.version,
@@ -66,6 +74,7 @@ export function npmMetadata(
     ...(server && repository && {
       repository: { type: "git", url: `git+${server}/${repository}.git` },
     }),
+    publishConfig: { access: "public", ...tag && { tag } },
     engines: { node: ">=22.12", bun: ">=1.2", deno: ">=2.3" },
     sideEffects: ["**/src/cli/*.js"],
   };

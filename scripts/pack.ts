@@ -50,17 +50,30 @@ export async function denoBuild(
   directory: string,
   tools: string,
 ): Promise<string> {
-  const raw = join(directory, "raw.tgz");
-  // Without source maps: they hold the sources, and are twice as large.
-  const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
-  await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
-  await run("tar", "tar", ["-xzf", raw], directory);
-  const built = join(directory, "package");
+  const built = await unpackDenoPack(directory);
   const script = await addMetadata(built);
   for (const file of [...await filesBelow(built), script]) {
     if (file.endsWith(".js")) await compile(file, built, tools);
   }
   return built;
+}
+
+/**
+ * Packs with `deno pack`, and unpacks the result.
+ *
+ * The declarations are what is used of it. They hold only what the entry points
+ * name; those of TypeScript name internal modules, too, and are larger by half.
+ *
+ * @param directory An empty directory to unpack in.
+ * @returns The directory of the package.
+ */
+export async function unpackDenoPack(directory: string): Promise<string> {
+  const raw = join(directory, "raw.tgz");
+  // Without source maps: they hold the sources, and are twice as large.
+  const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
+  await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
+  await run("tar", "tar", ["-xzf", raw], directory);
+  return join(directory, "package");
 }
 
 /**

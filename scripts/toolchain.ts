@@ -214,7 +214,7 @@ async function fetchPackages(
   // A configuration of its own, or Deno would use the project's.
   await writeJson("deno.json", { nodeModulesDir: "manual" });
   await writeJson("package.json", { private: true, dependencies });
-  await denoInstall(directory, what);
+  await runDeno(["install"], directory, what);
 }
 
 /** The project's own dependencies, which Bun and Node look for in node_modules. */
@@ -237,12 +237,18 @@ async function fetchDependencies(): Promise<void> {
         .then(() => true, () => false)
     ),
   );
-  if (!present.every(Boolean)) await denoInstall(ROOT, "the dependencies");
+  if (present.every(Boolean)) return;
+  // `deno install` would look for what only a release needs, too, on JSR.
+  await runDeno(["cache", "mod.ts"], ROOT, "the dependencies");
 }
 
-async function denoInstall(directory: URL, what: string): Promise<void> {
+async function runDeno(
+  args: readonly string[],
+  directory: URL,
+  what: string,
+): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["install"],
+    args: [...args],
     cwd: directory,
     stdout: "inherit",
     stderr: "inherit",

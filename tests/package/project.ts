@@ -92,7 +92,7 @@ export async function succeed(
 }
 
 /** Runs npm. */
-function npm(args: readonly string[], cwd: string): Promise<string> {
+export function npm(args: readonly string[], cwd: string): Promise<string> {
   const cli = path.join(PACKAGE_TOOLS, "npm/bin/npm-cli.js");
   // Nothing of the machine's own configuration.
   const env = { npm_config_userconfig: "/dev/null" };

@@ -1,39 +1,28 @@
 /**
  * The package as JSR gives it: programs of Deno import it with `jsr:`, from this
- * checkout, which they are linked to. It runs where JSR can be reached only, as
- * part of `deno task release:check`; so what comes from there is imported when it
- * is run, and is not in `deno.json`.
+ * checkout, which they are linked to. The tests run where JSR can be reached only,
+ * as part of `deno task release:check`; so imports from JSR are dynamic, which
+ * type checks and installations without JSR skip.
  */
 
-/** What is used of `@std/assert`. */
-interface Assert {
-  assertEquals(actual: unknown, expected: unknown, message?: string): void;
-  assertStringIncludes(actual: string, expected: string): void;
-}
+import { fileURLToPath } from "node:url";
 
-/** What is used of `@std/net`. */
-interface Net {
-  getAvailablePort(): number;
-}
-
-const ASSERT = "jsr:@std/assert@1";
-const NET = "jsr:@std/net@1";
 const ROOT = new URL("../../", import.meta.url);
 const { name, version, exports } = JSON.parse(
   await Deno.readTextFile(new URL("deno.json", ROOT)),
 );
 
-/** Runs a program in a project that has the package from JSR. */
+/** Creates a project that has the package from JSR, and runs Deno in it. */
 async function runLinked(
   code: string,
-  ...flags: string[]
+  ...args: string[]
 ): Promise<{ success: boolean; output: string }> {
   const directory = await Deno.makeTempDir({ prefix: "listenfds-jsr-" });
   try {
     await Deno.writeTextFile(
       `${directory}/deno.json`,
       JSON.stringify({
-        links: [ROOT.pathname],
+        links: [fileURLToPath(ROOT)],
         imports: { [name]: `jsr:${name}@${version}` },
       }),
     );
@@ -41,7 +30,7 @@ async function runLinked(
     const { success, stdout, stderr } = await new Deno.Command(
       Deno.execPath(),
       {
-        args: ["run", "--quiet", "--check", ...flags, "main.ts"],
+        args: ["run", "--quiet", "--check", ...args],
         cwd: directory,
         env: { NO_COLOR: "1" },
         stdin: "null",
@@ -57,27 +46,39 @@ async function runLinked(
 }
 
 Deno.test("every entry point but the command can be imported with jsr:", async () => {
-  const { assertEquals }: Assert = await import(ASSERT);
+  const { assertEquals } = await import("@std/assert");
   const specifiers = Object.keys(exports)
     .filter((each) => each !== "./cli")
     .map((each) => `${name}${each.slice(1)}`);
   const code = specifiers.map((each, at) =>
     `import * as m${at} from "${each}"; console.log(Object.keys(m${at}).length > 0);`
   ).join("\n");
-  const { success, output } = await runLinked(code);
+  const { success, output } = await runLinked(code, "main.ts");
   assertEquals(success, true, output);
   assertEquals(output, "true\n".repeat(specifiers.length));
 });
 
-Deno.test("the command can be run with jsr:", async () => {
-  const { assertStringIncludes }: Assert = await import(ASSERT);
-  const { output } = await runLinked(`import "${name}/cli";`, "-A");
-  assertStringIncludes(output, "listenfds");
+Deno.test("the command runs with jsr:", async () => {
+  const { assertEquals } = await import("@std/assert");
+  const run = (...args: string[]) =>
+    runLinked("", "-A", `jsr:${name}@${version}/cli`, ...args);
+  const help = await run("--help");
+  assertEquals(help.success, true, help.output);
+  assertEquals(help.output.startsWith("Usage: listenfds "), true, help.output);
+  const wrong = await run("--no-such-option");
+  assertEquals(wrong.success, false, wrong.output);
+});
+
+Deno.test("the command doesn't run when it is imported", async () => {
+  const { assertEquals } = await import("@std/assert");
+  const code = `import { main } from "${name}/cli"; console.log(typeof main);`;
+  const { output } = await runLinked(code, "main.ts");
+  assertEquals(output, "function\n");
 });
 
 Deno.test("a program that is not activated serves on its fallback", async () => {
-  const { assertEquals }: Assert = await import(ASSERT);
-  const { getAvailablePort }: Net = await import(NET);
+  const { assertEquals } = await import("@std/assert");
+  const { getAvailablePort } = await import("@std/net");
   const port = getAvailablePort();
   const code = `
     import { serve } from "${name}";
@@ -93,6 +94,7 @@ Deno.test("a program that is not activated serves on its fallback", async () => 
     "--no-prompt",
     "--allow-net",
     `--allow-env=${variables}`,
+    "main.ts",
   );
   assertEquals(success, true, output);
   const address = { kind: "ipv4", hostname: "127.0.0.1", port };

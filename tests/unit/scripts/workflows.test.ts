@@ -63,17 +63,41 @@ test("the workflows use actions by their major version, or each other", () => {
   }
 });
 
-test("publish checks the tag and the package first, and says who publishes", () => {
-  const steps = [
-    "deno task release:version",
-    "deno task release:check",
-    "deno publish",
-    "npm publish",
-  ].map((each) => PUBLISH.indexOf(each));
-  assert.ok(!steps.includes(-1), "a step is missing");
-  assert.deepEqual(steps, [...steps].sort((a, b) => a - b));
-  assert.match(PUBLISH, /^ +id-token: write$/m);
-  assert.match(PUBLISH, /npm publish .*--provenance/);
+/** The text of each job of publish.yml, by its name. */
+const JOBS = new Map(
+  PUBLISH.slice(PUBLISH.indexOf("\njobs:\n")).split(/^ {2}(?=[a-z])/m).slice(1)
+    .map((text) => [text.slice(0, text.indexOf(":")), text]),
+);
+
+test("publish checks the tag, then everything else, then uses npm before JSR", () => {
+  assert.deepEqual([...JOBS.keys()], ["version", "ci", "npm", "jsr"]);
+  assert.match(JOBS.get("version")!, /deno task release:version/);
+  assert.match(JOBS.get("ci")!, /^ +needs: version$/m);
+  assert.match(JOBS.get("npm")!, /^ +needs: ci$/m);
+  assert.match(JOBS.get("npm")!, /^ +run: npm publish .*--provenance/m);
+  assert.match(JOBS.get("jsr")!, /^ +needs: npm$/m);
+  assert.match(JOBS.get("jsr")!, /^ +run: deno publish$/m);
   assert.match(PUBLISH, /tags: \["v\*"\]/);
+});
+
+test("only protected jobs that run no task have the identity to publish", () => {
   assert.doesNotMatch(CI, /id-token|secrets/);
+  assert.match(CI, /deno task release:check/);
+  for (const [name, text] of JOBS) {
+    const publishes = name === "npm" || name === "jsr";
+    assert.equal(/^ +id-token: write$/m.test(text), publishes, name);
+    assert.equal(/^ +environment: release$/m.test(text), publishes, name);
+    if (publishes) {
+      assert.doesNotMatch(text, /deno (?:task|run|test)|npx|cache:\s*true/);
+    }
+  }
+});
+
+test("npm gets the tarball that ci checked", () => {
+  const names = find(/^ +name: (npm-package)$/gm);
+  assert.equal(names.length, 2);
+  assert.match(CI, /value: \$\{\{ jobs\.release\.outputs\.checksum \}\}/);
+  const job = JOBS.get("npm")!;
+  assert.match(job, /CHECKSUM: \$\{\{ needs\.ci\.outputs\.checksum \}\}/);
+  assert.ok(job.indexOf("sha256sum --check") < job.indexOf("npm publish"));
 });
