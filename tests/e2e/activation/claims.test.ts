@@ -93,7 +93,9 @@ forEachHost(HOSTS, (host) => {
     // Among them a pair of sockets, through which Deno learns of signals.
     await agent.call("dispose");
     await untilListensOnly(agent, []);
-    assert.deepEqual(socketInodes(agent), own);
+    // Deno opens more, when it begins to listen for signals.
+    const left = socketInodes(agent);
+    assert.deepEqual(own.filter((inode) => !left.includes(inode)), []);
     // It still runs, with its timers, its input and its network.
     assert.deepEqual(await agent.call("environment"), ["LISTEN_PID"]);
     assert.equal(sockets.length, 1);
