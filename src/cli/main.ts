@@ -8,7 +8,7 @@
 import { inspectVerb } from "./inspect/inspect.ts";
 import { runVerb } from "./run/run.ts";
 import { unitVerb } from "./unit/unit.ts";
-import { quote } from "../core/errors.ts";
+import { escapeControls, quote } from "../core/errors.ts";
 import { closestWord } from "./shared/suggestion.ts";
 import { type Io, UsageError, type Verb } from "./shared/verb.ts";
 import { VERSION } from "./version.ts";
@@ -86,7 +86,9 @@ async function runVerbSafely(
     const message = error instanceof Error ? error.message : String(error);
     // One line even if a quoted message has several.
     io.stderr.write(
-      `listenfds ${verb.name}: ${message.replace(/\s*\n\s*/g, " ")}\n`,
+      `listenfds ${verb.name}: ${
+        escapeControls(message.replace(/\s*\n\s*/g, " "))
+      }\n`,
     );
     return isUsage ? 2 : 1;
   }

@@ -122,6 +122,29 @@ export function escapeUnprintable(json: string): string {
   );
 }
 
+/**
+ * Returns plain words, paths and addresses unchanged, and quotes any other
+ * foreign string.
+ */
+export function quoteUnlessPlain(text: string): string {
+  return text.length <= QUOTE_LIMIT && /^[\w.,:@/[\]%+=~\\-]+$/.test(text)
+    ? text
+    : quote(text);
+}
+
+/**
+ * Escapes control characters and invisible characters as {@linkcode quote} does,
+ * so that text stays on one line and can't change a terminal.
+ */
+export function escapeControls(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return escapeUnprintable(text.replace(/[\x00-\x1f]/g, escapeCharacter));
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
 /** Quotes an invalid value of any type for a message, as JSON if possible. */
 export function describeValue(value: unknown): string {
   if (typeof value === "string") return quote(value);

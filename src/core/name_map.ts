@@ -6,7 +6,7 @@
  */
 
 import { type Address, formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
-import { type Inspector, isSocketInfo, sameFile } from "./info.ts";
+import { type Inspector, isSocketInfo } from "./info.ts";
 import {
   ActivationError,
   describeValue,
@@ -65,6 +65,7 @@ export function namesFromMap(
   inspector: Inspector,
 ): string[] {
   const entries = readMap(map);
+  const findNames = indexEntries(entries, inspector);
   const infos = inspector.inspect(fds);
   return fds.map((fd, index) => {
     const action = `Naming descriptor ${fd} by its address`;
@@ -82,10 +83,8 @@ export function namesFromMap(
             `or remove the descriptor from the service's units`,
       );
     }
-    const matching = entries.filter(([, entry]) =>
-      matchesEntry(address, entry, inspector)
-    );
-    if (matching.length === 1) return matching[0]![0];
+    const matching = findNames(address);
+    if (matching.length === 1) return matching[0]!;
     const socket = `the ${info.kind} with the ${address.kind} address ${
       describeAddress(address)
     }`;
@@ -96,7 +95,7 @@ export function namesFromMap(
           quoteAll(entries.map(([name]) => name))
         }): add an entry, or remove the socket from the unit`
         : `${action}: ${socket} matches more than one entry of the map (${
-          quoteAll(matching.map(([name]) => name))
+          quoteAll(matching)
         }): keep one of them`,
     );
   });
@@ -156,26 +155,71 @@ function readMapEntry(
   return { port, hostname: host };
 }
 
-function matchesEntry(
-  address: Address,
-  entry: MapEntry,
+/** Returns a function that returns the names of an address, in the map's order. */
+function indexEntries(
+  entries: readonly [string, MapEntry][],
   inspector: Inspector,
-): boolean {
-  switch (address.kind) {
-    case "ipv4":
-    case "ipv6":
-      return "port" in entry && entry.port === address.port &&
-        (entry.hostname === undefined ||
-          entry.hostname === comparableHost(address.hostname));
-    case "unix":
-      // An entry with "@" in front means an abstract name only.
-      return "path" in entry && !entry.path.startsWith("@") &&
-        isSameSocket(entry.path, address.path, inspector);
-    case "unix-abstract":
-      return "path" in entry && entry.path === `@${address.name}`;
-    default:
-      return false;
+): (address: Address) => string[] {
+  const indexes = new Map<string, number[]>();
+  const add = (key: string, index: number) => {
+    const list = indexes.get(key);
+    if (list === undefined) indexes.set(key, [index]);
+    else list.push(index);
+  };
+  // "@" in front means an abstract name only.
+  const files = entries.flatMap(([, entry], index) =>
+    "path" in entry && !entry.path.startsWith("@")
+      ? [{ path: entry.path, index }]
+      : []
+  );
+  let areFilesAdded = false;
+  for (const [index, [, entry]] of entries.entries()) {
+    if ("port" in entry) add(portKey(entry.port, entry.hostname), index);
+    else if (entry.path.startsWith("@")) add(entry.path, index);
+    else add(pathKey(entry.path), index);
   }
+  const keysOf = (address: Address): string[] => {
+    switch (address.kind) {
+      case "ipv4":
+      case "ipv6": {
+        const host = comparableHost(address.hostname);
+        return [portKey(address.port, undefined), portKey(address.port, host)];
+      }
+      case "unix":
+        // A path that is equal as text needs no look at the file.
+        if (files.every(({ path }) => path === address.path)) {
+          return [pathKey(address.path)];
+        }
+        for (const { path, index } of areFilesAdded ? [] : files) {
+          add(fileKey(path, inspector), index);
+        }
+        areFilesAdded = true;
+        return [pathKey(address.path), fileKey(address.path, inspector)];
+      case "unix-abstract":
+        return [`@${address.name}`];
+      default:
+        return [];
+    }
+  };
+  return (address) =>
+    [...new Set(keysOf(address).flatMap((key) => indexes.get(key) ?? []))]
+      .sort((a, b) => a - b).map((index) => entries[index]![0]);
+}
+
+function portKey(port: number, hostname: string | undefined): string {
+  return `port ${port} ${hostname ?? "any"}`;
+}
+
+function pathKey(path: string): string {
+  return `path ${path}`;
+}
+
+/** Returns a key of the file at a path; the path's own if that is unknown. */
+function fileKey(path: string, inspector: Inspector): string {
+  const { device, inode } = inspector.inspectPath(path) ?? {};
+  return device === undefined || inode === undefined
+    ? pathKey(path)
+    : `file ${device} ${inode}`;
 }
 
 /**
@@ -188,11 +232,4 @@ function comparableHost(hostname: string): string | undefined {
   if (bytes === undefined) return undefined;
   const host = formatIpv6(bytes);
   return host === "::" || host === "::ffff:0.0.0.0" ? "wildcard" : host;
-}
-
-/** Compares two paths of Unix sockets by their text, then by device and inode. */
-function isSameSocket(a: string, b: string, inspector: Inspector): boolean {
-  if (a === b) return true;
-  const [fileA, fileB] = [inspector.inspectPath(a), inspector.inspectPath(b)];
-  return fileA != null && fileB != null && sameFile(fileA, fileB) === true;
 }

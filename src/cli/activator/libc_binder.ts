@@ -33,7 +33,7 @@ import {
   DEFAULT_BACKLOG,
 } from "./binder.ts";
 import type { SocketAddress, SocketSpec } from "../shared/socket_spec.ts";
-import { entryAt, toEntry } from "./paths/file_entry.ts";
+import { entryAt, toEntry } from "../shared/file_entry.ts";
 import { withMode } from "./paths/umask.ts";
 
 /**

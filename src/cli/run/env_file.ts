@@ -5,10 +5,9 @@
  * @module
  */
 
-import fs from "node:fs";
 import util from "node:util";
 import { quote } from "../../core/errors.ts";
-import { UsageError } from "../shared/verb.ts";
+import { readTextFile } from "../shared/text_file.ts";
 
 /**
  * Reads variables from files; a later file overrides an earlier one.
@@ -21,16 +20,8 @@ export function readEnvFiles(
 ): Record<string, string | undefined> {
   const variables: Record<string, string | undefined> = {};
   for (const file of files) {
-    try {
-      Object.assign(variables, util.parseEnv(fs.readFileSync(file, "utf8")));
-    } catch (cause) {
-      const { code = String(cause) } = cause as NodeJS.ErrnoException;
-      throw new UsageError(
-        `Reading the variables in ${quote(file)}: ${code}: give a ` +
-          `readable file`,
-        { cause },
-      );
-    }
+    const action = `Reading the variables in ${quote(file)}`;
+    Object.assign(variables, util.parseEnv(readTextFile(file, action)));
   }
   return variables;
 }

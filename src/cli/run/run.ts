@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import { quote } from "../../core/errors.ts";
+import { escapeControls, quote, quoteUnlessPlain } from "../../core/errors.ts";
 import { openSocketCalls } from "../../ffi/sockets.ts";
 import { currentPlatform } from "../../runtime/current.ts";
 import type { Platform } from "../../runtime/platform.ts";
@@ -23,7 +23,6 @@ import { killRunning, RunningCommand } from "../activator/running_command.ts";
 import { Signals } from "../activator/signals.ts";
 import { disk, findProgram } from "../shared/disk.ts";
 import { refuseLauncher } from "../shared/launchers.ts";
-import { quoteIfNeeded } from "../shared/quoting.ts";
 import { formatSocketAddress, type SocketSpec } from "../shared/socket_spec.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
 import { readEnvFiles } from "./env_file.ts";
@@ -45,7 +44,8 @@ export const runVerb: Verb = {
 async function run(args: readonly string[], io: Io): Promise<number> {
   const options = readRunOptions(args, io.cwd, io.env);
   requireRuntime(currentPlatform());
-  const report = (text: string) => io.stderr.write(`listenfds: ${text}\n`);
+  const report = (text: string) =>
+    io.stderr.write(`listenfds: ${escapeControls(text)}\n`);
   const calls = openSocketCalls();
   const binder = bestBinder(calls);
   // As in the runtimes' --env-file: variables that are already set stay.
@@ -197,9 +197,9 @@ function describeSockets(held: HeldSockets): string[] {
 
 /** Describes the sockets, such as `on web (127.0.0.1:8080)`. */
 function describePlace(held: HeldSockets): string {
-  const addresses = boundAddresses(held).map(quoteIfNeeded);
+  const addresses = boundAddresses(held).map(quoteUnlessPlain);
   const sockets = held.specs.map(({ name }, index) =>
-    `${quoteIfNeeded(name)} (${addresses[index]})`
+    `${quoteUnlessPlain(name)} (${addresses[index]})`
   );
   return `on ${sockets.join(", ")}`;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { quoteUnlessPlain } from "../../core/errors.ts";
 import type { SocketOption } from "../../ffi/sockets.ts";
 import {
   isDescriptorName,
@@ -26,7 +27,6 @@ import {
   parseSize,
 } from "../shared/systemd/values.ts";
 import { UsageError } from "../shared/verb.ts";
-import { quoteIfNeeded } from "../shared/quoting.ts";
 import { closestWord } from "../shared/suggestion.ts";
 import { KNOWN_SETTINGS } from "../shared/systemd/known_settings.ts";
 import { quote } from "../../core/errors.ts";
@@ -120,7 +120,9 @@ export function readSocketUnit(
   }
   if (values.addresses.length === 0) {
     throw new UsageError(
-      `Reading ${unit}: expected a setting that creates a socket, such as ` +
+      `Reading ${
+        quoteUnlessPlain(unit)
+      }: expected a setting that creates a socket, such as ` +
         `ListenStream=, found none`,
     );
   }
@@ -142,7 +144,7 @@ function describeIgnored({ section, key, place }: Assignment): string[] {
   if (known === undefined) {
     const meant = closestWord(section, SECTIONS);
     return [
-      `${place}: the section [${quoteIfNeeded(section)}] is not that of a ` +
+      `${place}: the section [${quoteUnlessPlain(section)}] is not that of a ` +
       `socket unit, and has no effect` +
       (meant === undefined ? "" : `: did you mean [${meant}]?`),
     ];
@@ -162,7 +164,7 @@ function describeIgnored({ section, key, place }: Assignment): string[] {
   }
   const meant = closestWord(key, known);
   return [
-    `${place}: unknown setting ${quoteIfNeeded(key)}=, ` +
+    `${place}: unknown setting ${quoteUnlessPlain(key)}=, ` +
     (meant === undefined
       ? "which has no effect"
       : `did you mean ${meant}=? It has no effect`),
@@ -277,7 +279,7 @@ const SETTINGS: Readonly<
     if (!paths.every((path) => path.startsWith("/"))) {
       throw invalidValue(assignment, "absolute paths");
     }
-    values.symlinks.push(...paths);
+    values.symlinks = values.symlinks.concat(paths);
   },
 };
 

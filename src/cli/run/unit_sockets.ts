@@ -7,10 +7,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { quote } from "../../core/errors.ts";
+import { quote, quoteUnlessPlain } from "../../core/errors.ts";
 import { type Assignment, parseUnitFile } from "../shared/systemd/unit_file.ts";
-import { quoteIfNeeded } from "../shared/quoting.ts";
-import { UsageError } from "../shared/verb.ts";
+import { readTextFile } from "../shared/text_file.ts";
 import { findUnit } from "./find_unit.ts";
 import { readSocketUnit, type SocketUnit } from "./socket_unit.ts";
 import { unitSpecifiers } from "./unit_specifiers.ts";
@@ -37,21 +36,12 @@ export function readSocketUnits(
 }
 
 function describeFiles(name: string, files: readonly string[]): string {
-  return `reading ${name} from ${files.map(quoteIfNeeded).join(", ")}`;
+  return `reading ${name} from ${files.map(quoteUnlessPlain).join(", ")}`;
 }
 
 function readFile(file: string): Assignment[] {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, "utf8");
-  } catch (cause) {
-    const { code = String(cause) } = cause as NodeJS.ErrnoException;
-    throw new UsageError(
-      `Reading the unit ${quote(file)}: ${code}: give a readable file`,
-      { cause },
-    );
-  }
-  return parseUnitFile(text, quoteIfNeeded(path.basename(file)));
+  const text = readTextFile(file, `Reading the unit ${quote(file)}`);
+  return parseUnitFile(text, path.basename(file));
 }
 
 /** Returns true if the machine has IPv6, also without an address. */

@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { globRoot, globToRegExp } from "./glob.ts";
+import { compileGlob, globRoot } from "./glob.ts";
 
 /** Selection of files to watch. */
 export interface WatchedFiles {
@@ -83,12 +83,12 @@ function globsSelection(texts: readonly string[], cwd: string): Selection {
   const globs = texts.map((text) => {
     const glob = path.resolve(cwd, text);
     const root = globRoot(glob);
-    const regExp = root === glob ? undefined : globToRegExp(glob);
+    const isMatch = root === glob ? undefined : compileGlob(glob);
     return {
       text,
       root,
       // Without a pattern, everything below the path is watched.
-      matches: (file: string) => regExp?.test(file) ?? isBelow(file, root),
+      matches: (file: string) => isMatch?.(file) ?? isBelow(file, root),
     };
   });
   return {
@@ -145,14 +145,14 @@ function matcherOfIgnored(
   const patterns = globs.map((text) => {
     const glob = text.replace(/\/+$/, "");
     return glob.includes("/")
-      ? { isName: false, regExp: globToRegExp(path.resolve(cwd, glob)) }
-      : { isName: true, regExp: globToRegExp(glob) };
+      ? { isName: false, isMatch: compileGlob(path.resolve(cwd, glob)) }
+      : { isName: true, isMatch: compileGlob(glob) };
   });
   return (file) =>
-    patterns.some(({ isName, regExp }) =>
+    patterns.some(({ isName, isMatch }) =>
       isName
-        ? path.relative(cwd, file).split("/").some((name) => regExp.test(name))
-        : ancestors(file).some((parent) => regExp.test(parent))
+        ? path.relative(cwd, file).split("/").some((name) => isMatch(name))
+        : ancestors(file).some((parent) => isMatch(parent))
     );
 }
 

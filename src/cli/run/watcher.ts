@@ -8,7 +8,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { quoteIfNeeded } from "../shared/quoting.ts";
+import { quoteUnlessPlain } from "../../core/errors.ts";
 import {
   changedFiles,
   isDirectoryPath,
@@ -108,7 +108,7 @@ export class Watcher implements Changes {
     if (!fs.existsSync(directory) || this.#isClosed) return this.#wait();
     if (this.#poll !== undefined) return;
     this.#report(
-      `watching ${quoteIfNeeded(directory)} failed (${
+      `watching ${quoteUnlessPlain(directory)} failed (${
         error.code ?? error.message
       }): checking ` +
         `for changes each second`,
@@ -189,6 +189,6 @@ export class Watcher implements Changes {
 /** Describes changed files, such as `app.ts and 3 more`. */
 function describeChange(files: readonly string[], cwd: string): string {
   const [first, ...others] = files;
-  const name = quoteIfNeeded(path.relative(cwd, first!));
+  const name = quoteUnlessPlain(path.relative(cwd, first!));
   return others.length === 0 ? name : `${name} and ${others.length} more`;
 }

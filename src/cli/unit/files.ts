@@ -5,6 +5,7 @@
  */
 
 import { quote } from "../../core/errors.ts";
+import { requireShortLines } from "../shared/systemd/unit_text.ts";
 import { UsageError } from "../shared/verb.ts";
 import type { UnitFile, UnitPair, UnitPlan } from "./plan.ts";
 import { serviceFile } from "./service_file.ts";
@@ -33,19 +34,27 @@ export function unitFiles(plan: UnitPlan): UnitFile[] {
   const services = plan.accept
     ? pairs.map((pair) => serviceFile(plan, pair.service, [pair]))
     : [serviceFile(plan, `${plan.name}.service`, pairs)];
-  return [...services, ...pairs.map((pair) => socketFile(plan, pair))];
+  const files = [
+    ...services,
+    ...pairs.map((pair) => socketFile(plan, pair)),
+  ];
+  for (const { name, text } of files) requireShortLines(text, name);
+  return files;
 }
 
 /** Names the socket units, and pairs each with its service. */
 function pairUnits({ name, sockets, accept }: UnitPlan): UnitPair[] {
   const usedNames = new Set<string>();
+  const nextNumbers = new Map<string, number>();
   return sockets.map((named) => {
     let base = name;
     if (sockets.length > 1) {
       // A descriptor's name may have characters that unit names can't have.
       const suffix = named.name.replace(/[^\w.-]+/g, "_");
       base = `${name}-${suffix}`;
-      for (let next = 2; usedNames.has(base); next++) {
+      while (usedNames.has(base)) {
+        const next = nextNumbers.get(suffix) ?? 2;
+        nextNumbers.set(suffix, next + 1);
         base = `${name}-${suffix}-${next}`;
       }
       usedNames.add(base);

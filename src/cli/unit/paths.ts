@@ -4,7 +4,6 @@
  * @module
  */
 
-import { posix } from "node:path";
 import { quote } from "../../core/errors.ts";
 import type { Disk } from "../shared/disk.ts";
 
@@ -57,18 +56,17 @@ const OTHERS_ENTER = 0o1;
 
 /** Returns the first directory that others may not enter, or the path. */
 function firstClosed(path: string, disk: Disk): string | undefined {
-  const directories: string[] = [];
-  for (
-    let parent = posix.dirname(path);
-    parent !== "/";
-    parent = posix.dirname(parent)
-  ) {
-    directories.unshift(parent);
-  }
   const isAllowed = (path: string, bit: number) => {
     const status = disk.status(path);
-    return status === undefined || (status.mode & bit) !== 0;
+    return status === undefined ? undefined : (status.mode & bit) !== 0;
   };
-  return directories.find((directory) => !isAllowed(directory, OTHERS_ENTER)) ??
-    (isAllowed(path, OTHERS_READ) ? undefined : path);
+  for (let end = path.indexOf("/", 1); end > 0;) {
+    const directory = path.slice(0, end);
+    const canEnter = isAllowed(directory, OTHERS_ENTER);
+    if (canEnter === false) return directory;
+    // Nothing is below a missing directory.
+    if (canEnter === undefined) return undefined;
+    end = path.indexOf("/", end + 1);
+  }
+  return isAllowed(path, OTHERS_READ) === false ? path : undefined;
 }

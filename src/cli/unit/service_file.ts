@@ -8,6 +8,7 @@ import type { RuntimeName } from "../../core/types.ts";
 import {
   commandLine,
   environmentWord,
+  pathValue,
   plainValue,
 } from "../shared/systemd/unit_text.ts";
 import { TITLES } from "../shared/use.ts";
@@ -56,10 +57,10 @@ export function serviceFile(
         `ExecStart=${commandLine(command.words)}`,
         ...workingDirectory === undefined
           ? []
-          : [`WorkingDirectory=${plainValue(workingDirectory, "directory")}`],
+          : [`WorkingDirectory=${pathValue(workingDirectory, "directory")}`],
         ...envFile === undefined ? [] : [
           "# systemd reads the file: the service itself needs no access to it.",
-          `EnvironmentFile=${escapeGlob(plainValue(envFile, "file"))}`,
+          `EnvironmentFile=${escapeGlob(pathValue(envFile, "file"))}`,
         ],
         ...command.runtime === "deno" ? denoCache(plan) : [],
         ...command.environment.map((word) =>

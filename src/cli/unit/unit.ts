@@ -4,10 +4,10 @@
  * @module
  */
 
+import crypto from "node:crypto";
 import fs from "node:fs";
 import { posix } from "node:path";
-import process from "node:process";
-import { quote } from "../../core/errors.ts";
+import { escapeControls, quote, quoteUnlessPlain } from "../../core/errors.ts";
 import { disk } from "../shared/disk.ts";
 import { argumentError } from "../shared/options.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
@@ -65,14 +65,18 @@ function unit(args: readonly string[], io: Io): number {
   const context = { disk, cwd: io.cwd, searchPath: io.env["PATH"] };
   const { plan, warnings, output, force } = planUnits(args, context);
   const files = unitFiles(plan);
-  for (const warning of warnings) io.stderr.write(`Note: ${warning}\n`);
+  for (const warning of warnings) {
+    io.stderr.write(`Note: ${escapeControls(warning)}\n`);
+  }
   if (output === undefined) {
     // The first line of each unit has its name.
     io.stdout.write(files.map(({ text }) => text).join("\n"));
     return 0;
   }
   const paths = writeFiles(files, output, force, io.cwd);
-  io.stdout.write(paths.map((path) => `${path}\n`).join(""));
+  io.stdout.write(
+    paths.map((path) => `${quoteUnlessPlain(path)}\n`).join(""),
+  );
   return 0;
 }
 
@@ -91,7 +95,9 @@ function writeFiles(
   const units = files.map(({ name, text }) => {
     const path = posix.join(directory, name);
     const stat = fs.lstatSync(path, { throwIfNoEntry: false });
-    return { path, temporary: `${path}.${process.pid}.new`, text, stat };
+    // A name that nobody can foresee, so that it replaces no file.
+    const temporary = posix.join(directory, `.${crypto.randomUUID()}.new`);
+    return { path, temporary, text, stat };
   });
   const existing = units.filter(({ stat }) => stat !== undefined);
   if (existing.length > 0 && !force) {
@@ -108,20 +114,48 @@ function writeFiles(
         `name`,
     );
   }
-  // All texts are written before the first unit is replaced.
+  try {
+    placeFiles(units, force);
+  } catch (cause) {
+    const { code = String(cause) } = cause as NodeJS.ErrnoException;
+    throw new Error(
+      `Writing units into ${
+        quote(output)
+      }: ${code}: check its permissions, or ` +
+        `choose another directory`,
+      { cause },
+    );
+  }
+  return units.map(({ path }) => path);
+}
+
+/** Writes all texts before the first unit is placed; undoes new units. */
+function placeFiles(
+  units: readonly {
+    readonly path: string;
+    readonly temporary: string;
+    readonly text: string;
+  }[],
+  force: boolean,
+): void {
+  const placed: string[] = [];
   try {
     for (const { temporary, text } of units) {
       fs.writeFileSync(temporary, text, { flag: "wx", mode: 0o644 });
     }
-    for (const { path, temporary } of units) fs.renameSync(temporary, path);
+    for (const { path, temporary } of units) {
+      if (force) {
+        fs.renameSync(temporary, path);
+        continue;
+      }
+      // Unlike renaming, fails if a file has appeared.
+      fs.linkSync(temporary, path);
+      placed.push(path);
+    }
   } catch (error) {
-    throw new Error(
-      `Writing units into ${quote(output)}: ${(error as Error).message}: ` +
-        `check its permissions, or choose another directory`,
-      { cause: error },
-    );
+    for (const path of placed) fs.rmSync(path, { force: true });
+    throw error;
   } finally {
     for (const { temporary } of units) fs.rmSync(temporary, { force: true });
   }
-  return units.map(({ path }) => path);
 }

@@ -7,7 +7,7 @@
 import fs from "node:fs";
 import { quote } from "../../../core/errors.ts";
 import { UsageError } from "../../shared/verb.ts";
-import { entryAt } from "./file_entry.ts";
+import { entryAt } from "../../shared/file_entry.ts";
 
 /** Removes this user's link to a path; refuses anything else. */
 export function freeLink(link: string, file: string, action: string): void {

@@ -13,11 +13,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { quote } from "../../../core/errors.ts";
 import { UsageError } from "../../shared/verb.ts";
-import { entryAt, type FileEntry, toEntry } from "./file_entry.ts";
+import { entryAt, type FileEntry, toEntry } from "../../shared/file_entry.ts";
 
 const PREFIX = "listenfds made this socket: ";
 /** Limit of a note's size in bytes. */
-const MAX_BYTES = 256;
+const MAX_NOTE_BYTES = 256;
 /** Permission bits to write for others than the owner. */
 const OTHERS_WRITE = 0o022;
 
@@ -127,7 +127,7 @@ function readTrusted(note: string): string | undefined {
     if (!isTrusted(entry)) return undefined;
     fd = fs.openSync(note, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!isTrusted(toEntry(fs.fstatSync(fd)))) return undefined;
-    const bytes = new Uint8Array(MAX_BYTES);
+    const bytes = new Uint8Array(MAX_NOTE_BYTES);
     const length = fs.readSync(fd, bytes, 0, bytes.length, 0);
     return new TextDecoder().decode(bytes.subarray(0, length));
   } catch {

@@ -18,7 +18,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { UsageError } from "../../shared/verb.ts";
-import { entryAt } from "./file_entry.ts";
+import { entryAt } from "../../shared/file_entry.ts";
 import { createNote, hasNote, requireFreeNote, takeNote } from "./path_note.ts";
 
 /** Time after which a listener that doesn't answer counts as alive. */

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { quote } from "../../../core/errors.ts";
+import { Buffer } from "node:buffer";
+import { quote, quoteUnlessPlain } from "../../../core/errors.ts";
 import { UsageError } from "../verb.ts";
 
 /** A line `SETTING=VALUE` of a unit file. */
@@ -21,7 +22,10 @@ export interface Assignment {
 }
 
 /** systemd's white space (`WHITESPACE` in string-util.h). */
-const SPACE = /^[ \t\n\r]+|[ \t\n\r]+$/g;
+const SPACE = " \t\n\r";
+
+/** Limit of a line in bytes (`LONG_LINE_MAX`), continuation lines included. */
+export const MAX_LINE_BYTES: number = 1024 * 1024;
 
 /**
  * Parses a unit file; `name` is its name in messages.
@@ -34,8 +38,7 @@ const SPACE = /^[ \t\n\r]+|[ \t\n\r]+$/g;
 export function parseUnitFile(text: string, name: string): Assignment[] {
   const assignments: Assignment[] = [];
   let section: string | undefined;
-  for (const { line, number } of logicalLines(text)) {
-    const place = `${name}:${number}`;
+  for (const { line, place } of logicalLines(text, quoteUnlessPlain(name))) {
     if (line.startsWith("[")) {
       if (!/^\[[^\][]+\]$/.test(line)) {
         throw invalidLine(place, "a section, such as [Socket]", line);
@@ -48,8 +51,8 @@ export function parseUnitFile(text: string, name: string): Assignment[] {
     if (section === undefined) {
       throw invalidLine(place, "a section before the first setting", line);
     }
-    const key = line.slice(0, equals).replace(SPACE, "");
-    const value = line.slice(equals + 1).replace(SPACE, "");
+    const key = trimSpace(line.slice(0, equals));
+    const value = trimSpace(line.slice(equals + 1));
     if (section.startsWith("X-") || key.startsWith("X-")) continue;
     assignments.push({ section, key, value, place });
   }
@@ -67,27 +70,68 @@ function invalidLine(
 }
 
 /** Removes comments and joins continued lines. */
-function logicalLines(text: string): { line: string; number: number }[] {
-  const lines: { line: string; number: number }[] = [];
-  let continued: { line: string; number: number } | undefined;
-  for (const [index, physical] of text.split("\n").entries()) {
-    const stripped = physical.replace(/\r$/, "").replace(/^[ \t\r]+/, "");
+function* logicalLines(
+  text: string,
+  name: string,
+): Generator<{ line: string; place: string }> {
+  let start = "";
+  let parts: string[] = [];
+  let bytes = 0;
+  const physicalLines = text.split("\n");
+  for (let index = 0; index < physicalLines.length; index++) {
+    const physical = physicalLines[index]!;
+    const stripped = trimSpace(physical);
     // A comment may interrupt a continued line.
-    if (/^[#;]/.test(stripped)) continue;
-    const { line, number } = continued ?? { line: "", number: index + 1 };
-    const joined = line + stripped;
+    if (stripped.startsWith("#") || stripped.startsWith(";")) continue;
+    if (stripped === "" && parts.length === 0) continue;
+    if (parts.length === 0) start = `${name}:${index + 1}`;
+    bytes += Buffer.byteLength(physical);
+    if (bytes > MAX_LINE_BYTES) {
+      throw new UsageError(
+        `Reading ${start}: expected a line of at most ${MAX_LINE_BYTES} bytes ` +
+          `with its continuation lines, as systemd does: write a shorter line`,
+      );
+    }
     // A final backslash continues the line as a space, unless it is escaped.
-    if (/\\*$/.exec(joined)![0].length % 2 === 1) {
-      continued = { line: `${joined.slice(0, -1)} `, number };
+    const line = physical.endsWith("\r") ? physical.slice(0, -1) : physical;
+    if (countFinalBackslashes(line) % 2 === 1) {
+      parts.push(line.slice(0, -1));
       continue;
     }
-    lines.push({ line: joined, number });
-    continued = undefined;
+    bytes = 0;
+    if (parts.length === 0) {
+      yield { line: stripped, place: start };
+      continue;
+    }
+    parts.push(line);
+    yield* joined(parts, start);
+    parts = [];
   }
-  if (continued !== undefined) lines.push(continued);
-  return lines
-    .map(({ line, number }) => ({ line: line.replace(SPACE, ""), number }))
-    .filter(({ line }) => line !== "");
+  yield* joined(parts, start);
+}
+
+function joined(
+  parts: readonly string[],
+  place: string,
+): { line: string; place: string }[] {
+  const all = parts.map((part) => part.replace(/^[ \t\r]+/, "")).join(" ");
+  const line = trimSpace(all);
+  return line === "" ? [] : [{ line, place }];
+}
+
+function countFinalBackslashes(text: string): number {
+  let start = text.length;
+  while (text[start - 1] === "\\") start--;
+  return text.length - start;
+}
+
+/** Removes white space at both ends, in linear time. */
+function trimSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && SPACE.includes(text[start]!)) start++;
+  while (end > start && SPACE.includes(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 /**

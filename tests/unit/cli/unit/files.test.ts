@@ -406,3 +406,17 @@ test("unit has help within 80 columns", () => {
     assert.ok(line.length <= 80, line);
   }
 });
+
+test("unitFiles() refuses lines and paths that systemd ignores", () => {
+  const long = "x".repeat(100_000);
+  assertRefused(
+    ["hello", WEB, ...NODE, ...Array(11).fill(long)],
+    /^Writing the unit "hello\.service": expected lines of at most 1048576 b/,
+  );
+  for (const path of [`/${"x".repeat(256)}`, `/${"x/".repeat(2100)}`]) {
+    assertRefused(
+      ["hello", WEB, `--env-file=${path}`, ...NODE],
+      /^Writing the file "[^"]*"… \(\d+ characters\) into a unit: it is too l/,
+    );
+  }
+});
