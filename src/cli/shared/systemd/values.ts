@@ -32,21 +32,30 @@ export function parseMode(value: string): number | undefined {
  * with falling suffixes are added, such as `1M 512K`.
  */
 export function parseSize(value: string): number | undefined {
-  const part =
-    /([0-9]+(?:\.[0-9]+)?)[ \t]*([KMGT]|B|$|(?=[ \t]+[0-9]))B?[ \t]*/y;
-  const suffixes = "BKMGT";
+  const part = /([0-9]+(?:\.[0-9]+)?)[ \t]*([A-Z]*)[ \t]*/y;
   let bytes = 0;
-  let smallest = suffixes.length;
+  let smallest = SIZE_SUFFIXES.length;
   if (value === "") return undefined;
   while (part.lastIndex < value.length) {
-    const [, digits, suffix] = part.exec(value) ?? [];
-    const exponent = suffixes.indexOf(suffix || "B");
-    if (digits === undefined || exponent >= smallest) return undefined;
+    const [, digits, suffix = ""] = part.exec(value) ?? [];
+    const exponent = SIZE_SUFFIXES.findIndex((names) => names.includes(suffix));
+    if (digits === undefined || exponent < 0 || exponent >= smallest) {
+      return undefined;
+    }
     bytes += Number(digits) * 1024 ** exponent;
     smallest = exponent;
   }
   return bytes < 2 ** 31 ? Math.floor(bytes) : undefined;
 }
+
+/** Suffixes of sizes, by the power of 1024. */
+const SIZE_SUFFIXES: readonly (readonly string[])[] = [
+  ["", "B"],
+  ["K", "KB"],
+  ["M", "MB"],
+  ["G", "GB"],
+  ["T", "TB"],
+];
 
 /** Units of time spans (`systemd.time(7)`). */
 const SECONDS: Readonly<Record<string, number>> = {
