@@ -191,8 +191,8 @@ export async function serve(
     finished: lifetime.finished,
     shutdown,
     [Symbol.asyncDispose]: shutdown,
-    ref: server.ref,
-    unref: server.unref,
+    ref: () => server.ref(),
+    unref: () => server.unref(),
   });
 }
 
