@@ -65,6 +65,11 @@ export async function finishPackage(
     tools,
     banner,
   );
+  for (const { path } of commands) {
+    const command = join(directory, path);
+    const text = startCommand(await Deno.readTextFile(command));
+    await Deno.writeTextFile(command, text);
+  }
   await addCommonJs(directory, base, entries, banner);
   const finished = withBoth(manifest, entries, base);
   await Deno.writeTextFile(file, `${JSON.stringify(finished, null, 2)}\n`);
@@ -90,6 +95,23 @@ function withBoth(
   const { types, default: main } = exports["."]!.require;
   // Read by tools that don't know `exports`: `main` and `types`.
   return { ...manifest, main, types, exports } as PackageEntries;
+}
+
+/**
+ * Makes a command start Node with `--`: Node takes `--env-file` for its own
+ * wherever it stands before that. A shell starts Node, because `env -S` is
+ * missing in BusyBox. To JavaScript, the shell's line is a comment.
+ */
+export function startCommand(text: string): string {
+  const start =
+    '#!/usr/bin/env sh\n///usr/bin/env true; exec /usr/bin/env node -- "$0" "$@"\n';
+  const replaced = text.replace(/^#!\/usr\/bin\/env node\n/, start);
+  if (replaced === text) {
+    throw new Error(
+      "Finishing a command: expected its first line to start node",
+    );
+  }
+  return replaced;
 }
 
 function bannerOf(

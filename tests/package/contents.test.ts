@@ -136,7 +136,9 @@ test("the code has the names of the sources, and lines to read", async (t) => {
     const unknown = declaredNames(text).difference(names);
     assert.deepEqual([...unknown], [], file);
     assert.ok(
-      text.replace(/^#!.*\n/, "").startsWith(`/*\n * ${name} ${version}, `),
+      text.replace(/^#!.*\n\/\/\/.*\n/, "").startsWith(
+        `/*\n * ${name} ${version}, `,
+      ),
       file,
     );
     const code = text.replace(/\/\*[^]*?\*\//g, "");

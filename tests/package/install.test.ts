@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import process from "node:process";
 import type { TestContext } from "node:test";
 import { request } from "../harness/client.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type Tool,
   TOOLS,
 } from "../harness/hosts.ts";
+import { temporaryDirectory } from "../harness/machine_tools.ts";
 import { type Program, startActivated } from "../harness/program.ts";
 import { bindSockets } from "../harness/sockets.ts";
 import { test } from "../harness/timed_test.ts";
@@ -208,5 +210,39 @@ test("npm installs the command", async (t) => {
     const command = path.join(directory, "node_modules/.bin", name!);
     const { output } = await run(program, [command, "--help"], directory);
     assert.match(output, /^(?:listenfds|usage)\b/i);
+  }
+});
+
+test("the installed command reads --env-file itself", {
+  skip: process.platform === "win32" && "the command is a shell script",
+}, async (t) => {
+  const directory = await npmProject(t, { files: [] });
+  const command = path.join(directory, "node_modules/.bin/listenfds");
+  fs.writeFileSync(path.join(directory, "given.env"), "GIVEN=yes\n");
+  const print = "console.log(process.env.GIVEN)";
+  for (const { path: node } of NODES) {
+    // Found in PATH, as under npx.
+    const bin = temporaryDirectory(t);
+    fs.symlinkSync(node, path.join(bin, "node"));
+    const env = { PATH: `${bin}:${path.dirname(command)}:/usr/bin:/bin` };
+    const start = (file: string) =>
+      run(
+        "listenfds",
+        [
+          ...["run", "--socket=web=127.0.0.1:0", `--env-file=${file}`],
+          ...["--", "node", "-e", print],
+        ],
+        directory,
+        env,
+      );
+    const missing = await start("missing");
+    assert.equal(missing.status, 2, missing.output);
+    assert.match(
+      missing.output,
+      /^listenfds run: Reading the variables in "[^"]*missing": ENOENT: give a/,
+    );
+    const given = await start("given.env");
+    assert.equal(given.status, 0, given.output);
+    assert.match(given.output, /^yes$/m);
   }
 });

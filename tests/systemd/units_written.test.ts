@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
 import type { TestContext } from "node:test";
+import fc from "fast-check";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost, TOOLS } from "../harness/hosts.ts";
@@ -285,9 +286,11 @@ const WORDS: readonly string[] = [
   ...["{}", "()", "[a]", "\\$x", "\\%n"],
 ];
 
-test("systemd reads the words of a command as they were written", {
-  skip: NO_MACHINE,
-}, async (t) => {
+/** Installs a unit with words, starts it, and returns those that it was given. */
+async function wordsRead(
+  t: TestContext,
+  words: readonly string[],
+): Promise<string[]> {
   const directory = "/srv/od d%n$x;é";
   fs.mkdirSync(machine().file(directory), { recursive: true });
   // A program whose own path is odd, too.
@@ -306,7 +309,7 @@ test("systemd reads the words of a command as they were written", {
     t,
     "words",
     ...["--user=root", "--socket=web=127.0.0.1:8080"],
-    ...["--", program, ...WORDS],
+    ...["--", program, ...words],
   );
   // It writes what a hardened service can't.
   fs.mkdirSync(machine().file(`${UNITS}/words.service.d`));
@@ -323,5 +326,28 @@ test("systemd reads the words of a command as they were written", {
   await eventually("the words", () => fs.existsSync(done));
   const found = fs.readFileSync(done, "utf8").split("\0");
   assert.equal(found.pop(), "");
-  assert.deepEqual(found, WORDS);
+  return found;
+}
+
+test("systemd reads the words of a command as they were written", {
+  skip: NO_MACHINE,
+}, async (t) => {
+  assert.deepEqual(await wordsRead(t, WORDS), WORDS);
+});
+
+test("systemd reads words of random characters as they were written", {
+  skip: NO_MACHINE,
+}, async (t) => {
+  const special = "%$\"'\\;:{}[]#= \t\n\r\x01\x7f\x85\u2028\u202e\ufeffnx0aé😀";
+  const unit = fc.oneof(
+    fc.constantFrom(...special),
+    fc.integer({ min: 1, max: 0x10ffff }).map((code) =>
+      String.fromCodePoint(code)
+    ).filter((character) =>
+      !/[\p{Surrogate}\p{Noncharacter_Code_Point}]/u.test(character)
+    ),
+  );
+  const word = fc.string({ unit, maxLength: 40 });
+  const words = fc.sample(word, 2000);
+  assert.deepEqual(await wordsRead(t, words), words);
 });

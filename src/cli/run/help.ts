@@ -39,7 +39,9 @@ Options:
                          sockets, then start the command
   --accept               wait for connections, and start a command for each one,
                          as descriptor 3, with REMOTE_ADDR and REMOTE_PORT
-  --env-file FILE        read variables; those already set stay unchanged
+  --env-file FILE        read variables; those already set stay unchanged. Node
+                         takes the option for its own, unless "--" is before the
+                         script: node -- SCRIPT run …
   --stop-timeout SECONDS time between SIGTERM and SIGKILL when the command is
                          restarted or leaves processes behind (10)
   --help                 show this text

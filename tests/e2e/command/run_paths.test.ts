@@ -181,6 +181,68 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     },
   );
 
+  test(`run reads regular files only, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    execFileSync("mkfifo", [path.join(cwd, "fifo.socket")]);
+    fs.mkdirSync(path.join(cwd, "directory.socket"));
+    fs.symlinkSync("/dev/zero", path.join(cwd, "device.socket"));
+    fs.writeFileSync(path.join(cwd, "large.socket"), "");
+    fs.truncateSync(path.join(cwd, "large.socket"), 2 ** 40);
+    const before = contentsOf(cwd);
+    for (
+      const [name, problem] of [
+        ["fifo", "it is a FIFO: give a regular file"],
+        ["directory", "it is a directory: give a regular file"],
+        ["device", "it is a device: give a regular file"],
+        ["large", "expected at most 16777216 bytes: give a smaller file"],
+      ] as const
+    ) {
+      const file = `${name}.socket`;
+      const web = "--socket=web=127.0.0.1:0";
+      await assertRefuses(
+        startRun(t, host, [`--from-unit=${file}`], NEVER_STARTED, { cwd }),
+        new RegExp(`: Reading the unit "[^"]*${file}": ${problem}$`, "m"),
+      );
+      // Node takes the option for its own, unless "--" is before its script.
+      if (host.runtime === "node") continue;
+      await assertRefuses(
+        startRun(t, host, [web, `--env-file=${file}`], NEVER_STARTED, { cwd }),
+        new RegExp(
+          `: Reading the variables in "[^"]*${file}": ${problem}$`,
+          "m",
+        ),
+      );
+    }
+    assert.deepEqual(contentsOf(cwd), before);
+  });
+
+  test(
+    `run --watch ignores special files, and quotes names, on ${host.label}`,
+    { skip: NO_PYTHON },
+    async (t) => {
+      const cwd = temporaryDirectory(t);
+      execFileSync("mkfifo", [path.join(cwd, "fifo.ts")]);
+      fs.symlinkSync("loop.ts", path.join(cwd, "loop.ts"));
+      fs.symlinkSync(".", path.join(cwd, "same"));
+      fs.symlinkSync("/dev/zero", path.join(cwd, "zero.ts"));
+      fs.mkdirSync(path.join(cwd, "closed"), { mode: 0 });
+      const run = startRun(
+        t,
+        host,
+        ["--socket=web=127.0.0.1:0", "--watch=**/*.ts"],
+        python(),
+        { cwd },
+      );
+      await run.generation(0);
+      fs.writeFileSync(path.join(cwd, "a\x1b[31m\nlistenfds: b.ts"), "");
+      await run.generation(1);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(run.stderr, /[\x00-\x09\x0b-\x1f]|^listenfds: b/m);
+      assert.match(run.stderr, /"a\\u001b\[31m\\nlistenfds: b\.ts" changed/);
+      assert.equal(await run.terminate(), 0, run.stderr);
+    },
+  );
+
   test(`run undoes all if a path fails late, on ${host.label}`, async (t) => {
     const cwd = temporaryDirectory(t);
     const unit = (lines: string) =>

@@ -4,6 +4,7 @@ import {
   entryFiles,
   reachable,
   specifiersOf,
+  startCommand,
 } from "../../../scripts/npm_files.ts";
 
 test("specifiersOf() finds the imports of ES modules and of CommonJS", () => {
@@ -60,4 +61,13 @@ test("reachable() follows code to code, and declarations to declarations", () =>
     "src/a.js",
     "src/b.d.ts",
   ]);
+});
+
+test("startCommand() replaces the first line, and leaves valid code", () => {
+  const text = startCommand('#!/usr/bin/env node\nconsole.log("x");\n');
+  assert.match(
+    text,
+    /^#!\/usr\/bin\/env sh\n\/\/[^\n]* node -- "\$0" "\$@"\nconsole\./,
+  );
+  assert.throws(() => startCommand("console.log();"), /its first line/);
 });
