@@ -2,13 +2,14 @@
  * Runs the tests on every runtime, and counts them all:
  *
  *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [package]
- *         [restarts] [fallback]
+ *         [restarts] [long] [fallback]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
  * own servers older versions, too. Those in tests/systemd do the same with the
- * units of a real systemd; `restarts`, which is not run by default, is the long
- * form of what they measure under load. The tests of the package install it into
+ * units of a real systemd. Not run by default are `restarts`, the long form of
+ * what they measure under load, and `long`, the long forms of end-to-end tests.
+ * The tests of the package install it into
  * empty projects: a tarball or a directory that `--package=PATH` names, or what
  * `deno pack` makes. That of the fallback alone, which is one of the portable
  * suite, is for systems other than Linux.
@@ -78,6 +79,7 @@ async function runSuites(
     ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
     ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
+    ...(suites.includes("long") ? [longRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
@@ -190,6 +192,22 @@ function restartsRun(tools: readonly Tool[]): Run {
       "tests/systemd/restarts.test.ts",
       "tests/e2e/command/run_watch.test.ts",
     ], 1),
+  };
+}
+
+/** The long forms of end-to-end tests. */
+function longRun(tools: readonly Tool[]): Run {
+  return {
+    label: "long forms",
+    env: {
+      ...COMPILE_CACHE,
+      LISTENFDS_CYCLES: Deno.env.get("LISTENFDS_CYCLES") ?? "2000",
+      LISTENFDS_OWN_STOPS: "1",
+    },
+    ...endToEnd(tools, [
+      "tests/e2e/serving/cycles.test.ts",
+      "tests/e2e/serving/drain_slow_clients.test.ts",
+    ], 2),
   };
 }
 

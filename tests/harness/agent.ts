@@ -13,6 +13,7 @@ import type {
   Answer,
   Arguments,
   CrowdOperations,
+  CyclesOperations,
   DrainOperations,
   MetadataOperations,
   NativeOperations,
@@ -47,6 +48,9 @@ export const OPTIONS_AGENT: AgentScript<OptionsOperations> = script(
 );
 
 export const WAYS_AGENT: AgentScript<WaysOperations> = script("ways_agent.ts");
+export const CYCLES_AGENT: AgentScript<CyclesOperations> = script(
+  "cycles_agent.ts",
+);
 export const CROWD: AgentScript<CrowdOperations> = script("crowd.ts");
 
 /** An error as an agent reports it. */
