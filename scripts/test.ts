@@ -202,11 +202,13 @@ function longRun(tools: readonly Tool[]): Run {
     env: {
       ...COMPILE_CACHE,
       LISTENFDS_CYCLES: Deno.env.get("LISTENFDS_CYCLES") ?? "2000",
+      LISTENFDS_CHANGES: "50",
       LISTENFDS_OWN_STOPS: "1",
     },
     ...endToEnd(tools, [
       "tests/e2e/serving/cycles.test.ts",
       "tests/e2e/serving/drain_slow_clients.test.ts",
+      "tests/e2e/command/run_load.test.ts",
     ], 2),
   };
 }

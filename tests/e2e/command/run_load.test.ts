@@ -22,8 +22,8 @@ import { failed, LoadGenerator } from "../../systemd/load/load.ts";
 import { HELLO_GROUPS } from "../../systemd/load/under_load.ts";
 
 const SERVICE = path.join(ROOT, "tests/fixtures/versioned_service.ts");
-/** Ten seconds, as long as a build that goes on. */
-const CHANGES = Number(process.env["LISTENFDS_CHANGES"] ?? 50);
+/** The number of changes; 50 in `deno task test:long`, as a long build makes. */
+const CHANGES = Number(process.env["LISTENFDS_CHANGES"] ?? 15);
 
 /** Times between changes. */
 const PATTERNS: readonly [string, () => number][] = [

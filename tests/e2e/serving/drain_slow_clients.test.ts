@@ -37,8 +37,12 @@ import { test } from "../../harness/timed_test.ts";
 
 const SERVICE = path.join(ROOT, "tests/fixtures/slow_service.ts");
 
-/** Whether the runtime's own stop is shown, too, which takes as long again. */
-const SHOWS_OWN = process.env["LISTENFDS_OWN_STOPS"] !== undefined;
+/**
+ * Whether this is the long form: the runtime's own stop is shown, too, and a
+ * client of HTTP/2 with small windows. On a busy machine, that client sometimes
+ * drops what it has received and not read, whoever ends the server.
+ */
+const IS_LONG = process.env["LISTENFDS_OWN_STOPS"] !== undefined;
 
 /** The clients of each server. */
 const CLIENTS: Readonly<
@@ -127,9 +131,11 @@ forEachHost(hostsWith({ serves: true }), (host) => {
       if (createCertificate(directory) === undefined) {
         return t.skip("openssl is not installed");
       }
-      const hasOwn = SHOWS_OWN && !/^(neutral|portable)/.test(kind);
+      const hasOwn = IS_LONG && !/^(neutral|portable)/.test(kind);
       const rows: { name: string; inherited: string; own?: string }[] = [];
-      const clients = Object.entries(CLIENTS[kind]);
+      const clients = Object.entries(CLIENTS[kind]).filter(([name]) =>
+        IS_LONG || !name.endsWith("small windows")
+      );
       // Not all at once, because a server that is short of time keeps more.
       const runNext = async (): Promise<void> => {
         const next = clients.shift();
