@@ -42,6 +42,10 @@ interface Rollup {
     readonly input: readonly string[];
     readonly external: (specifier: string) => boolean;
     readonly onwarn: (warning: Error) => never;
+    readonly plugins: readonly {
+      readonly name: string;
+      readonly renderChunk: (code: string, chunk: Chunk) => string | null;
+    }[];
   }): Promise<{
     write(options: {
       readonly dir: string;
@@ -102,6 +106,13 @@ export async function joinModules(
     onwarn: (warning) => {
       throw new Error(`Joining the modules with Rollup: ${warning.message}`);
     },
+    plugins: [{
+      name: "remove-comments",
+      renderChunk: (code, { moduleIds }) =>
+        moduleIds.at(-1)!.endsWith(COMMAND)
+          ? removeComments(code, tools)
+          : null,
+    }],
   });
   let groups: ReadonlyMap<string, Group> | undefined;
   await bundle.write({
@@ -122,6 +133,23 @@ export async function joinModules(
     hoistTransitiveImports: false,
   });
   await bundle.close();
+}
+
+/** The module of the command, whose comments are a third of its size. */
+const COMMAND = "/src/cli/start.js";
+
+/** Removes comments but for the first, which names the modules. */
+function removeComments(code: string, tools: string): string {
+  const end = code.indexOf("*/") + "*/".length;
+  const typescript: {
+    transpile(code: string, options: object): string;
+  } = createRequire(tools)("typescript");
+  const rest = typescript.transpile(code.slice(end), {
+    module: 99,
+    target: 99,
+    removeComments: true,
+  });
+  return `${code.slice(0, end)}\n${rest}`;
 }
 
 /**

@@ -158,7 +158,8 @@ function findFile(
     for (const directory of directories) {
       const file = path.join(directory, name);
       const stat = fs.lstatSync(file, { throwIfNoEntry: false });
-      if (stat !== undefined && !stat.isDirectory()) return file;
+      // Anything but a regular file is refused when it is read.
+      if (stat !== undefined) return file;
     }
   }
   return undefined;

@@ -226,6 +226,8 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       fs.symlinkSync(".", path.join(cwd, "same"));
       fs.symlinkSync("/dev/zero", path.join(cwd, "zero.ts"));
       fs.mkdirSync(path.join(cwd, "closed"), { mode: 0 });
+      // A glob must match a file.
+      fs.writeFileSync(path.join(cwd, "app.ts"), "");
       const run = startRun(
         t,
         host,
