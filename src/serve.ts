@@ -11,7 +11,6 @@ import type {
   ServeHandler,
   ServeOptions,
 } from "./core/types.ts";
-import { reloadServer, rememberServer } from "./reload.ts";
 import { isEvaluatedAgain } from "./runtime/builtin.ts";
 import { defaultOnError } from "./runtime/http/fetch_handler.ts";
 import { currentPlatform } from "./runtime/current.ts";
@@ -94,7 +93,13 @@ export async function serve(
   const option = readBackend(options.backend, action);
   const settings = readEndOptions(options, action);
   const service: Service = { handler, onError, signal, settings };
-  const reloaded = reloadServer<Service, FetchServer>("serve", target, service);
+  // Loaded only where it is used, which is under `bun --hot`.
+  const hot = isEvaluatedAgain() ? await import("./reload.ts") : undefined;
+  const reloaded = hot?.reloadServer<Service, FetchServer>(
+    "serve",
+    target,
+    service,
+  );
   if (reloaded !== undefined) return reloaded.result;
   const platform = currentPlatform();
   const context = new ServerContext();
@@ -117,7 +122,7 @@ export async function serve(
       watchIdleness(lifetime, settings.exitWhenIdleMs);
       lifetime.closeOnAbort(signal);
       const served = { ...selected, ...toFetchServer(lifetime, context) };
-      rememberServer("serve", target, served.finished, (next: Service) => {
+      hot?.rememberServer("serve", target, served.finished, (next: Service) => {
         Object.assign(service, next);
         lifetime.configure(next.settings);
         watchIdleness(lifetime, next.settings.exitWhenIdleMs);
