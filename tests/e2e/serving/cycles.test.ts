@@ -15,8 +15,8 @@ import { spawnPiped } from "../../harness/program.ts";
 import { bindSockets } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
-/** The number of cycles of each kind; more in `deno task test:long`. */
-const CYCLES = Number(process.env["LISTENFDS_CYCLES"] ?? 200);
+/** The number of cycles of each kind, in `deno task test:long`; else none. */
+const CYCLES = Number(process.env["LISTENFDS_CYCLES"] ?? 0);
 /** Cycles before the first measurement: code is compiled, caches are filled. */
 const WARM_UP = 200;
 /** What the runtime's own caches may grow by; a server takes some kilobytes. */
