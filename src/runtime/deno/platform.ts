@@ -85,11 +85,10 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     adoptionLibc: () =>
       libc() ?? (isGranted(deno, { name: "ffi" }) ? NO_LIBC : NO_FFI),
     missingPermission(placeholder) {
-      const missing = permissionsFor(placeholder)
-        .filter((permission) => !isGranted(deno, permission));
+      const missing = missingPermissions(deno, placeholder);
       return missing.length === 0
         ? undefined
-        : missing.map(({ name }) => `--allow-${name}`).join(" ");
+        : missing.map((name) => `--allow-${name}`).join(" ");
     },
     httpServerTakesDescriptors: true,
     detectsListenersByListening: true,
@@ -151,13 +150,26 @@ function mayReadProc(deno: DenoGlobal): boolean {
   return isGranted(deno, { name: "read", path: "/proc" });
 }
 
-/** The permissions that a listener on a placeholder needs. */
-function permissionsFor(placeholder: Placeholder): Deno.PermissionDescriptor[] {
+/**
+ * Returns the permissions that a listener on a placeholder lacks. Deno keeps the
+ * answer to each query for ever, so a random address is asked for only where not
+ * all are granted.
+ */
+function missingPermissions(
+  deno: DenoGlobal,
+  placeholder: Placeholder,
+): ("net" | "read" | "write")[] {
   if (placeholder.kind !== "unix") {
-    return [{ name: "net", host: placeholder.hostname }];
+    const host = placeholder.hostname;
+    return isGranted(deno, { name: "net" }) ||
+        isGranted(deno, { name: "net", host })
+      ? []
+      : ["net"];
   }
-  const { path } = placeholder;
-  return [{ name: "read", path }, { name: "write", path }];
+  // The directory that the private one with the random name is created in.
+  const path = placeholder.path.split("/").slice(0, -2).join("/");
+  return (["read", "write"] as const)
+    .filter((name) => !isGranted(deno, { name, path }));
 }
 
 function readPermitted(
