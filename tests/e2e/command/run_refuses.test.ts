@@ -8,6 +8,7 @@ import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
 import { exchange } from "../../harness/client.ts";
+import { eventually } from "../../harness/eventually.ts";
 import {
   forEachHost,
   type Host,
@@ -152,6 +153,12 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       );
       process.kill(pid, "SIGKILL");
       await first.exited;
+      // The kernel closes the sockets of a process after its output.
+      await eventually(
+        "the socket to be closed",
+        () => fs.readFileSync("/proc/net/unix", "utf8"),
+        (sockets) => !sockets.includes(file),
+      );
       assert.ok(fs.statSync(file).isSocket());
       const second = start(t, host, cwd, ["x=unix:x.sock"], python());
       const { pid: next } = await second.generation(0);
