@@ -46,8 +46,12 @@ export function parkedBinder(): Binder {
 }
 
 async function bindParked(specs: readonly SocketSpec[]): Promise<BoundSockets> {
-  const closing = new Int32Array(new SharedArrayBuffer(8));
-  const workerData: ThreadData = { requests: specs.map(openRequest), closing };
+  const control = new Int32Array(new SharedArrayBuffer(8));
+  const tell = (index: number, value: number) => {
+    Atomics.store(control, index, value);
+    Atomics.notify(control, index);
+  };
+  const workerData: ThreadData = { requests: specs.map(openRequest), control };
   const thread = new Worker(PARKED_THREAD, { eval: true, workerData });
   const ended = new Promise<void>((resolve) => {
     thread.once("exit", () => resolve());
@@ -58,7 +62,7 @@ async function bindParked(specs: readonly SocketSpec[]): Promise<BoundSockets> {
       restoreUmask();
       if (!("opens" in message)) return resolve(message);
       restoreUmask = setUmask(specs[message.opens]!.settings?.mode);
-      thread.postMessage("open");
+      tell(1, message.opens + 1);
     });
     thread.once("error", reject);
     ended.then(() => reject(new Error("Binding: the thread ended")));
@@ -87,8 +91,7 @@ async function bindParked(specs: readonly SocketSpec[]): Promise<BoundSockets> {
     },
     async close() {
       thread.ref();
-      Atomics.store(closing, 0, 1);
-      Atomics.notify(closing, 0);
+      tell(0, 1);
       await ended;
     },
   };

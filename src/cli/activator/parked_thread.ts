@@ -29,7 +29,7 @@ interface DatagramRequest {
 export type OpenRequest = ListenerRequest | DatagramRequest;
 
 /**
- * Message of the thread before it opens a socket: it waits for an answer, because
+ * Message of the thread before it opens a socket: it waits until it may, because
  * the umask belongs to the process, and a thread can't set it.
  */
 export interface OpenNotice {
@@ -48,8 +48,11 @@ export type OpenReply =
 /** Data passed to the thread. */
 export interface ThreadData {
   readonly requests: readonly OpenRequest[];
-  /** The thread closes its sockets when the first element changes. */
-  readonly closing: Int32Array;
+  /**
+   * Two elements. The thread closes its sockets when the first one isn't 0, and
+   * opens as many sockets as the second one says.
+   */
+  readonly control: Int32Array;
 }
 
 /** A socket that the thread has opened. */
@@ -134,7 +137,7 @@ function park(
   const { parentPort, workerData } = process.getBuiltinModule(
     "node:worker_threads",
   );
-  const { requests, closing } = workerData as ThreadData;
+  const { requests, control } = workerData as ThreadData;
   const sockets: ParkedSocket[] = [];
   const reply = (message: OpenNotice | OpenReply) =>
     parentPort!.postMessage(message);
@@ -154,19 +157,19 @@ function park(
   const openNext = () => {
     const request = requests[sockets.length];
     if (request !== undefined) {
-      parentPort!.once("message", () => {
-        if (request.kind === "stream") {
-          openListener(process, close, request, onOpen, onError);
-        } else openDatagram(process, request, onOpen, onError);
-      });
-      return reply({ opens: sockets.length });
+      reply({ opens: sockets.length });
+      // Not an event: the sockets before this one would accept meanwhile.
+      Atomics.wait(control, 1, sockets.length);
+      return request.kind === "stream"
+        ? openListener(process, close, request, onOpen, onError)
+        : openDatagram(process, request, onOpen, onError);
     }
     reply({
       fds: sockets.map((socket) => socket.fd()),
       ports: sockets.map((socket) => socket.port()),
     });
     // Blocks the event loop, so that nothing is accepted or read.
-    Atomics.wait(closing, 0, 0);
+    Atomics.wait(control, 0, 0);
     closeAll(true);
   };
   openNext();

@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { bindSockets } from "../../../../src/cli/activator/bind.ts";
 import { parkedBinder } from "../../../../src/cli/activator/parked_binder.ts";
 import { parseSocketSpec } from "../../../../src/cli/shared/socket_spec.ts";
+import { parseUnixRecord } from "../../../../src/linux/procfs.ts";
 
 const skip = "Deno" in globalThis
   ? "Deno doesn't tell the descriptors of its sockets"
@@ -47,6 +48,39 @@ test("parkedBinder() holds sockets, and closes them", { skip }, async () => {
     assert.equal(await connects(target), false);
     assert.deepEqual(fs.readdirSync(cwd), []);
   } finally {
+    fs.rmSync(cwd, { recursive: true });
+  }
+});
+
+test("parkedBinder() accepts nothing while it binds other sockets", {
+  skip: skip || process.platform !== "linux" && "there is no /proc",
+}, async () => {
+  const cwd = fs.mkdtempSync(path.join(os.tmpdir(), "listenfds-"));
+  const file = path.join(cwd, "0.sock");
+  const specs = Array.from(
+    { length: 20 },
+    (_, index) => parseSocketSpec(`x${index}=unix:${index}.sock`),
+  );
+  const clients: net.Socket[] = [];
+  // Connects to the first one as soon as it is bound.
+  const connecting = setInterval(() => {
+    if (fs.existsSync(file)) {
+      clients.push(net.connect(file).on("error", () => {}));
+    }
+  }, 0);
+  try {
+    const held = await bindSockets(specs, { cwd, binder: parkedBinder() });
+    clearInterval(connecting);
+    assert.ok(await connects({ path: file }));
+    const accepted = fs.readFileSync("/proc/self/net/unix", "utf8")
+      .split("\n").map(parseUnixRecord)
+      .filter((record) => record?.path === file && !record.listening)
+      .filter((record) => record!.inode !== "0");
+    assert.deepEqual(accepted, []);
+    await held.close();
+  } finally {
+    clearInterval(connecting);
+    for (const client of clients) client.destroy();
     fs.rmSync(cwd, { recursive: true });
   }
 });
