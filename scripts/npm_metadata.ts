@@ -25,7 +25,7 @@ export interface NpmMetadata {
   /** Where the sources are, where that is known: npm's provenance needs it. */
   readonly repository?: { readonly type: "git"; readonly url: string };
   readonly engines: Readonly<Record<string, string>>;
-  /** How `npm publish` publishes the package, whoever runs it. */
+  /** How `npm publish` publishes the package. */
   readonly publishConfig: {
     readonly access: "public";
     readonly tag?: string;

@@ -9,10 +9,10 @@
  * own servers older versions, too. Those in tests/systemd do the same with the
  * units of a real systemd. Not run by default are `restarts`, the long form of
  * what they measure under load, and `long`, the long forms of end-to-end tests.
- * The tests of the package install it into
- * empty projects: a tarball or a directory that `--package=PATH` names, or what
- * `deno pack` makes. That of the fallback alone, which is one of the portable
- * suite, is for systems other than Linux.
+ * The tests of the package install it into empty projects: a tarball or a
+ * directory that `--package=PATH` names, or what `deno pack` makes. That of the
+ * fallback alone, which is one of the portable suite, is for systems other than
+ * Linux.
  */
 
 import { resolve } from "node:path";

@@ -38,7 +38,7 @@ import {
   mergeBunListeners,
 } from "./runtime/bun/listeners.ts";
 import { BunServers } from "./runtime/bun/server.ts";
-import { reloadServer, rememberServer } from "./reload.ts";
+import { isEvaluatedAgain } from "./runtime/builtin.ts";
 import { requirePlatform } from "./runtime/current.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
 import { watchIdleness } from "./shutdown/idle_exit.ts";
@@ -141,7 +141,8 @@ export async function serve(
   const { fallback } = options;
   const settings = readEndOptions(options, action);
   const service = { options, settings };
-  const reloaded = reloadServer<typeof service, Server>(
+  const hot = isEvaluatedAgain() ? await import("./reload.ts") : undefined;
+  const reloaded = hot?.reloadServer<typeof service, Server>(
     "bun",
     target,
     service,
@@ -160,7 +161,7 @@ export async function serve(
   watchIdleness(lifetime, settings.exitWhenIdleMs);
   const merged = server.merge(lifetime.stop) as Server;
   lifetime.finished.catch(() => {});
-  rememberServer(
+  hot?.rememberServer(
     "bun",
     target,
     lifetime.finished,

@@ -1,13 +1,12 @@
 /**
  * Servers of a program that is evaluated again in the same process with the same
  * globals, as `bun --hot` does: they go on with the new handlers, as those of
- * `Bun.serve` do.
+ * `Bun.serve` do. Loaded only in such a process.
  *
  * @module
  */
 
 import type { ListenTarget } from "./core/types.ts";
-import { isEvaluatedAgain } from "./runtime/builtin.ts";
 
 /** A server that an evaluation of the program has opened. */
 interface OpenServer {
@@ -35,7 +34,6 @@ export function reloadServer<Settings, Result>(
   target: ListenTarget,
   settings: Settings,
 ): { readonly result: Result } | undefined {
-  if (!isEvaluatedAgain()) return undefined;
   const server = openServers().get(keyOf(target));
   // A second call of one evaluation is a mistake, as without a reload.
   if (server?.opener !== opener || server.evaluation === EVALUATION) {
@@ -57,7 +55,6 @@ export function rememberServer<Settings>(
   finished: Promise<void>,
   reload: (settings: Settings) => unknown,
 ): void {
-  if (!isEvaluatedAgain()) return;
   const key = keyOf(target);
   const servers = openServers();
   const server: OpenServer = { opener, evaluation: EVALUATION, reload };

@@ -93,7 +93,6 @@ export async function serve(
   const option = readBackend(options.backend, action);
   const settings = readEndOptions(options, action);
   const service: Service = { handler, onError, signal, settings };
-  // Loaded only where it is used, which is under `bun --hot`.
   const hot = isEvaluatedAgain() ? await import("./reload.ts") : undefined;
   const reloaded = hot?.reloadServer<Service, FetchServer>(
     "serve",

@@ -113,12 +113,7 @@ export function quote(text: string): string {
 export function escapeUnprintable(json: string): string {
   return json.replace(
     /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\udb40[\udc00-\udc7f]/g,
-    (match) =>
-      Array.from(
-        { length: match.length },
-        (_, index) =>
-          `\\u${match.charCodeAt(index).toString(16).padStart(4, "0")}`,
-      ).join(""),
+    (match) => match.replace(/[^]/g, escapeUnit),
   );
 }
 
@@ -138,11 +133,12 @@ export function quoteUnlessPlain(text: string): string {
  */
 export function escapeControls(text: string): string {
   // deno-lint-ignore no-control-regex
-  return escapeUnprintable(text.replace(/[\x00-\x1f]/g, escapeCharacter));
+  return escapeUnprintable(text.replace(/[\x00-\x1f]/g, escapeUnit));
 }
 
-function escapeCharacter(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+/** Escapes a UTF-16 unit as JSON does. */
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Quotes an invalid value of any type for a message, as JSON if possible. */

@@ -1,13 +1,13 @@
 /**
- * Listening sockets in the epoll instance of a runtime, which can be told to stop
- * accepting although the runtime has no function for that.
+ * Listening sockets in the epoll instance of a runtime, which stop accepting there
+ * although the runtime has no function for that.
  *
  * @module
  */
 
 import type { EpollEntry, Libc } from "../ffi/libc.ts";
 import { candidateFds } from "./candidate_fds.ts";
-import { parseEpollEntry } from "./procfs.ts";
+import { EPOLL_LINK, parseEpollEntry } from "./procfs.ts";
 
 /** A listening socket that an epoll instance of the runtime watches. */
 export class EpollSocket {
@@ -119,7 +119,7 @@ export function findEpoll(
 
 function isEpoll(libc: Libc, fd: number): boolean {
   try {
-    return libc.readLink(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
+    return libc.readLink(`/proc/self/fd/${fd}`) === EPOLL_LINK;
   } catch {
     return false;
   }

@@ -20,6 +20,9 @@ import {
 } from "../ffi/constants.ts";
 import type { EpollEntry } from "../ffi/libc.ts";
 
+/** The link of an epoll instance in `/proc/self/fd`. */
+export const EPOLL_LINK: string = "anon_inode:[eventpoll]";
+
 /** Parses the flags in `/proc/self/fdinfo/FD`; empty if the text has none. */
 export function parseFdinfo(
   text: string,
@@ -225,6 +228,28 @@ const UNIX_CONNECTED = 3;
  */
 const UNIX_RECORD =
   /^[0-9a-f]+: [0-9A-F]+ ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) ([0-9A-F]+) +(\d+)(?: (.*))?$/s;
+
+/**
+ * Parses a record of `/proc/net/unix`; `undefined` for any other line.
+ *
+ * @returns The state, and the path as it was bound, or `@` and an abstract name.
+ */
+export function parseUnixRecord(line: string): {
+  readonly listening: boolean;
+  readonly type: number;
+  readonly state: number;
+  readonly inode: string;
+  readonly path: string | undefined;
+} | undefined {
+  const [, , flags, type, state, inode, path] = UNIX_RECORD.exec(line) ?? [];
+  return inode === undefined ? undefined : {
+    listening: (parseInt(flags!, 16) & UNIX_ACCEPTCON) !== 0,
+    type: parseInt(type!, 16),
+    state: parseInt(state!, 16),
+    inode,
+    path,
+  };
+}
 
 /**
  * The kernel doesn't escape paths. A process that may bind a socket can

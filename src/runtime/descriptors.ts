@@ -10,6 +10,7 @@ import { ActivationError } from "../core/errors.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { firstKnown } from "../linux/chain.ts";
 import { libcInspector } from "../linux/libc_inspector.ts";
+import { EPOLL_LINK } from "../linux/procfs.ts";
 import { procInspector } from "../linux/proc_inspector.ts";
 import { builtin } from "./builtin.ts";
 import type { MissingLibc } from "./platform.ts";
@@ -68,7 +69,7 @@ export function isClosable({ kind, link }: DescriptorInfo): boolean {
 
 /** Whether a descriptor is an event queue, which no unit can pass. */
 export function isEventQueue({ link }: DescriptorInfo): boolean {
-  return link === "anon_inode:[eventpoll]";
+  return link === EPOLL_LINK;
 }
 
 /**
@@ -90,17 +91,25 @@ export function isClosed(fd: number): boolean {
   }
 }
 
-/** Closes a descriptor through `node:fs`, if it was certainly inherited. */
-export function closeInherited(fd: number, inspector: Inspector): boolean {
+/**
+ * Closes a descriptor, if it was certainly inherited.
+ *
+ * @param close Closes it, by default through `node:fs`; returns `false` if it
+ * can't.
+ */
+export function closeInherited(
+  fd: number,
+  inspector: Inspector,
+  close: (fd: number) => boolean | void = builtin("node:fs").closeSync,
+): boolean {
   if (!isClosable(inspector.inspect([fd])[0]!)) return false;
-  closeOrThrow(fd, () => builtin("node:fs").closeSync(fd));
-  return true;
+  return closeOrThrow(fd, () => close(fd)) !== false;
 }
 
 /** Closes a descriptor; an error names the descriptor. */
-export function closeOrThrow(fd: number, close: () => void): void {
+export function closeOrThrow<T>(fd: number, close: () => T): T {
   try {
-    close();
+    return close();
   } catch (error) {
     throw new ActivationError(
       "system",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { builtin } from "./builtin.ts";
+import { callLater } from "./timers.ts";
 
 /** The interval after a check that found something. */
 const MIN_INTERVAL_MS = 10;
@@ -19,8 +19,6 @@ const MAX_INTERVAL_MS = 250;
  * @param check Returns `true` if it found something, and `undefined` at the end.
  */
 export function repeatCheck(check: () => boolean | undefined): void {
-  // On Deno, the global setTimeout returns a number that has no `unref`.
-  const { setTimeout } = builtin("node:timers");
   let intervalMs = MAX_INTERVAL_MS;
   const run = () => {
     const isActive = check();
@@ -28,7 +26,7 @@ export function repeatCheck(check: () => boolean | undefined): void {
     intervalMs = isActive
       ? MIN_INTERVAL_MS
       : Math.min(2 * intervalMs, MAX_INTERVAL_MS);
-    setTimeout(run, intervalMs).unref();
+    callLater(run, intervalMs);
   };
-  setTimeout(run, intervalMs).unref();
+  callLater(run, intervalMs);
 }

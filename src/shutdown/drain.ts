@@ -11,7 +11,7 @@
 
 import type { ClosableWebSocket } from "../core/types.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
-import { Deadline, delay } from "./timers.ts";
+import { Deadline, delay } from "../runtime/timers.ts";
 import { shutdownTimes } from "./times.ts";
 import { closeWebSockets } from "./web_sockets.ts";
 

@@ -12,7 +12,7 @@ import {
   runningServers,
   type ServerLifetime,
 } from "./server_lifetime.ts";
-import { callLater } from "./timers.ts";
+import { callLater } from "../runtime/timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** Measures how long a server has been idle. */

@@ -11,7 +11,7 @@ import type { ListenSockets } from "../runtime/adoption/listen_sockets.ts";
 import type { RequestTracker } from "../runtime/http/request_tracker.ts";
 import type { ServerContext } from "../runtime/server_context.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
-import { delay } from "./timers.ts";
+import { delay } from "../runtime/timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** Longest interval between two looks at the connections. */

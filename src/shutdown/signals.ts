@@ -11,7 +11,7 @@ import {
   signalNumber,
 } from "../runtime/builtin.ts";
 import type { Platform } from "../runtime/platform.ts";
-import { callLater } from "./timers.ts";
+import { callLater } from "../runtime/timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** The servers that shut down on each signal, and the one listener for it. */

@@ -5,7 +5,7 @@
  */
 
 import type { ClosableWebSocket } from "../core/types.ts";
-import { delay } from "./timers.ts";
+import { delay } from "../runtime/timers.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** "Going away", see RFC 6455, 7.4.1. */
@@ -21,17 +21,17 @@ const CLOSED = 3;
  *
  * @param webSockets Read again and again.
  * @param progress `isOver` ends the wait; after `isServerClosed`, only the
- * WebSockets that were told are awaited.
+ * WebSockets that were closed here are awaited.
  */
 export async function closeWebSockets(
   webSockets: Iterable<ClosableWebSocket>,
   progress: { readonly isServerClosed: boolean; readonly isOver: boolean },
 ): Promise<void> {
-  const told = new Set<ClosableWebSocket>();
+  const notified = new Set<ClosableWebSocket>();
   while (!progress.isOver) {
     for (const each of webSockets) {
-      if (told.has(each) || each.readyState === CONNECTING) continue;
-      told.add(each);
+      if (notified.has(each) || each.readyState === CONNECTING) continue;
+      notified.add(each);
       try {
         each.close(GOING_AWAY, "The server is going away");
       } catch {
@@ -40,7 +40,7 @@ export async function closeWebSockets(
     }
     if (
       progress.isServerClosed &&
-      [...told].every(({ readyState }) => readyState === CLOSED)
+      [...notified].every(({ readyState }) => readyState === CLOSED)
     ) return;
     await delay(shutdownTimes.tickMs);
   }

@@ -22,7 +22,7 @@ export async function assertRefuses(run: Run, expected: RegExp): Promise<void> {
   assert.doesNotMatch(run.stderr.trimEnd(), /[\x00-\x1f\x7f-\x9f]/);
 }
 
-/** A socket that a killed program left, and that nobody listens on. */
+/** A socket that a killed program left, without a listener. */
 export async function leaveSocket(t: TestContext, file: string): Promise<void> {
   const script = "import socket, sys, time\n" +
     "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n" +

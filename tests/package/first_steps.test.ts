@@ -86,7 +86,7 @@ forEachHost(TOOLS, (tool) => {
       ["web=tcp:127.0.0.1:0"],
       (sockets) =>
         [
-          // As a dynamic user, who has no cache and reads nobody's home.
+          // As a dynamic user, who has no cache and can't read any home.
           startActivated(t, unitCommand(tool, directory), sockets, {
             HOME: "/nonexistent",
             DENO_DIR: tool.runtime === "deno" ? cache : undefined,

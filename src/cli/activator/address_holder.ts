@@ -9,7 +9,9 @@ import path from "node:path";
 import { parseIpv4, parseIpv6 } from "../../core/address.ts";
 import { quote } from "../../core/errors.ts";
 import { TCP_LISTEN } from "../../ffi/constants.ts";
+import { parseUnixRecord } from "../../linux/procfs.ts";
 import type { SocketAddress } from "../shared/socket_spec.ts";
+import { readSystemFile } from "../shared/text_file.ts";
 
 /**
  * Describes the process that holds an address, such as `"node" (process 123)`;
@@ -28,7 +30,7 @@ export function describeHolder(address: SocketAddress): string | undefined {
     });
     if (!isHolder) continue;
     // The name of the main thread may be another one than the program's.
-    const [command = ""] = readText(`/proc/${pid}/cmdline`).split("\0");
+    const [command = ""] = readSystemFile(`/proc/${pid}/cmdline`).split("\0");
     const name = path.basename(command);
     return `${name === "" ? "a program" : quote(name)} (process ${pid})`;
   }
@@ -44,7 +46,7 @@ function inodesOfPort(
   const expected = kernelHex(hostname);
   const inodes = new Set<string>();
   for (const table of [kind, `${kind}6`]) {
-    for (const line of readText(`/proc/self/net/${table}`).split("\n")) {
+    for (const line of readSystemFile(`/proc/self/net/${table}`).split("\n")) {
       const fields = line.trim().split(/\s+/);
       const [host = "", hexPort = ""] = fields[1]?.split(":") ?? [];
       const isHeld = kind === "udp" || parseInt(fields[3]!, 16) === TCP_LISTEN;
@@ -71,10 +73,10 @@ function kernelHex(hostname: string): string {
 
 /** Returns the inodes of sockets that are bound to a path or abstract name. */
 function inodesOfPath(file: string): Set<string> {
-  const lines = readText("/proc/self/net/unix").split("\n");
+  const lines = readSystemFile("/proc/self/net/unix").split("\n");
   return new Set(lines.flatMap((line) => {
-    const [, inode, bound] = /^(?:\S+ +){6}(\S+) (.*)$/.exec(line) ?? [];
-    return bound === file ? [inode!] : [];
+    const record = parseUnixRecord(line);
+    return record?.path === file ? [record.inode] : [];
   }));
 }
 
@@ -89,14 +91,6 @@ function listDirectory(directory: string): string[] {
 function readLink(file: string): string {
   try {
     return fs.readlinkSync(file);
-  } catch {
-    return "";
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return fs.readFileSync(file, "utf8");
   } catch {
     return "";
   }

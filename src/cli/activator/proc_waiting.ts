@@ -5,7 +5,8 @@
  * @module
  */
 
-import fs from "node:fs";
+import { parseUnixRecord } from "../../linux/procfs.ts";
+import { readSystemFile } from "../shared/text_file.ts";
 
 /** A socket to check. */
 interface CheckedSocket {
@@ -14,6 +15,9 @@ interface CheckedSocket {
   /** Path or `@` and abstract name, if bound to one. */
   readonly path: string | undefined;
 }
+
+/** The state of a connection that is being made. */
+const SS_CONNECTING = 2;
 
 const INET_TABLES = ["tcp", "tcp6", "udp", "udp6"];
 
@@ -51,19 +55,15 @@ function isInetWaiting(line: string, inodes: ReadonlySet<string>): boolean {
 }
 
 /**
- * Parses a line of `/proc/net/unix`. A connection that isn't accepted yet has
- * the state 2 (connecting), the inode 0 and the listener's path.
+ * Parses a line of `/proc/net/unix`. A connection that isn't accepted yet is
+ * connecting, with the inode 0 and the listener's path.
  */
 function isUnixWaiting(line: string, paths: ReadonlySet<string>): boolean {
-  const [, state, inode, path] = /^(?:\S+ +){5}(\S+) +(\S+) (.*)$/.exec(line) ??
-    [];
-  return state === "02" && inode === "0" && paths.has(path!);
+  const record = parseUnixRecord(line);
+  return record?.state === SS_CONNECTING && record.inode === "0" &&
+    paths.has(record.path ?? "");
 }
 
 function readTable(table: string): string {
-  try {
-    return fs.readFileSync(`/proc/self/net/${table}`, "utf8");
-  } catch {
-    return "";
-  }
+  return readSystemFile(`/proc/self/net/${table}`);
 }

@@ -86,14 +86,13 @@ export function findUnit(
       isInstalled: false,
     };
   }
-  const directories = unitDirectories(env);
   if (argument.includes("/")) {
     throw new UsageError(
       `Reading the unit ${quote(argument)}: there is no such file: give the ` +
         `path of a unit, or the name of an installed one`,
     );
   }
-  return findInstalled(argument, directories);
+  return findInstalled(argument, unitDirectories(env));
 }
 
 function requireUnitName(argument: string, name: string): void {

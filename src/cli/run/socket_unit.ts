@@ -7,7 +7,7 @@
  * @module
  */
 
-import { quoteUnlessPlain } from "../../core/errors.ts";
+import { quote, quoteUnlessPlain } from "../../core/errors.ts";
 import type { SocketOption } from "../../ffi/sockets.ts";
 import {
   isDescriptorName,
@@ -29,7 +29,6 @@ import {
 import { UsageError } from "../shared/verb.ts";
 import { closestWord } from "../shared/suggestion.ts";
 import { KNOWN_SETTINGS } from "../shared/systemd/known_settings.ts";
-import { quote } from "../../core/errors.ts";
 import { isListenSetting, parseListenSetting } from "./listen_setting.ts";
 import { OPTION_SETTINGS } from "./socket_options.ts";
 

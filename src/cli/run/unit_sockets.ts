@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { quote, quoteUnlessPlain } from "../../core/errors.ts";
 import { type Assignment, parseUnitFile } from "../shared/systemd/unit_file.ts";
-import { readTextFile } from "../shared/text_file.ts";
+import { readSystemFile, readTextFile } from "../shared/text_file.ts";
 import { findUnit } from "./find_unit.ts";
 import { readSocketUnit, type SocketUnit } from "./socket_unit.ts";
 import { unitSpecifiers } from "./unit_specifiers.ts";
@@ -52,9 +52,5 @@ function hasIpv6(): boolean {
 }
 
 function readSysctlFlag(file: string): boolean {
-  try {
-    return fs.readFileSync(file, "utf8").trim() === "1";
-  } catch {
-    return false;
-  }
+  return readSystemFile(file).trim() === "1";
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
-import fs from "node:fs";
 import os from "node:os";
 import process from "node:process";
 import { nameSpecifiers } from "../shared/systemd/unit_file.ts";
+import { readSystemFile } from "../shared/text_file.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -73,7 +73,8 @@ function directorySpecifiers(
     T: env["TMPDIR"] ?? "/tmp",
     V: env["TMPDIR"] ?? "/var/tmp",
   };
-  if (isSystem()) {
+  // Units are those of the system, as for root.
+  if (process.getuid?.() === 0) {
     return {
       ...temporary,
       t: "/run",
@@ -96,11 +97,6 @@ function directorySpecifiers(
     E: inHome("XDG_CONFIG_HOME", ".config"),
     D: inHome("XDG_DATA_HOME", ".local/share"),
   };
-}
-
-/** Returns true if units are those of the system, as for root. */
-export function isSystem(): boolean {
-  return process.getuid?.() === 0;
 }
 
 function userSpecifiers(env: Environment): Record<string, string | undefined> {
@@ -126,7 +122,11 @@ function machineSpecifiers(): Record<string, string | undefined> {
   return {
     a: ARCHITECTURES[process.arch] ?? process.arch,
     A: release.get("IMAGE_VERSION") ?? "",
-    b: readTextLines("/proc/sys/kernel/random/boot_id")[0]?.replaceAll("-", ""),
+    b: readTextLines("/proc/sys/kernel/random/boot_id")[0]?.replaceAll(
+      "-",
+      "",
+    ) ||
+      undefined,
     B: release.get("BUILD_ID") ?? "",
     H: hostname,
     l: hostname?.split(".")[0],
@@ -159,7 +159,7 @@ function readAssignments(file: string): Map<string, string> {
 }
 
 function readTextLines(file: string): string[] {
-  return readOptional(() => fs.readFileSync(file, "utf8").split("\n")) ?? [];
+  return readSystemFile(file).split("\n");
 }
 
 function readOptional<T>(read: () => T): T | undefined {

@@ -1,5 +1,5 @@
 /**
- * Reads text files that the arguments name.
+ * Reads text files that the arguments name, and those of the system.
  *
  * @module
  */
@@ -34,6 +34,15 @@ export function readTextFile(file: string, action: string): string {
     if (cause instanceof UsageError) throw cause;
     const { code = String(cause) } = cause as NodeJS.ErrnoException;
     throw new UsageError(`${action}: ${code}: give a readable file`, { cause });
+  }
+}
+
+/** Returns a small file of the system; `""` if it can't be read. */
+export function readSystemFile(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return "";
   }
 }
 

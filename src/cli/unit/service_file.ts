@@ -94,7 +94,7 @@ const ACCEPT_UNIT = [
 ];
 
 const NON_BLOCKING = [
-  "# systemd makes sockets blocking each time a service starts, unless told not to.",
+  "# systemd makes sockets blocking each time a service starts, by default.",
   "# On a socket of several services or instances, the others would hang then.",
   "NonBlocking=yes",
 ];

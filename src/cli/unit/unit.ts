@@ -95,7 +95,7 @@ function writeFiles(
   const units = files.map(({ name, text }) => {
     const path = posix.join(directory, name);
     const stat = fs.lstatSync(path, { throwIfNoEntry: false });
-    // A name that nobody can foresee, so that it replaces no file.
+    // An unpredictable name, so that it replaces no file.
     const temporary = posix.join(directory, `.${crypto.randomUUID()}.new`);
     return { path, temporary, text, stat };
   });

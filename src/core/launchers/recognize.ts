@@ -55,9 +55,8 @@ export function recognizeLauncher(
   const name = fileNameOf(program).replace(/\.(?:exe|cmd)$/, "");
   const runtime = runtimeNamed(name);
   if (runtime !== undefined) return ofRuntime(program, runtime, args);
-  // A login shell's name begins with a dash (bash(1)).
-  const shell = SHELLS.get(name.replace(/^-/, ""));
-  if (shell !== undefined) return ofShell(name.replace(/^-/, ""), args, depth);
+  const shell = shellNameOf(name);
+  if (SHELLS.has(shell)) return ofShell(shell, args, depth);
   return launcherNamed(name, args) ?? launcherScript(program, args);
 }
 
@@ -92,7 +91,12 @@ function ofRuntime(
 
 /** Whether a program is a shell, by its name. */
 export function isShell(program: string): boolean {
-  return SHELLS.has(fileNameOf(program).replace(/^-/, ""));
+  return SHELLS.has(shellNameOf(program));
+}
+
+/** Returns a shell's name; that of a login shell begins with a dash (bash(1)). */
+function shellNameOf(program: string): string {
+  return fileNameOf(program).replace(/^-/, "");
 }
 
 /** Entry points of package managers, whatever their directory. */
@@ -109,7 +113,7 @@ export function recognizeStarted(
   const launcher = recognizeLauncher(command);
   const [program = ""] = command;
   return launcher === undefined && isShell(program)
-    ? shellLauncher(fileNameOf(program).replace(/^-/, ""))
+    ? shellLauncher(shellNameOf(program))
     : launcher;
 }
 
@@ -198,10 +202,9 @@ export function judgeShellScript(
   depth: number = 0,
 ): Launcher | undefined {
   const commands = scriptCommands(script, args);
-  const executed = commands.map(executedCommand).filter(isCommand);
-  if (executed.length > 0) {
-    return recognizeLauncher(executed.at(-1)!, depth + 1);
-  }
+  const executed = commands.map(executedCommand)
+    .findLast((words) => words !== undefined);
+  if (executed !== undefined) return recognizeLauncher(executed, depth + 1);
   if (commands.length === 1 && replacesItself) {
     const launcher = recognizeLauncher(commands[0]!, depth + 1);
     if (launcher !== undefined) return launcher;
@@ -227,10 +230,6 @@ function executedCommand(words: readonly string[]): string[] | undefined {
   return executed[0] === undefined || /^\d*[<>]/.test(executed[0])
     ? undefined
     : executed;
-}
-
-function isCommand(words: string[] | undefined): words is string[] {
-  return words !== undefined;
 }
 
 /** Returns the launcher that a command is, or that it starts a runtime. */

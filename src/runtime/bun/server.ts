@@ -12,7 +12,7 @@ import {
 } from "../../core/address.ts";
 import type { ClosableWebSocket, Placeholder } from "../../core/types.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
-import { delay } from "../../shutdown/timers.ts";
+import { delay } from "../timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
@@ -83,8 +83,8 @@ export class BunServers extends NativeServer {
   }
 
   /**
-   * The WebSockets without a backlog: with one, Bun drops the backlog when it is
-   * told to close.
+   * The WebSockets without a backlog, because Bun drops the backlog of one that is
+   * closed.
    */
   get webSockets(): Iterable<ClosableWebSocket> {
     return [...this.#options.webSockets].filter(

@@ -6,7 +6,7 @@
 
 import { type Address, inetAddress } from "../../core/address.ts";
 import type { Connection } from "../../core/types.ts";
-import { delay } from "../../shutdown/timers.ts";
+import { delay } from "../timers.ts";
 import { createListeners } from "../adoption/create_listeners.ts";
 import type { Backend, ConnectionListener } from "../backend.ts";
 import { guard } from "../http/fetch_handler.ts";

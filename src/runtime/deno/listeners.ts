@@ -12,7 +12,7 @@ import {
   type ReplacedMembers,
   replaceMembers,
 } from "../adoption/options_reader.ts";
-import { delay } from "../../shutdown/timers.ts";
+import { delay } from "../timers.ts";
 import { isExhaustion } from "../errors.ts";
 import type { DatagramConn, DenoFunctions } from "./functions.ts";
 

@@ -13,9 +13,8 @@ import type { DenoFfi } from "../../ffi/deno.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import { builtin, processGlobal } from "../builtin.ts";
 import {
-  closeOrThrow,
+  closeInherited,
   inspectorWith,
-  isClosable,
   isEventQueue,
   NO_LIBC,
   once,
@@ -80,7 +79,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? true,
     isEventQueue: (fd, info) =>
       libc() === undefined ? handleType(fd) === "UNKNOWN" : isEventQueue(info),
-    close: (fd) => closePassed(fd, inspector, libc()),
+    close: (fd) => closeInherited(fd, inspector, (fd) => closeWith(libc(), fd)),
     minimumVersions: PORTABLE_VERSIONS.deno,
     adoptionLibc: () =>
       libc() ?? (isGranted(deno, { name: "ffi" }) ? NO_LIBC : NO_FFI),
@@ -152,7 +151,7 @@ function mayReadProc(deno: DenoGlobal): boolean {
 
 /**
  * Returns the permissions that a listener on a placeholder lacks. Deno keeps the
- * answer to each query for ever, so a random address is asked for only where not
+ * answer to each query until the process ends, so a random address is asked for only where not
  * all are granted.
  */
 function missingPermissions(
@@ -216,16 +215,8 @@ function handleType(fd: number): string | undefined {
   }
 }
 
-/** Closes a descriptor, if it was certainly inherited. */
-function closePassed(
-  fd: number,
-  inspector: Inspector,
-  libc: Libc | undefined,
-): boolean {
-  if (!isClosable(inspector.inspect([fd])[0]!)) return false;
-  if (libc === undefined) return closeThroughSocket(fd);
-  closeOrThrow(fd, () => libc.close(fd));
-  return true;
+function closeWith(libc: Libc | undefined, fd: number): boolean | void {
+  return libc === undefined ? closeThroughSocket(fd) : libc.close(fd);
 }
 
 /**

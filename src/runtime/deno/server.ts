@@ -7,7 +7,7 @@
 import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
-import { Deadline, delay } from "../../shutdown/timers.ts";
+import { Deadline, delay } from "../timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import {
   createListeners,
@@ -38,7 +38,7 @@ export type DenoServeOptions =
 /** Number of ticks after which new requests no longer delay the end. */
 const MAX_ANSWER_TICKS = 500;
 
-/** Time that the end may take; a handler that never answers delays it for ever. */
+/** Time that the end may take; a handler that never answers delays it without end. */
 const END_MS = 1000;
 
 /** Interval of replacing a server again, while descriptors are missing. */

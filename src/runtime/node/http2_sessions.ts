@@ -67,7 +67,7 @@ export class Http2Sessions {
     let { bytesRead } = session.socket;
     tracked.timer = setInterval(() => {
       if (tracked.wasBusy) return clearInterval(tracked.timer);
-      // The client has been told, and its side is still open.
+      // The client knows that the session ends, and its side is still open.
       if (session.closed || session.destroyed) return session.destroy();
       const isSilent = session.socket.bytesRead === bytesRead;
       ({ bytesRead } = session.socket);

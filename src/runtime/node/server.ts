@@ -10,7 +10,7 @@ import type * as http2 from "node:http2";
 import type * as net from "node:net";
 import type { Address } from "../../core/address.ts";
 import type { OpenConnections } from "../../linux/connections.ts";
-import { Deadline } from "../../shutdown/timers.ts";
+import { Deadline } from "../timers.ts";
 import type { GracefulServer } from "../backend.ts";
 import { builtin } from "../builtin.ts";
 import type { ListenSource, Platform } from "../platform.ts";

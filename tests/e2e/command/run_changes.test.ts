@@ -86,10 +86,10 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
         fs.renameSync(file("deep/er/file.ts.tmp"), file("deep/er/file.ts"));
       },
       () => fs.writeFileSync(file("deep/new.html"), "1"),
-      () => write(cwd, { "app/fresh/folder/file.json": "1" }),
-      () => fs.writeFileSync(file("fresh/folder/file.json"), "2"),
+      () => write(cwd, { "app/fresh/directory/file.json": "1" }),
+      () => fs.writeFileSync(file("fresh/directory/file.json"), "2"),
       () => fs.renameSync(file("fresh"), file("renamed")),
-      () => fs.writeFileSync(file("renamed/folder/file.json"), "3"),
+      () => fs.writeFileSync(file("renamed/directory/file.json"), "3"),
       () => fs.rmSync(file("renamed"), { recursive: true }),
       // The ending of a file that the command names.
       () => fs.writeFileSync(file("deep/helper.sh"), ""),

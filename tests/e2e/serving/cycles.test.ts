@@ -123,8 +123,8 @@ async function leavesNothing(
 
 /**
  * Starts an agent with what its cycles need of a socket: where the C library can
- * be called, a copy of which is handed over again in each cycle. Elsewhere, many
- * copies are handed over at once, as `c0`, `c1` and so on.
+ * be called, a copy of which is passed again in each cycle. Elsewhere, many
+ * copies are passed at once, as `c0`, `c1` and so on.
  */
 async function startWithCopies(t: TestContext, host: Host, spec: string) {
   const { adopts } = host;

@@ -40,7 +40,7 @@ const SERVICE = path.join(ROOT, "tests/fixtures/slow_service.ts");
 /**
  * Whether this is the long form: the runtime's own stop is shown, too, and a
  * client of HTTP/2 with small windows. On a busy machine, that client sometimes
- * drops what it has received and not read, whoever ends the server.
+ * drops what it has received and not read, also at the runtime's own stop.
  */
 const IS_LONG = process.env["LISTENFDS_OWN_STOPS"] !== undefined;
 

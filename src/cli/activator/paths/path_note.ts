@@ -101,7 +101,7 @@ function writeNew(file: string, text: string): string {
  */
 export function takeNote(file: string, identity: string): boolean {
   const note = notePathOf(file);
-  // A name that nobody can foresee, so that renaming replaces no file.
+  // An unpredictable name, so that renaming replaces no file.
   const taken = `${note}.${crypto.randomUUID()}`;
   try {
     fs.renameSync(note, taken);

@@ -1,6 +1,6 @@
 /**
- * Settings that systemd knows in socket units, so that misspelt ones are told
- * from those that this command doesn't support.
+ * Settings that systemd knows in socket units, which distinguish a
+ * misspelt one from one that this command doesn't support.
  *
  * @module
  */

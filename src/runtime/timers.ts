@@ -4,7 +4,7 @@
  * @module
  */
 
-import { builtin, isEvaluatedAgain } from "../runtime/builtin.ts";
+import { builtin, isEvaluatedAgain } from "./builtin.ts";
 
 /** The longest delay that `setTimeout` takes. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
