@@ -20,6 +20,7 @@ import { parkedBinder } from "./parked_binder.ts";
 import {
   formatSocketAddress,
   requireDistinctAddresses,
+  type SocketAddress,
   type SocketSpec,
 } from "../shared/socket_spec.ts";
 import { createLink, freeLink } from "./paths/path_link.ts";
@@ -120,12 +121,31 @@ async function bindPrepared(
   specs: readonly SocketSpec[],
   willAccept: boolean,
 ): Promise<BoundSockets> {
+  const bound = specs.map(withAbsolutePath);
   try {
-    return await binder.bind(specs, willAccept);
+    return await binder.bind(bound, willAccept);
   } catch (error) {
     if (!(error instanceof BindFailure)) throw error;
-    throw toUsageError(specs[error.index]!, error);
+    throw toUsageError(specs[error.index]!, bound[error.index]!, error);
   }
+}
+
+/**
+ * Makes a path absolute, if it fits: the kernel's list of sockets has paths as
+ * they were bound, and the same relative path may be bound in many directories.
+ */
+function withAbsolutePath(spec: SocketSpec): SocketSpec {
+  const absolute = filePathOf(spec);
+  return absolute === undefined || byteLength(absolute) > MAX_PATH_BYTES
+    ? spec
+    : {
+      ...spec,
+      address: { ...spec.address, path: absolute } as SocketAddress,
+    };
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /** Returns the first words of an error's message. */
@@ -182,7 +202,7 @@ async function preparePath(
 ): Promise<PreparedPath[]> {
   const { address, settings } = spec;
   if (!("path" in address)) return [];
-  const bytes = new TextEncoder().encode(address.path).length;
+  const bytes = byteLength(address.path);
   if (address.kind !== "fifo" && bytes > MAX_PATH_BYTES) {
     throw new UsageError(
       `${
@@ -237,8 +257,11 @@ function createDirectories(
   }
 }
 
-function toUsageError(spec: SocketSpec, cause: BindFailure): UsageError {
-  const { address } = spec;
+function toUsageError(
+  spec: SocketSpec,
+  { address }: SocketSpec,
+  cause: BindFailure,
+): UsageError {
   const isPort = "port" in address;
   const holder = cause.code === "EADDRINUSE"
     ? describeHolder(address)

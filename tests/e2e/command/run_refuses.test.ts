@@ -143,8 +143,19 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     async (t) => {
       const cwd = temporaryDirectory(t);
       const file = path.join(cwd, "x.sock");
+      // The same relative path, used in another directory.
+      const script = "import socket, sys\n" +
+        "s = socket.socket(socket.AF_UNIX); s.bind('x.sock'); s.listen()\n" +
+        "print('bound', flush=True); sys.stdin.read()";
+      const elsewhere = new Program(
+        t,
+        spawnPiped(["python3", "-c", script], { cwd: temporaryDirectory(t) }),
+      );
+      await elsewhere.until("the socket", () => elsewhere.stdout !== "");
       const first = start(t, host, cwd, ["x=unix:x.sock"], python());
-      const { pid } = await first.generation(0);
+      const { pid, sockets } = await first.generation(0);
+      // It says which file is meant, to who looks at the process.
+      assert.equal(sockets[0]!.address, file);
       first.process.kill("SIGKILL");
       // The command lives on, and so does its socket.
       await assertRefuses(

@@ -17,12 +17,17 @@
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
+import { SOCK_DGRAM } from "../../../ffi/constants.ts";
+import { parseUnixRecord } from "../../../linux/procfs.ts";
+import { readSystemFile } from "../../shared/text_file.ts";
 import { UsageError } from "../../shared/verb.ts";
 import { entryAt } from "../../shared/file_entry.ts";
 import { createNote, hasNote, requireFreeNote, takeNote } from "./path_note.ts";
 
 /** Time after which a listener that doesn't answer counts as alive. */
 const PROBE_TIMEOUT_MS = 2000;
+/** `SS_UNCONNECTED`: the state of a Unix socket without a peer. */
+const UNIX_UNCONNECTED = 1;
 
 /**
  * Checks that a socket can be bound to an absolute path, and removes a socket
@@ -136,20 +141,21 @@ function probe(file: string): Promise<"alive" | "refused" | string> {
   });
 }
 
-/** Returns true if the kernel lists a socket bound to a path (Linux). */
+/**
+ * Returns true if the kernel lists a socket that connecting can't find (Linux):
+ * one that is bound to a path and doesn't listen yet.
+ */
 function isListed(file: string): boolean {
-  let text: string;
-  try {
-    text = fs.readFileSync("/proc/self/net/unix", "utf8");
-  } catch {
-    return false;
-  }
+  const text = readSystemFile("/proc/self/net/unix");
   // As it was bound; the kernel doesn't escape line breaks.
   if (text.includes(` ${file}\n`)) return true;
   return text.split("\n").some((line) => {
-    // Seven columns, then the path, which may be relative.
-    const [, bound] = /^(?:\S+ +){7}(.*)$/.exec(line) ?? [];
-    return bound !== undefined && bound !== "" && !path.isAbsolute(bound) &&
-      path.basename(bound) === path.basename(file);
+    const record = parseUnixRecord(line);
+    const bound = record?.path ?? "";
+    // A relative path may mean a file in any directory.
+    return bound !== "" && !path.isAbsolute(bound) &&
+      path.basename(bound) === path.basename(file) &&
+      !record!.listening && record!.type !== SOCK_DGRAM &&
+      record!.state === UNIX_UNCONNECTED;
   });
 }
