@@ -112,7 +112,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       );
       assert.deepEqual(
         [3, 5].map((index) => command.sockets[index]!.address),
-        ["./admin.sock", abstract.replace("@", "\0")],
+        [path.join(cwd, "admin.sock"), abstract.replace("@", "\0")],
       );
       assert.equal(command.env["LISTEN_PIDFDID"], undefined);
       assert.equal(command.env["DENO_EXTRA_STDIO_FDS"], undefined);
