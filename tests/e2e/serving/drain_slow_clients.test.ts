@@ -13,6 +13,7 @@ import {
   forEachHost,
   type Host,
   hostsWith,
+  NODE_HOST,
   ROOT,
 } from "../../harness/hosts.ts";
 import {
@@ -38,9 +39,10 @@ import { test } from "../../harness/timed_test.ts";
 const SERVICE = path.join(ROOT, "tests/fixtures/slow_service.ts");
 
 /**
- * Whether this is the long form: the runtime's own stop is shown, too, and a
- * client of HTTP/2 with small windows. On a busy machine, that client sometimes
- * drops what it has received and not read, also at the runtime's own stop.
+ * Whether this is the long form: Node's own servers on every version, the
+ * runtime's own stop, and a client of HTTP/2 with small windows. On a busy
+ * machine, that client sometimes drops what it has received and not read, also
+ * at the runtime's own stop.
  */
 const IS_LONG = process.env["LISTENFDS_OWN_STOPS"] !== undefined;
 
@@ -75,14 +77,15 @@ function limitsOf({ runtime }: Host, kind: SlowServerKind): readonly string[] {
 }
 
 /** The servers with the same name as a runtime's own, and the rest. */
-function kindsOf({ runtime, adopts, isPortable }: Host): SlowServerKind[] {
+function kindsOf(
+  { label, runtime, adopts, isPortable }: Host,
+): SlowServerKind[] {
   const kinds = Object.keys(CLIENTS) as SlowServerKind[];
   return kinds.filter((kind) => {
     const [name] = kind.split(" ");
     if (name === "neutral") return true;
-    return name === "portable"
-      ? adopts && isPortable
-      : name === runtime && (adopts || runtime === "node");
+    return name === "portable" ? adopts && isPortable : name === runtime &&
+      (adopts || label === NODE_HOST.label || runtime === "node" && IS_LONG);
   });
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import process from "node:process";
+import { after, before, test } from "node:test";
 import { signalListenerCounter } from "../../../../src/runtime/deno/signals.ts";
 
 /** Functions that do nothing, and the counter that observes them. */
@@ -14,6 +15,24 @@ function observed(status?: string) {
   );
   return { deno, count };
 }
+
+/** What the test runner itself listens to, which is counted, too. */
+const RUNNER_LISTENERS = (["SIGINT", "SIGTERM"] as const).map((signal) => ({
+  signal,
+  listeners: process.listeners(signal) as (() => void)[],
+}));
+
+before(() => {
+  for (const { signal, listeners } of RUNNER_LISTENERS) {
+    for (const listener of listeners) process.off(signal, listener);
+  }
+});
+
+after(() => {
+  for (const { signal, listeners } of RUNNER_LISTENERS) {
+    for (const listener of listeners) process.on(signal, listener);
+  }
+});
 
 /** SIGTERM (15) is caught. */
 const CAUGHT = "Name:\tdeno\nSigCgt:\t0000000000004000\n";
