@@ -7,6 +7,9 @@
 import type * as http2 from "node:http2";
 import { shutdownTimes } from "../../shutdown/times.ts";
 
+/** The code of a GOAWAY frame without an error (RFC 9113, 7). */
+const NGHTTP2_NO_ERROR = 0;
+
 /** A session, with what its end depends on. */
 interface Session {
   readonly session: http2.ServerHttp2Session;
@@ -63,6 +66,12 @@ export class Http2Sessions {
     const { session } = tracked;
     if (session.destroyed) return;
     tracked.wasBusy = tracked.openStreams > 0;
+    session.on("goaway", (code) => {
+      if (code !== NGHTTP2_NO_ERROR || !tracked.wasBusy) return;
+      // A client answers with a GOAWAY of its own, on which Node closes our side
+      // as soon as the last stream is sent. This call alone is left out.
+      session.close = () => void Reflect.deleteProperty(session, "close");
+    });
     session.goaway();
     let { bytesRead } = session.socket;
     tracked.timer = setInterval(() => {

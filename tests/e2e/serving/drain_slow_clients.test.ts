@@ -39,10 +39,8 @@ import { test } from "../../harness/timed_test.ts";
 const SERVICE = path.join(ROOT, "tests/fixtures/slow_service.ts");
 
 /**
- * Whether this is the long form: Node's own servers on every version, the
- * runtime's own stop, and a client of HTTP/2 with small windows. On a busy
- * machine, that client sometimes drops what it has received and not read, also
- * at the runtime's own stop.
+ * Whether this is the long form: Node's own servers on every version, and the
+ * runtime's own stop.
  */
 const IS_LONG = process.env["LISTENFDS_OWN_STOPS"] !== undefined;
 
@@ -136,9 +134,7 @@ forEachHost(hostsWith({ serves: true }), (host) => {
       }
       const hasOwn = IS_LONG && !/^(neutral|portable)/.test(kind);
       const rows: { name: string; inherited: string; own?: string }[] = [];
-      const clients = Object.entries(CLIENTS[kind]).filter(([name]) =>
-        IS_LONG || !name.endsWith("small windows")
-      );
+      const clients = Object.entries(CLIENTS[kind]);
       // Not all at once, because a server that is short of time keeps more.
       const runNext = async (): Promise<void> => {
         const next = clients.shift();
