@@ -83,6 +83,7 @@ async function runSuites(
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
+  await fillStrippedTypes(tools);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   for (const run of runs) {
@@ -112,6 +113,25 @@ const COMPILE_CACHE: Readonly<Record<string, string>> = {
     new URL("../.toolchain/compile-cache", import.meta.url),
   ),
 };
+
+/** Fills the cache from which Node 22 loads TypeScript in end-to-end tests. */
+async function fillStrippedTypes(tools: readonly Tool[]): Promise<void> {
+  const node = tools.find(({ label }) => label === "node 22")!;
+  const script = "tests/harness/stripped_types.mjs";
+  const { success } = await new Deno.Command(node.path, {
+    args: [
+      "--no-warnings",
+      script,
+      "fill",
+      "mod.ts",
+      "src",
+      "tests",
+      "examples",
+    ],
+    cwd: new URL("../", import.meta.url),
+  }).spawn().status;
+  if (!success) throw new Error("Stripping the types for Node 22 failed");
+}
 
 /** Only what has to work where nothing is activated. */
 function fallbackRun(tool: Tool): Run {
