@@ -29,6 +29,8 @@ import {
 
 interface Run {
   readonly label: string;
+  /** Whether it starts the runtimes as services. */
+  readonly isEndToEnd?: boolean;
   /** Whether it starts the older versions. */
   readonly isMatrix?: boolean;
   readonly tool: Tool;
@@ -83,7 +85,7 @@ async function runSuites(
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
-  await fillStrippedTypes(tools);
+  if (runs.some(({ isEndToEnd }) => isEndToEnd)) await fillStrippedTypes(tools);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   for (const run of runs) {
@@ -265,8 +267,9 @@ function endToEnd(
   files: readonly string[],
   // More at once than cores: they mostly wait for processes to start.
   concurrency = 4,
-): Pick<Run, "tool" | "args"> {
+): Pick<Run, "tool" | "args" | "isEndToEnd"> {
   return {
+    isEndToEnd: true,
     tool: tools.find(({ label }) => label === "node 24")!,
     args: (report) => [
       "--test",

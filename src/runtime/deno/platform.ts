@@ -151,8 +151,8 @@ function mayReadProc(deno: DenoGlobal): boolean {
 
 /**
  * Returns the permissions that a listener on a placeholder lacks. Deno keeps the
- * answer to each query until the process ends, so a random address is asked for only where not
- * all are granted.
+ * answer to each query until the process ends, so a random address is asked for
+ * only where not all are granted.
  */
 function missingPermissions(
   deno: DenoGlobal,

@@ -38,7 +38,9 @@ export type DenoServeOptions =
 /** Number of ticks after which new requests no longer delay the end. */
 const MAX_ANSWER_TICKS = 500;
 
-/** Time that the end may take; a handler that never answers delays it without end. */
+/**
+ * Time that the end may take; a handler that never answers delays it without end.
+ */
 const END_MS = 1000;
 
 /** Interval of replacing a server again, while descriptors are missing. */

@@ -19,6 +19,7 @@ import { NO_PYTHON, temporaryDirectory } from "../../harness/machine_tools.ts";
 import { Program, spawnPiped } from "../../harness/program.ts";
 import {
   assertRefuses,
+  holdSocket,
   leaveSocket,
   NEVER_STARTED,
 } from "../../harness/refusal.ts";
@@ -144,17 +145,10 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       const cwd = temporaryDirectory(t);
       const file = path.join(cwd, "x.sock");
       // The same relative path, used in another directory.
-      const script = "import socket, sys\n" +
-        "s = socket.socket(socket.AF_UNIX); s.bind('x.sock'); s.listen()\n" +
-        "print('bound', flush=True); sys.stdin.read()";
-      const elsewhere = new Program(
-        t,
-        spawnPiped(["python3", "-c", script], { cwd: temporaryDirectory(t) }),
-      );
-      await elsewhere.until("the socket", () => elsewhere.stdout !== "");
+      await holdSocket(t, "x.sock", { cwd: temporaryDirectory(t) });
       const first = start(t, host, cwd, ["x=unix:x.sock"], python());
       const { pid, sockets } = await first.generation(0);
-      // It says which file is meant, to who looks at the process.
+      // Whatever the directory of the process that looks at it.
       assert.equal(sockets[0]!.address, file);
       first.process.kill("SIGKILL");
       // The command lives on, and so does its socket.
@@ -168,7 +162,7 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       await eventually(
         "the socket to be closed",
         () => fs.readFileSync("/proc/net/unix", "utf8"),
-        (sockets) => !sockets.includes(file),
+        (table) => !table.includes(file),
       );
       assert.ok(fs.statSync(file).isSocket());
       const second = start(t, host, cwd, ["x=unix:x.sock"], python());

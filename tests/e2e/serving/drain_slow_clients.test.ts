@@ -82,8 +82,9 @@ function kindsOf(
   return kinds.filter((kind) => {
     const [name] = kind.split(" ");
     if (name === "neutral") return true;
-    return name === "portable" ? adopts && isPortable : name === runtime &&
-      (adopts || label === NODE_HOST.label || runtime === "node" && IS_LONG);
+    if (name === "portable") return adopts && isPortable;
+    if (name !== runtime) return false;
+    return runtime === "node" ? IS_LONG || label === NODE_HOST.label : adopts;
   });
 }
 

@@ -74,8 +74,9 @@ test("parkedBinder() accepts nothing while it binds other sockets", {
     assert.ok(await connects({ path: file }));
     const accepted = fs.readFileSync("/proc/self/net/unix", "utf8")
       .split("\n").map(parseUnixRecord)
-      .filter((record) => record?.path === file && !record.listening)
-      .filter((record) => record!.inode !== "0");
+      .filter((record) =>
+        record?.path === file && !record.listening && record.inode !== "0"
+      );
     assert.deepEqual(accepted, []);
     await held.close();
   } finally {
