@@ -14,7 +14,7 @@ import { acceptedFds } from "./connections.ts";
 /** Time without progress after which a response is given up. */
 const STALL_MS = 1000;
 /** Number of looks with progress that tell a long response from a short one. */
-const MIN_LOOKS = 3;
+export const MIN_LOOKS = 3;
 
 /** What was seen of a connection. */
 interface Progress {
@@ -31,6 +31,7 @@ export class TcpTraffic {
   #seen: Map<string, Progress> = new Map();
   #hasFirstBytes = false;
   #hasNewBytes = false;
+  #hasSentLately = false;
 
   constructor(libc: Libc, addresses: readonly Address[]) {
     this.#libc = libc;
@@ -51,6 +52,15 @@ export class TcpTraffic {
     return this.#hasNewBytes;
   }
 
+  /**
+   * Whether a client was sent bytes within the last second. In HTTP/2, a response
+   * that its client reads slowly waits in the runtime, and the kernel knows no
+   * more of it than that it was sent parts of it.
+   */
+  get hasSentLately(): boolean {
+    return this.#hasSentLately;
+  }
+
   /** Whether a long response is being sent. */
   get isSending(): boolean {
     const now = performance.now();
@@ -62,11 +72,14 @@ export class TcpTraffic {
   /** Looks at all connections. */
   update(): void {
     const seen = new Map<string, Progress>();
-    this.#hasFirstBytes = this.#hasNewBytes = false;
+    this.#hasFirstBytes = this.#hasNewBytes = this.#hasSentLately = false;
     for (const [key, info] of this.#infos()) {
       if (info.dataSegmentsSent === 0) {
         this.#hasFirstBytes ||= info.bytesReceived > 0n;
-      } else this.#hasNewBytes ||= info.lastReceivedMs < info.lastSentMs;
+      } else {
+        this.#hasNewBytes ||= info.lastReceivedMs < info.lastSentMs;
+        this.#hasSentLately ||= info.lastSentMs < STALL_MS;
+      }
       seen.set(key, progressOf(info, this.#seen.get(key)));
     }
     this.#seen = seen;

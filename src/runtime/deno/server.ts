@@ -6,6 +6,7 @@
 
 import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
+import { MIN_LOOKS } from "../../linux/tcp_traffic.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
 import { Deadline, delay } from "../timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
@@ -235,7 +236,11 @@ export class DenoServer extends NativeServer {
    */
   async #waitForAnswers(): Promise<void> {
     const { totalRequests } = this;
-    for (let tick = 0; this.#isBusy(); tick++) {
+    // Nothing was seen of the traffic while the handler was at work.
+    let quietTicks = MIN_LOOKS;
+    for (let tick = 0;; tick++) {
+      quietTicks = this.#isBusy() ? 0 : quietTicks + 1;
+      if (quietTicks > MIN_LOOKS) return;
       if (tick >= MAX_ANSWER_TICKS && this.totalRequests !== totalRequests) {
         return;
       }
@@ -248,9 +253,11 @@ export class DenoServer extends NativeServer {
     if (this.tracker.pending > 0) return true;
     if (this.traffic === undefined) return false;
     this.traffic.update();
-    const { hasFirstBytes, hasNewBytes, isSending } = this.traffic;
-    return hasFirstBytes || isSending ||
-      (hasNewBytes && !this.#tracker.hasHttp2);
+    const { traffic } = this;
+    return traffic.hasFirstBytes ||
+      (this.#tracker.hasHttp2
+        ? traffic.hasSentLately
+        : traffic.isSending || traffic.hasNewBytes);
   }
 
   closeAllConnections(): void {
