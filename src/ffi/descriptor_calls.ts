@@ -24,6 +24,9 @@ const ADDRESS_BYTES = 128;
 /** `sizeof(struct pollfd)`. */
 const POLLFD_BYTES = 8;
 
+/** The lowest number beside those of standard input, output and error. */
+const FIRST_FD = 3;
+
 /** A call that failed. */
 export class LibcError extends Error {
   /** The error number, such as 9 for `EBADF`. */
@@ -107,6 +110,11 @@ export class DescriptorCalls {
     } catch {
       return false;
     }
+  }
+
+  /** Duplicates a descriptor to one that programs which are started don't get. */
+  duplicate(fd: number): number {
+    return this.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
   }
 
   /** Reads the `struct sockaddr` that a socket is bound to. */

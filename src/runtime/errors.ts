@@ -164,3 +164,9 @@ export function describeFallback(fallback: Fallback): string {
   if ("path" in fallback) return quote(fallback.path);
   return `port ${fallback.port} of ${fallback.hostname ?? "all addresses"}`;
 }
+
+/** Whether an error reports wrong options, or is one of this library. */
+export function isReported(error: unknown): boolean {
+  return error instanceof ActivationError || error instanceof TypeError ||
+    error instanceof RangeError || error instanceof SyntaxError;
+}

@@ -8,6 +8,7 @@
 import type * as http from "node:http";
 import type * as net from "node:net";
 import type { CloseDescriptor } from "../core/activation.ts";
+import type { Address } from "../core/address.ts";
 import type { Descriptor } from "../core/descriptor.ts";
 import type { ListenVariables } from "../core/environment.ts";
 import type { DescriptorInfo, Inspector } from "../core/info.ts";
@@ -124,8 +125,13 @@ export interface Platform {
    * descriptor, and use no core meanwhile, where the runtime doesn't.
    *
    * @param fd The descriptor that the server listens on, if it is inherited.
+   * @param address The address of the server, as far as it is known.
    */
-  surviveExhaustion?(server: net.Server, fd: number | undefined): void;
+  surviveExhaustion?(
+    server: net.Server,
+    fd: number | undefined,
+    address: Address | undefined,
+  ): void;
   /** Prepares a server so that a failed `listen()` keeps the descriptor open. */
   keepDescriptorOnListenError?(server: net.Server): void;
 }

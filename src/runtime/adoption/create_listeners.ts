@@ -10,42 +10,25 @@ import type { Descriptor } from "../../core/descriptor.ts";
 import { ActivationError } from "../../core/errors.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
 import { describeInfo, type UsableKind } from "../../core/kinds.ts";
-import type { Fallback, Placeholder } from "../../core/types.ts";
+import type { Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
 import { requireKind } from "../checks.ts";
 import {
-  describeFallback,
   fallbackError,
+  isReported,
   listenError,
   warnOfFallback,
 } from "../errors.ts";
 import { parkedListeners, trackClosing } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
-import { ListenSockets } from "./listen_sockets.ts";
+import { bindFallback, toPlaceholder } from "./bind_fallback.ts";
+import { type KeptSocket, ListenSockets } from "./listen_sockets.ts";
+import type { ListenerFactory } from "./listener_factory.ts";
 import { reservePlaceholder } from "./placeholder.ts";
-
-/** Creates and closes listeners of the runtime. */
-export interface ListenerFactory<T> {
-  /**
-   * Creates a listener, which accepts nothing before this returns.
-   *
-   * @param inherited The address of the inherited socket, if `bindTo` is a
-   * placeholder.
-   */
-  create(bindTo: Placeholder, inherited: Address | undefined): T;
-  /** Closes a listener at once. */
-  close(listener: T): unknown;
-  /**
-   * Whether the runtime closes a listener when `accept(2)` fails. Then the
-   * inherited sockets are kept, for {@linkcode replaceListener}.
-   */
-  readonly losesSockets?: boolean;
-}
 
 /** A listener on a placeholder, which an inherited socket will replace. */
 interface PlacedListener<T> {
-  readonly descriptor: Descriptor;
   /** The address of the inherited socket. */
   readonly inherited: Address | undefined;
   readonly reserved: NonNullable<ReturnType<typeof reservePlaceholder>>;
@@ -68,14 +51,15 @@ export function createListeners<T>(
   action: string,
 ): { listeners: T[]; sockets: ListenSockets } {
   if (source.kind === "fallback") {
-    try {
-      const bindTo = toPlaceholder(source.address, kind);
-      const listener = factory.create(bindTo, undefined);
-      warnOfFallback(source, action);
-      return { listeners: [listener], sockets: new ListenSockets() };
-    } catch (error) {
-      throw isReported(error) ? error : fallbackError(error, source, action);
-    }
+    const { listener, sockets } = bindFallback(
+      platform,
+      source,
+      kind,
+      factory,
+      action,
+    );
+    if (platform.spinsWhenExhausted) sockets.holdWhileExhausted();
+    return { listeners: [listener], sockets };
   }
   const { descriptors, infos } = source;
   const libc = requireAdoption(platform, descriptors, action);
@@ -86,7 +70,13 @@ export function createListeners<T>(
       const info = infos[index]!;
       placed.push(place(platform, libc, descriptor, info, factory, action));
     }
-    const sockets = adoptAll(libc, placed, action, factory.losesSockets);
+    const sockets = adoptAll(
+      libc,
+      descriptors,
+      placed,
+      action,
+      factory.losesSockets,
+    );
     if (platform.spinsWhenExhausted) sockets.holdWhileExhausted();
     return { listeners: placed.map(({ listener }) => listener), sockets };
   } catch (error) {
@@ -99,19 +89,19 @@ export function createListeners<T>(
 function place<T>(
   platform: Platform,
   libc: Libc,
-  descriptor: Descriptor,
+  socket: KeptSocket,
   info: DescriptorInfo,
   factory: ListenerFactory<T>,
   action: string,
 ): PlacedListener<T> {
-  const reserved = reserve(platform, descriptor, info, action);
+  const reserved = reserve(platform, socket, info, action);
   try {
-    const firstFd = libc.findLowestFreeFd(descriptor.fd);
+    const firstFd = libc.findLowestFreeFd(socket.fd);
     const inherited = info.address;
     const listener = factory.create(reserved.prepare(), inherited);
-    return { descriptor, inherited, reserved, firstFd, listener };
+    return { inherited, reserved, firstFd, listener };
   } catch (error) {
-    throw placeholderError(error, descriptor, action);
+    throw placeholderError(error, socket, action);
   } finally {
     reserved.remove();
   }
@@ -125,25 +115,26 @@ function place<T>(
  */
 export function replaceListener<T>(
   platform: Platform,
-  { descriptors, infos }: ListenSource & { kind: "inherited" },
-  index: number,
   sockets: ListenSockets,
+  index: number,
   factory: ListenerFactory<T>,
   action: string,
 ): T {
   const libc = requireAdoption(platform, [], action);
-  const [descriptor, info] = [descriptors[index]!, infos[index]!];
-  const placed = place(platform, libc, descriptor, info, factory, action);
+  const kept = sockets.kept(index);
+  const address = sockets.addresses[index];
+  const info = { kind: "stream-listener", address } as const;
+  const placed = place(platform, libc, kept, info, factory, action);
   const { reserved, firstFd, listener } = placed;
   try {
     sockets.replace(
       index,
-      (fd) => adoptSocket(libc, fd, reserved.address, firstFd),
+      adoptSocket(libc, kept.fd, reserved.address, firstFd),
     );
     return listener;
   } catch (error) {
     trackClosing(factory.close(listener));
-    throw listenError(error, `${action}: adopting ${descriptor} again`);
+    throw listenError(error, `${action}: adopting ${kept} again`);
   }
 }
 
@@ -196,7 +187,8 @@ export async function createListenerAsync<T>(
   try {
     adoptAll(
       libc,
-      [{ descriptor, inherited, reserved, firstFd, listener }],
+      descriptors,
+      [{ inherited, reserved, firstFd, listener }],
       action,
     );
     return listener;
@@ -233,7 +225,7 @@ function requireAdoption(
 /** Reserves a placeholder, if the runtime has a listener and the permission. */
 function reserve(
   { title, missingPermission }: Platform,
-  descriptor: Descriptor,
+  socket: KeptSocket,
   info: DescriptorInfo,
   action: string,
 ) {
@@ -241,7 +233,7 @@ function reserve(
   if (reserved === undefined) {
     throw new ActivationError(
       "unsupported",
-      `${action}: ${title} has no listener of its own for ${descriptor}, ` +
+      `${action}: ${title} has no listener of its own for ${socket}, ` +
         `${describeInfo(info)}: use the portable path, or Node`,
     );
   }
@@ -249,9 +241,7 @@ function reserve(
   if (missing !== undefined) {
     throw new ActivationError(
       "permission",
-      `${
-        creating(action, descriptor)
-      }: missing permission: run with ${missing}`,
+      `${creating(action, socket)}: missing permission: run with ${missing}`,
     );
   }
   return reserved;
@@ -260,12 +250,14 @@ function reserve(
 /** Adopts all sockets, or none, without a turn of the event loop. */
 function adoptAll(
   libc: Libc,
+  descriptors: readonly Descriptor[],
   placed: readonly PlacedListener<unknown>[],
   action: string,
   keepsSockets: boolean = false,
 ): ListenSockets {
   const adopted: AdoptedSocket[] = [];
-  for (const { descriptor, reserved, firstFd } of placed) {
+  for (const [index, { reserved, firstFd }] of placed.entries()) {
+    const descriptor = descriptors[index]!;
     try {
       const { address } = reserved;
       adopted.push(adoptSocket(libc, descriptor.fd, address, firstFd));
@@ -276,56 +268,29 @@ function adoptAll(
   }
   if (!keepsSockets) { for (const socket of adopted) socket.commit(); }
   // From here on the runtime closes the sockets, without telling this library.
-  for (const { descriptor } of placed) descriptor.markClosed();
-  return new ListenSockets(
+  for (const descriptor of descriptors) descriptor.markClosed();
+  return new ListenSockets({
     libc,
-    adopted,
-    placed.map(({ inherited }) => inherited),
-    keepsSockets ? placed.map(({ descriptor }) => descriptor.fd) : [],
-  );
+    sockets: adopted,
+    addresses: placed.map(({ inherited }) => inherited),
+    kept: keepsSockets ? descriptors : [],
+    areInherited: true,
+  });
 }
 
-function creating(action: string, descriptor: Descriptor): string {
-  return `${action}: creating a listener for ${descriptor} on a placeholder`;
+function creating(action: string, socket: KeptSocket): string {
+  return `${action}: creating a listener for ${socket} on a placeholder`;
 }
 
 function placeholderError(
   error: unknown,
-  descriptor: Descriptor,
+  socket: KeptSocket,
   action: string,
 ): unknown {
-  return createError(error, creating(action, descriptor));
+  return createError(error, creating(action, socket));
 }
 
 /** Wraps an error of a function that creates a listener. */
 function createError(error: unknown, action: string): unknown {
   return isReported(error) ? error : listenError(error, action);
-}
-
-/** Whether an error reports wrong options, or is one of this library. */
-function isReported(error: unknown): boolean {
-  return error instanceof ActivationError || error instanceof TypeError ||
-    error instanceof RangeError || error instanceof SyntaxError;
-}
-
-/** Converts a fallback address to the form of a placeholder. */
-function toPlaceholder(
-  address: Fallback,
-  kind: UsableKind | undefined,
-): Placeholder {
-  if ("path" in address) {
-    if (address.path.startsWith("@")) {
-      throw new ActivationError(
-        "unsupported",
-        `Binding ${describeFallback(address)}: the runtime's own listeners ` +
-          `take no abstract names: set a path`,
-      );
-    }
-    return { kind: "unix", path: address.path };
-  }
-  return {
-    kind: kind === "datagram" ? "udp" : "tcp",
-    hostname: address.hostname ?? "::",
-    port: address.port,
-  };
 }

@@ -7,66 +7,85 @@
 
 import type { Address } from "../../core/address.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import type { AdoptedSocket } from "../../linux/adopt.ts";
 import {
   endConnections,
   type OpenConnections,
   openConnections,
 } from "../../linux/connections.ts";
+import type { EpollSocket } from "../../linux/epoll_socket.ts";
 import { TcpTraffic } from "../../linux/tcp_traffic.ts";
 import { holdWhileExhausted } from "./exhaustion.ts";
 
-/**
- * The sockets of listeners that end together: adopted ones, or none where the
- * runtime bound a fallback address itself.
- */
-export class ListenSockets {
-  /** The address of each adopted socket, in order. */
+/** A socket that stays open beside the runtime's own listener on it. */
+export interface KeptSocket {
+  readonly fd: number;
+  /** Formats it for messages. */
+  toString(): string;
+}
+
+/** What is known of the sockets of listeners that end together. */
+interface KnownSockets {
+  readonly libc: Libc;
+  /** The sockets, as the runtime has them. */
+  readonly sockets: readonly EpollSocket[];
+  /** The address of each socket, in order. */
   readonly addresses: readonly (Address | undefined)[];
+  /** The same sockets for listeners to come; none where none can be lost. */
+  readonly kept: readonly KeptSocket[];
+  /** Whether another process listens when this one has ended. */
+  readonly areInherited: boolean;
+}
+
+/** The sockets of listeners that end together, as far as they are known. */
+export class ListenSockets {
+  /** The address of each known socket, in order. */
+  readonly addresses: readonly (Address | undefined)[];
+  readonly areInherited: boolean;
   readonly #libc: Libc | undefined;
-  readonly #adopted: AdoptedSocket[];
-  /** The inherited numbers, which stay open for listeners to come. */
-  readonly #keptFds: number[];
+  readonly #sockets: EpollSocket[];
+  readonly #kept: KeptSocket[];
   #isPaused = false;
 
-  constructor(
-    libc?: Libc,
-    adopted: readonly AdoptedSocket[] = [],
-    addresses: readonly (Address | undefined)[] = [],
-    keptFds: readonly number[] = [],
-  ) {
-    this.#libc = libc;
-    this.#adopted = [...adopted];
-    this.addresses = addresses;
-    this.#keptFds = [...keptFds];
+  constructor(known?: KnownSockets) {
+    this.#libc = known?.libc;
+    this.#sockets = [...known?.sockets ?? []];
+    this.addresses = known?.addresses ?? [];
+    this.#kept = [...known?.kept ?? []];
+    this.areInherited = known?.areInherited ?? false;
   }
 
-  get areInherited(): boolean {
-    return this.#adopted.length > 0;
+  /** Whether a listener that the runtime closes can be replaced. */
+  get areKept(): boolean {
+    return this.#kept.length > 0;
   }
 
-  /** Stops accepting; new connections wait for the next process that listens. */
+  /**
+   * Stops accepting; new connections wait for the next process that listens. Where
+   * there will be none, they are accepted until the listeners are closed.
+   */
   pause(): void {
+    if (!this.areInherited) return;
     this.#isPaused = true;
-    for (const socket of this.#adopted) socket.pause();
+    for (const socket of this.#sockets) socket.pause();
   }
 
   /** Accepts again. */
   resume(): void {
+    if (!this.areInherited) return;
     this.#isPaused = false;
-    for (const socket of this.#adopted) socket.resume();
+    for (const socket of this.#sockets) socket.resume();
   }
 
   /** Accepts nothing while the process has no free descriptor. */
   holdWhileExhausted(): void {
-    if (this.#libc !== undefined) holdWhileExhausted(this.#libc, this.#adopted);
+    if (this.#libc !== undefined) holdWhileExhausted(this.#libc, this.#sockets);
   }
 
   /** Whether a connection waits to be accepted. */
   hasPending(): boolean {
-    return this.#keptFds.length > 0
-      ? this.#libc!.areReadable(this.#keptFds).includes(true)
-      : this.#adopted.some((socket) => socket.hasPending());
+    return this.areKept
+      ? this.#libc!.areReadable(this.#kept.map(({ fd }) => fd)).includes(true)
+      : this.#sockets.some((socket) => socket.hasPending());
   }
 
   /**
@@ -75,22 +94,23 @@ export class ListenSockets {
    */
   lostIndexes(): number[] {
     if (this.#isPaused) return [];
-    return [...this.#keptFds.keys()]
-      .filter((index) => !this.#adopted[index]!.isOpen);
+    return [...this.#kept.keys()]
+      .filter((index) => !this.#sockets[index]!.isOpen);
   }
 
-  /**
-   * Puts another listener onto a kept socket.
-   *
-   * @param adopt Adopts the inherited number, which stays open.
-   */
-  replace(index: number, adopt: (keptFd: number) => AdoptedSocket): void {
-    this.#adopted[index] = adopt(this.#keptFds[index]!);
+  /** The socket for a listener to come. */
+  kept(index: number): KeptSocket {
+    return this.#kept[index]!;
+  }
+
+  /** Records that another listener was put onto a kept socket. */
+  replace(index: number, socket: EpollSocket): void {
+    this.#sockets[index] = socket;
   }
 
   /** Closes the kept numbers, when no listener is to come. */
   release(): void {
-    for (const fd of this.#keptFds.splice(0)) this.#libc!.close(fd);
+    for (const { fd } of this.#kept.splice(0)) this.#libc!.close(fd);
   }
 
   /** The accepted connections; `undefined` where they are unknown. */
@@ -100,7 +120,7 @@ export class ListenSockets {
 
   /** Whether an accepted connection may be open. */
   mayHaveConnections(): boolean {
-    return this.areInherited && this.connections()?.count !== 0;
+    return this.#libc !== undefined && this.connections()?.count !== 0;
   }
 
   /** The traffic on the accepted connections, where they are known. */

@@ -8,6 +8,7 @@ import type * as http from "node:http";
 import type { Connection } from "../../core/types.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { EpollSocket } from "../../linux/epoll_socket.ts";
+import { findListener } from "../../linux/listening_fds.ts";
 import { holdWhileExhausted } from "../adoption/exhaustion.ts";
 import { inspectorWith, NO_LIBC, once } from "../descriptors.ts";
 import { connectError } from "../errors.ts";
@@ -33,10 +34,12 @@ export function bunPlatform(
     httpServerTakesDescriptors: false,
     fixRequestPause: pauseSocket,
     spinsWhenExhausted: true,
-    surviveExhaustion(_server, fd) {
+    surviveExhaustion(_server, fd, address) {
       const opened = libc();
-      if (opened === undefined || fd === undefined) return;
-      holdWhileExhausted(opened, [EpollSocket.find(opened, fd)]);
+      if (opened === undefined) return;
+      const listenFd = fd ?? findListener(opened, address);
+      if (listenFd === undefined) return;
+      holdWhileExhausted(opened, [EpollSocket.find(opened, listenFd)]);
     },
   };
 }

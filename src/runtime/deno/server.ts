@@ -12,9 +12,9 @@ import { Deadline, delay } from "../timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import {
   createListeners,
-  type ListenerFactory,
   replaceListener,
 } from "../adoption/create_listeners.ts";
+import type { ListenerFactory } from "../adoption/listener_factory.ts";
 import type { ListenSockets } from "../adoption/listen_sockets.ts";
 import { OptionsReader } from "../adoption/options_reader.ts";
 import { defaultOnError } from "../http/fetch_handler.ts";
@@ -111,9 +111,9 @@ export class DenoServer extends NativeServer {
       factory,
       action,
     );
-    const replace = source.kind === "inherited"
+    const replace = sockets.areKept
       ? (index: number) =>
-        replaceListener(platform, source, index, sockets, factory, action)
+        replaceListener(platform, sockets, index, factory, action)
       : undefined;
     return new DenoServer(listeners, sockets, tracker, context, replace);
   }

@@ -59,13 +59,13 @@ export async function listenOn(
   action: string,
 ): Promise<Address | undefined> {
   if (source.kind === "fallback") {
-    const { address } = source;
-    const options = "path" in address
-      ? { path: nodePath(address.path) }
-      : { port: address.port, host: address.hostname };
-    const missing = platform.missingListenPermission?.(address);
+    const { address: fallback } = source;
+    const options = "path" in fallback
+      ? { path: nodePath(fallback.path) }
+      : { port: fallback.port, host: fallback.hostname };
+    const missing = platform.missingListenPermission?.(fallback);
     if (missing !== undefined) {
-      const binding = `${action}: binding ${describeFallback(address)}`;
+      const binding = `${action}: binding ${describeFallback(fallback)}`;
       throw missingPermission(missing, binding);
     }
     await settleListen(
@@ -74,8 +74,9 @@ export async function listenOn(
       (error) => fallbackError(error, source, action),
     );
     warnOfFallback(source, action);
-    surviveExhaustion(platform, server, undefined);
-    return serverAddress(server);
+    const address = serverAddress(server);
+    surviveExhaustion(platform, server, undefined, address);
+    return address;
   }
   const { descriptors: [descriptor], infos } = source;
   const expected = infos[0]!.address;
@@ -91,7 +92,7 @@ export async function listenOn(
     server.close();
     throw addressMismatch(platform, descriptor, expected, actual, action);
   }
-  surviveExhaustion(platform, server, descriptor.fd);
+  surviveExhaustion(platform, server, descriptor.fd, actual);
   return actual ?? expected;
 }
 
@@ -100,9 +101,10 @@ function surviveExhaustion(
   platform: Platform,
   server: net.Server,
   fd: number | undefined,
+  address: Address | undefined,
 ): void {
   try {
-    platform.surviveExhaustion?.(server, fd);
+    platform.surviveExhaustion?.(server, fd, address);
   } catch {
     // The socket is not found in the epoll instances, which are not readable.
   }

@@ -15,14 +15,24 @@ import {
   CROWD,
   WAYS_AGENT,
 } from "../../harness/agent.ts";
-import { forEachHost, type Host, HOSTS } from "../../harness/hosts.ts";
+import {
+  forEachHost,
+  type Host,
+  HOSTS,
+  hostsWith,
+} from "../../harness/hosts.ts";
 import {
   type Certificate,
   createCertificate,
   temporaryDirectory,
 } from "../../harness/machine_tools.ts";
 import { spawnPiped } from "../../harness/program.ts";
-import { assertListensOnly, untilListensOnly } from "../../harness/sockets.ts";
+import {
+  assertListensOnly,
+  freePorts,
+  listeningInodes,
+  untilListensOnly,
+} from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
 const LIMIT = 256;
@@ -226,7 +236,77 @@ async function start(
   return { sockets, exhaustion: new Exhaustion(t, agent, places) };
 }
 
+/** Starts a service without an activation, which binds addresses itself. */
+async function startAtFallbacks(
+  t: TestContext,
+  host: Host,
+  ways: readonly Way[],
+  directory?: string,
+) {
+  const certificate = createCertificate(temporaryDirectory(t));
+  const usable = certificate === undefined
+    ? ways.filter((way) => !isTls(way))
+    : ways;
+  const agent = new Agent<WaysOperations>(
+    t,
+    spawnPiped(limited(host).command(WAYS_AGENT)),
+  );
+  const ports = await freePorts(usable.length);
+  const places = usable.map((way, index): Place => ({
+    way,
+    target: directory === undefined
+      ? { port: ports[index]!, host: "127.0.0.1" }
+      : { path: path.join(directory, `${index}.sock`) },
+  }));
+  await agent.call(
+    "start",
+    places.map(({ way, target }, index) =>
+      [
+        `web${index}`,
+        way,
+        "path" in target
+          ? target
+          : { port: target.port, hostname: target.host },
+      ] as const
+    ),
+    certificate ?? {} as Certificate,
+  );
+  return new Exhaustion(t, agent, places);
+}
+
 const SERVING = HOSTS.filter(({ serves }) => serves);
+
+forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
+  /** @param directory Where to bind Unix sockets; by default, they are of TCP. */
+  const survive = async (
+    t: TestContext,
+    ways: readonly Way[],
+    directory?: string,
+  ) => {
+    const exhaustion = await startAtFallbacks(t, host, ways, directory);
+    const { agent } = exhaustion;
+    const before = listeningInodes(agent.pid);
+    await exhaustion.exhaust();
+    await exhaustion.staysAtRest();
+    await exhaustion.recovers();
+    assert.deepEqual(listeningInodes(agent.pid), before);
+    await agent.call("end");
+    await untilListensOnly(agent, []);
+    assert.equal(await agent.endInput(), 0);
+  };
+
+  test(`all ways to listen on fallback addresses on ${host.label} answer again after descriptors were exhausted`, async (t) => {
+    await survive(t, waysOf(host));
+  });
+
+  test(`all ways to listen on fallback paths on ${host.label} answer again after descriptors were exhausted`, async (t) => {
+    const ways = waysOf(host).filter((way) =>
+      // Deno has no TLS on Unix sockets, and its own servers remove their path.
+      host.runtime !== "deno" || !/TLS|^(own )?serve/.test(way)
+    );
+    await survive(t, ways, temporaryDirectory(t));
+  });
+});
 
 forEachHost(SERVING, (host) => {
   test(`all ways to listen on ${host.label} answer again after descriptors were exhausted`, async (t) => {
