@@ -202,6 +202,30 @@ forEachHost(BUNS, ({ label, path: bun }) => {
     assert.equal(await program.exited, 9, program.output);
   });
 
+  test(`bun --hot on ${label} ends when a reloaded server is idle`, async (t) => {
+    const script = path.join(temporaryDirectory(t), "service.ts");
+    const source = (version: string, options: string) => `
+      import { serve } from "${ROOT}/mod.ts";
+      await serve("web", { ${options} }, () => new Response("${version}"));
+      console.log("${version}");
+    `;
+    fs.writeFileSync(script, source("one", "exitWhenIdle: 60_000"));
+    let port = 0;
+    const program = await bindSockets(["web=tcp:127.0.0.1:0"], (sockets) => {
+      port = sockets[0]!.port!;
+      return startActivated(t, [bun, "--hot", script], sockets);
+    });
+    await program.until("a server", () => program.stdout.includes("one"));
+    assert.equal(await getBody(port, "/"), "one");
+    await changeUntil(
+      program,
+      script,
+      source("two", "exitWhenIdle: 300"),
+      () => program.stdout.includes("two"),
+    );
+    assert.equal(await program.exited, 0, program.output);
+  });
+
   test(`bun --hot on ${label} reloads a server at its fallback`, async (t) => {
     const script = path.join(temporaryDirectory(t), "service.ts");
     const [port] = await freePorts(1) as [number];
