@@ -11,7 +11,7 @@
  * subdirectories, or single files.
  */
 export const LAYERS: readonly string[] = [
-  "src/core, src/core/launchers | src/ffi",
+  "src/core, src/core/launchers, src/core/systemd | src/ffi",
   "src/linux",
   "src/runtime",
   "src/runtime/adoption | src/runtime/http",
@@ -20,6 +20,7 @@ export const LAYERS: readonly string[] = [
   "src/runtime/current.ts, src/runtime/select.ts",
   "src",
   "mod.ts",
+  "src/preload",
   "src/cli/shared, src/cli/shared/systemd",
   "src/cli/activator, src/cli/activator/paths",
   "src/cli/run | src/cli/inspect | src/cli/unit",
@@ -44,6 +45,9 @@ export const RUNTIME_PLACES: readonly string[] = [
   "src/deno.ts",
   "src/bun.ts",
   "src/node.ts",
+  "src/preload/deno.ts",
+  "src/preload/bun.ts",
+  "src/preload/node.ts",
 ];
 
 /** Directories whose files, outside RUNTIME_PLACES, use no global of a runtime. */

@@ -192,6 +192,20 @@ export function sameAddress(a: Address, b: Address): boolean {
   return a.kind === b.kind && formatAddress(a) === formatAddress(b);
 }
 
+/**
+ * Rewrites a numeric address so that equal hosts are equal text: an IPv4 address
+ * as an IPv4-mapped one, each wildcard address as `wildcard`.
+ *
+ * @returns `undefined` if the text is no numeric address.
+ */
+export function comparableHost(hostname: string): string | undefined {
+  const ipv4 = parseIpv4(hostname);
+  const bytes = parseIpv6(ipv4 === undefined ? hostname : `::ffff:${hostname}`);
+  if (bytes === undefined) return undefined;
+  const host = formatIpv6(bytes);
+  return host === "::" || host === "::ffff:0.0.0.0" ? "wildcard" : host;
+}
+
 /** Narrows an address to that of an IPv4 or IPv6 socket. */
 export function isInetAddress(
   address: Address | undefined,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, formatIpv6, parseIpv4, parseIpv6 } from "./address.ts";
+import { type Address, comparableHost } from "./address.ts";
 import { type Inspector, isSocketInfo } from "./info.ts";
 import {
   ActivationError,
@@ -220,16 +220,4 @@ function fileKey(path: string, inspector: Inspector): string {
   return device === undefined || inode === undefined
     ? pathKey(path)
     : `file ${device} ${inode}`;
-}
-
-/**
- * Rewrites a numeric address so that equal hosts are equal text: an IPv4 address
- * as an IPv4-mapped one, each wildcard address as `wildcard`.
- */
-function comparableHost(hostname: string): string | undefined {
-  const ipv4 = parseIpv4(hostname);
-  const bytes = parseIpv6(ipv4 === undefined ? hostname : `::ffff:${hostname}`);
-  if (bytes === undefined) return undefined;
-  const host = formatIpv6(bytes);
-  return host === "::" || host === "::ffff:0.0.0.0" ? "wildcard" : host;
 }

@@ -10,6 +10,7 @@
 
 import type cluster from "node:cluster";
 import type * as dgram from "node:dgram";
+import type * as events from "node:events";
 import type * as fs from "node:fs";
 import type * as http from "node:http";
 import type * as https from "node:https";
@@ -23,6 +24,7 @@ import type * as workerThreads from "node:worker_threads";
 interface Builtins {
   "node:cluster": typeof cluster;
   "node:dgram": typeof dgram;
+  "node:events": typeof events;
   "node:fs": typeof fs;
   "node:http": typeof http;
   "node:https": typeof https;

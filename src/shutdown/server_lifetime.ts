@@ -68,6 +68,11 @@ export class ServerLifetime {
     return drainingServers.has(this);
   }
 
+  /** Whether a graceful shutdown has begun, or is over. */
+  get hasBegunShutdown(): boolean {
+    return this.#isDraining;
+  }
+
   /**
    * Ends the server without losing a request.
    *

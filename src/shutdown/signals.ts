@@ -108,6 +108,6 @@ function onSignal(
 }
 
 /** Ends the process after a time, if something still keeps it then. */
-function exitLater(delayMs: number): void {
+export function exitLater(delayMs: number): void {
   callLater(() => processGlobal()!.exit(0), delayMs);
 }

@@ -18,6 +18,7 @@ import type {
   MetadataOperations,
   NativeOperations,
   OptionsOperations,
+  PreloadOperations,
   WaysOperations,
 } from "../fixtures/operations.ts";
 import { type Host, ROOT } from "./hosts.ts";
@@ -52,6 +53,10 @@ export const CYCLES_AGENT: AgentScript<CyclesOperations> = script(
   "cycles_agent.ts",
 );
 export const CROWD: AgentScript<CrowdOperations> = script("crowd.ts");
+
+export const PRELOAD_AGENT: AgentScript<PreloadOperations> = script(
+  "preload_agent.ts",
+);
 
 /** An error as an agent reports it. */
 export interface ReportedError {

@@ -95,6 +95,25 @@ function createHost(tool: Tool, suffix = "", ...flags: string[]): Host {
   };
 }
 
+/** Returns the same host, on which programs run with the preload. */
+export function withPreload(host: Host): Host {
+  const { label, runtime, command } = host;
+  const option = runtime === "node" ? "--import" : "--preload";
+  return {
+    ...host,
+    label: `${label} with the preload`,
+    command: (script, ...args) => {
+      const line = command(script, ...args);
+      const index = line.length - args.length - 1;
+      return [
+        ...line.slice(0, index),
+        `${option}=${path.join(ROOT, "src/preload/mod.ts")}`,
+        ...line.slice(index),
+      ];
+    },
+  };
+}
+
 function takesDescriptors({ runtime, version }: Tool): boolean {
   const [major, minor] = version.split(".").map(Number) as [number, number];
   const [sinceMajor, sinceMinor] = PORTABLE_VERSIONS[runtime];

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { parseSeconds } from "../../core/systemd/time_span.ts";
 import type { SocketOption } from "../../ffi/sockets.ts";
 import type { SocketAddress } from "../shared/socket_spec.ts";
 import {
   parseBoolean,
   parseInteger,
-  parseSeconds,
   parseSize,
   parseTypeOfService,
 } from "../shared/systemd/values.ts";

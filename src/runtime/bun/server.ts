@@ -23,6 +23,7 @@ import type { ListenSource, Platform } from "../platform.ts";
 import { boundAddress } from "./connection.ts";
 import { bunFunctions, type BunServer } from "./functions.ts";
 import { override, shownAddress, toBunOptions } from "./listeners.ts";
+import { NodeRequests } from "./node_requests.ts";
 import { OptionsTracker } from "./options.ts";
 
 /** Bun's own servers as one. */
@@ -31,6 +32,8 @@ export class BunServers extends NativeServer {
   readonly #servers: readonly [BunServer, ...BunServer[]];
   readonly #own: readonly ReturnType<typeof ownMethods>[];
   readonly #options: OptionsTracker;
+  /** Its requests, where a server of `node:http` stands on it. */
+  readonly nodeRequests: NodeRequests;
 
   /** Creates the servers, all or none, with options of `Bun.serve`. */
   static create(
@@ -77,6 +80,7 @@ export class BunServers extends NativeServer {
     this.#servers = servers;
     this.#own = servers.map(ownMethods);
     this.#options = options;
+    this.nodeRequests = new NodeRequests(tracker);
     this.addresses = source.kind === "inherited"
       ? sockets.addresses
       : servers.map((server) => boundAddress(server, source.address));
@@ -95,6 +99,7 @@ export class BunServers extends NativeServer {
 
   override closeConnectionsAfterResponses(): void {
     super.closeConnectionsAfterResponses();
+    this.nodeRequests.closeConnections();
     this.#reloadClosingConnections();
   }
 

@@ -14,7 +14,7 @@ import { builtin } from "../builtin.ts";
 import { requireUsable } from "../checks.ts";
 import { parkedListeners } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
-import { listenOn, splitSource } from "./listen.ts";
+import { listenNow, listenOn, splitSource } from "./listen.ts";
 
 /** What `net.Server` keeps of the options that it was created with. */
 export function socketOptions(
@@ -68,6 +68,28 @@ export class Acceptor {
     const server = builtin("node:net").createServer(options);
     const acceptor = new Acceptor(server, descriptor);
     acceptor.#address = await listenOn(platform, server, source, action);
+    return acceptor;
+  }
+
+  /**
+   * Begins to accept on an inherited socket, which no listener holds, without
+   * waiting for the event `listening`.
+   */
+  static openNow(
+    platform: Platform,
+    descriptor: Descriptor,
+    options: net.ServerOpts,
+    action: string,
+  ): Acceptor {
+    const server = builtin("node:net").createServer(options);
+    const acceptor = new Acceptor(server, descriptor);
+    acceptor.#address = listenNow(
+      platform,
+      server,
+      descriptor,
+      (options) => server.listen(options as net.ListenOptions),
+      action,
+    );
     return acceptor;
   }
 

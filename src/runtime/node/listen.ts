@@ -5,13 +5,14 @@
  */
 
 import type * as net from "node:net";
+import type { Descriptor } from "../../core/descriptor.ts";
 import {
   type Address,
   fromUnixPath,
   inetAddress,
   sameAddress,
 } from "../../core/address.ts";
-import type { ActivationError } from "../../core/errors.ts";
+import { ActivationError } from "../../core/errors.ts";
 import {
   addressMismatch,
   describeFallback,
@@ -94,6 +95,41 @@ export async function listenOn(
   }
   surviveExhaustion(platform, server, descriptor.fd, actual);
   return actual ?? expected;
+}
+
+/** What makes a server listen on a descriptor. */
+export interface DescriptorOptions {
+  readonly fd: number;
+  readonly backlog: number;
+}
+
+/**
+ * Makes a server listen on an inherited socket without waiting for the event
+ * `listening`.
+ *
+ * @param listen Calls the server's own `listen()`.
+ * @throws {ActivationError} If the server doesn't listen then.
+ */
+export function listenNow(
+  platform: Platform,
+  server: net.Server,
+  descriptor: Descriptor,
+  listen: (options: DescriptorOptions) => void,
+  action: string,
+): Address | undefined {
+  platform.keepDescriptorOnListenError?.(server);
+  listen({ fd: descriptor.fd, backlog: BACKLOG });
+  if (!server.listening) {
+    // The server reports the reason by an event.
+    throw new ActivationError(
+      "system",
+      `${action}: ${platform.title} can't listen on ${descriptor}: see the ` +
+        `server's event "error"`,
+    );
+  }
+  const address = serverAddress(server);
+  surviveExhaustion(platform, server, descriptor.fd, address);
+  return address;
 }
 
 /** Without what a sandbox forbids, the server is what the runtime makes it. */

@@ -16,6 +16,7 @@ import { builtin } from "../builtin.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { Http2Sessions } from "./http2_sessions.ts";
 import { HttpConnections } from "./http_connections.ts";
+import type { DescriptorOptions } from "./listen.ts";
 import { ServerBinding } from "./server_binding.ts";
 
 /** Time that the `close` event may take after all connections are closed. */
@@ -87,7 +88,33 @@ export class NodeServer implements GracefulServer {
       takesDescriptors,
       action,
     );
-    this.#isInherited = source.kind === "inherited";
+    this.#watch(source.kind === "inherited");
+  }
+
+  /**
+   * Makes the server listen on all inherited sockets, or none, without waiting for
+   * the event `listening`.
+   *
+   * @param listen Calls the server's own `listen()`.
+   */
+  listenNow(
+    platform: Platform,
+    source: ListenSource & { readonly kind: "inherited" },
+    listen: (options: DescriptorOptions) => void,
+    action: string,
+  ): void {
+    this.#startAgain();
+    this.#addresses = this.#binding.listenNow(
+      platform,
+      source,
+      listen,
+      action,
+    );
+    this.#watch(true);
+  }
+
+  #watch(isInherited: boolean): void {
+    this.#isInherited = isInherited;
     this.#ended = new Promise((resolve) => this.#server.once("close", resolve));
   }
 

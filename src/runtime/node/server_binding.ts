@@ -11,8 +11,13 @@ import type { Descriptor } from "../../core/descriptor.ts";
 import { builtin } from "../builtin.ts";
 import { parkedListeners } from "../leftovers.ts";
 import type { ListenSource, Platform } from "../platform.ts";
-import { type Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
-import { listenOn, splitSource } from "./listen.ts";
+import { Acceptor, openAcceptors, socketOptions } from "./acceptor.ts";
+import {
+  type DescriptorOptions,
+  listenNow,
+  listenOn,
+  splitSource,
+} from "./listen.ts";
 
 /**
  * Binds a server that the program has created to several sockets.
@@ -111,6 +116,35 @@ export class ServerBinding {
     }
     if (!hasOwnSocket) this.#lookListening(addresses[0]);
     return addresses;
+  }
+
+  /**
+   * Makes the server accept on all inherited sockets, or none, without waiting for
+   * the event `listening`.
+   *
+   * @param listen Calls the server's own `listen()`.
+   * @returns The address of each socket, where it is known.
+   */
+  listenNow(
+    platform: Platform,
+    { descriptors }: ListenSource & { readonly kind: "inherited" },
+    listen: (options: DescriptorOptions) => void,
+    action: string,
+  ): (Address | undefined)[] {
+    const [first, ...rest] = descriptors;
+    const server = this.#server;
+    const address = listenNow(platform, server, first, listen, action);
+    const acceptors = rest.map((each) =>
+      Acceptor.openNow(platform, each, socketOptions(server), action)
+    );
+    this.#acceptors.push(...acceptors);
+    this.#hasOwnSocket = true;
+    this.#ownDescriptor = first;
+    if (acceptors.length > 0) this.#delayCloseEvent();
+    for (const acceptor of acceptors) {
+      acceptor.attach((socket) => this.#pass(socket));
+    }
+    return [address, ...acceptors.map((each) => each.address)];
   }
 
   /** Stops accepting, and leaves all connections open. */

@@ -1,0 +1,179 @@
+/**
+ * `Bun.serve` and `Bun.listen` of an unmodified program on inherited sockets; the
+ * servers of Bun's `node:http` and `node:net` stand on these two.
+ *
+ * @module
+ */
+
+import type * as http from "node:http";
+import { createListeners } from "../runtime/adoption/create_listeners.ts";
+import { builtin, processGlobal } from "../runtime/builtin.ts";
+import {
+  bunFunctions,
+  type BunListener,
+  type BunServer,
+} from "../runtime/bun/functions.ts";
+import {
+  createBunListener,
+  mergeBunListeners,
+} from "../runtime/bun/listeners.ts";
+import { BunServers } from "../runtime/bun/server.ts";
+import type { Platform } from "../runtime/platform.ts";
+import { trackListener } from "../shutdown/active_handle.ts";
+import { watchIdleness } from "../shutdown/idle_exit.ts";
+import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import {
+  type AskedAddress,
+  askedPath,
+  askedPort,
+  describeCall,
+} from "./asked_address.ts";
+import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
+import type { PreloadSettings } from "./settings.ts";
+
+type BunOptions = Record<string, unknown>;
+
+/** Variables with the port of `Bun.serve`, in Bun's order. */
+const PORT_VARIABLES = ["BUN_PORT", "PORT", "NODE_PORT"] as const;
+/** Bun's port without any of them. */
+const BUN_PORT = 3000;
+
+/** Replaces the two functions. */
+export function preloadBun(
+  platform: Platform,
+  handed: HandedSockets,
+  settings: PreloadSettings,
+): void {
+  const own = bunFunctions();
+  const calls = new BunCalls(platform, handed, settings);
+  const { Bun } = globalThis as unknown as { Bun: object };
+  Object.assign(Bun, {
+    serve: (options: BunOptions) => calls.serve(options) ?? own.serve(options),
+    listen: (options: BunOptions) =>
+      calls.listen(options) ?? own.listen(options),
+  });
+}
+
+/** The calls that take sockets; `undefined` for those that bind an address. */
+class BunCalls {
+  readonly #platform: Platform;
+  readonly #handed: HandedSockets;
+  readonly #settings: PreloadSettings;
+  readonly #nodeServer: () => http.Server | undefined = trackNodeServers();
+
+  constructor(
+    platform: Platform,
+    handed: HandedSockets,
+    settings: PreloadSettings,
+  ) {
+    this.#platform = platform;
+    this.#handed = handed;
+    this.#settings = settings;
+  }
+
+  serve(options: BunOptions): BunServer | undefined {
+    const { end } = this.#settings;
+    return this.#take(
+      "Bun.serve",
+      askedOfServe(options),
+      (source, call, onEnd) => {
+        const platform = this.#platform;
+        const server = BunServers.create(platform, source, options, call);
+        this.#nodeServer()?.prependListener("request", (_, response) => {
+          server.nodeRequests.track(response);
+        });
+        const lifetime = new ServerLifetime(platform, server, end);
+        watchIdleness(lifetime, end.exitWhenIdleMs);
+        lifetime.finished.then(onEnd, onEnd);
+        return server.merge(lifetime.stop);
+      },
+    );
+  }
+
+  listen(options: BunOptions): BunListener | undefined {
+    return this.#take(
+      "Bun.listen",
+      askedOfListen(options),
+      (source, call, onEnd) => {
+        const { listeners, sockets } = createListeners(
+          this.#platform,
+          source,
+          "stream-listener",
+          {
+            create: (bindTo, inherited) =>
+              createBunListener(bunFunctions(), bindTo, inherited, options),
+            close: (listener) => listener.stop(true),
+          },
+          call,
+        );
+        const listener = mergeBunListeners(listeners);
+        const { stop } = listener;
+        listener.stop = (closeActiveConnections) => {
+          stop.call(listener, closeActiveConnections);
+          onEnd();
+        };
+        return trackListener(listener, () => sockets.mayHaveConnections());
+      },
+    );
+  }
+
+  /** Takes the sockets that a call gets, and releases them if it fails. */
+  #take<T>(
+    name: string,
+    asked: AskedAddress | undefined,
+    create: (
+      source: TakenSockets["source"],
+      call: string,
+      onEnd: () => void,
+    ) => T,
+  ): T | undefined {
+    if (asked === undefined) return undefined;
+    const call = describeCall(name, asked, "unix");
+    return this.#handed.use(asked, call, create);
+  }
+}
+
+/** Returns what a call of `Bun.serve` asks for; `undefined` if nothing fixed. */
+function askedOfServe(options: BunOptions): AskedAddress | undefined {
+  if (Object(options) !== options) return undefined;
+  if (hasValue(options["unix"])) return askedPath(options["unix"]);
+  const { env } = processGlobal()!;
+  const [variable] = PORT_VARIABLES.flatMap((name) => env[name] ?? []);
+  const port = options["port"] ?? variable ?? BUN_PORT;
+  return askedPort(port, options["hostname"]);
+}
+
+function askedOfListen(options: BunOptions): AskedAddress | undefined {
+  if (Object(options) !== options || hasValue(options["fd"])) return undefined;
+  return hasValue(options["unix"])
+    ? askedPath(options["unix"])
+    : askedPort(options["port"], options["hostname"]);
+}
+
+function hasValue(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== "";
+}
+
+/** Notices the server of `node:http` that calls `Bun.serve`. */
+function trackNodeServers(): () => http.Server | undefined {
+  let current: http.Server | undefined;
+  const { Server: HttpServer } = builtin("node:http");
+  const { Server: HttpsServer } = builtin("node:https");
+  const prototypes = new Set<{ listen: unknown }>([
+    HttpServer.prototype,
+    HttpsServer.prototype,
+  ]);
+  for (const prototype of prototypes) {
+    const listen = prototype.listen as (...args: unknown[]) => unknown;
+    prototype.listen = function (this: http.Server, ...args: unknown[]) {
+      const outer = current;
+      current = this;
+      try {
+        return listen.apply(this, args);
+      } finally {
+        current = outer;
+      }
+    };
+  }
+  return () => current;
+}

@@ -1,0 +1,236 @@
+/**
+ * `Deno.serve`, `Deno.listen` and `Deno.listenTls` of an unmodified program on
+ * inherited sockets.
+ *
+ * @module
+ */
+
+import { createListeners } from "../runtime/adoption/create_listeners.ts";
+import type { ListenerFactory } from "../runtime/adoption/listener_factory.ts";
+import { denoFunctions } from "../runtime/deno/functions.ts";
+import {
+  createDenoListener,
+  createTlsListener,
+  mergeDenoListeners,
+} from "../runtime/deno/listeners.ts";
+import { type DenoServeOptions, DenoServer } from "../runtime/deno/server.ts";
+import type { Platform } from "../runtime/platform.ts";
+import { trackListener } from "../shutdown/active_handle.ts";
+import { watchIdleness } from "../shutdown/idle_exit.ts";
+import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import {
+  type AskedAddress,
+  askedPath,
+  askedPort,
+  describeCall,
+} from "./asked_address.ts";
+import {
+  AddressInUseError,
+  type HandedSockets,
+  type TakenSockets,
+} from "./handed_sockets.ts";
+import type { ProgramSignals } from "./program_signals.ts";
+import type { PreloadSettings } from "./settings.ts";
+
+type Handler = Deno.ServeHandler<Deno.Addr>;
+type DenoOptions = DenoServeOptions & Record<string, unknown>;
+
+/** The port of `Deno.serve` without an option. */
+const DENO_PORT = 8000;
+
+/** Replaces the functions. */
+export function preloadDeno(
+  platform: Platform,
+  handed: HandedSockets,
+  settings: PreloadSettings,
+  signals: ProgramSignals,
+): void {
+  const own = denoFunctions();
+  const { addSignalListener, removeSignalListener } = Deno;
+  const calls = new DenoCalls(platform, handed, settings);
+  const replacements = {
+    serve: (...args: unknown[]) =>
+      calls.serve(args) ?? Reflect.apply(own.serve, Deno, args),
+    listen: (options: DenoOptions) =>
+      calls.listen(options) ?? Reflect.apply(own.listen, Deno, [options]),
+    listenTls: (options: DenoOptions) =>
+      calls.listenTls(options) ?? Reflect.apply(own.listenTls, Deno, [options]),
+    addSignalListener: (signal: Deno.Signal, listener: () => void) => {
+      if (!signals.defer(signal, listener)) addSignalListener(signal, listener);
+    },
+    removeSignalListener: (signal: Deno.Signal, listener: () => void) => {
+      if (!signals.undefer(signal, listener)) {
+        removeSignalListener(signal, listener);
+      }
+    },
+  };
+  for (const [name, value] of Object.entries(replacements)) {
+    Object.defineProperty(Deno, name, {
+      configurable: true,
+      enumerable: true,
+      writable: true,
+      value,
+    });
+  }
+}
+
+/** The calls that take sockets; `undefined` for those that bind an address. */
+class DenoCalls {
+  readonly #platform: Platform;
+  readonly #handed: HandedSockets;
+  readonly #settings: PreloadSettings;
+
+  constructor(
+    platform: Platform,
+    handed: HandedSockets,
+    settings: PreloadSettings,
+  ) {
+    this.#platform = platform;
+    this.#handed = handed;
+    this.#settings = settings;
+  }
+
+  serve(args: readonly unknown[]): Deno.HttpServer | undefined {
+    const { options, handler } = readArguments(args);
+    if (handler === undefined) return undefined;
+    const asked = askedOf(options, DENO_PORT);
+    return this.#use("Deno.serve", asked, (source, call, onEnd) => {
+      const server = DenoServer.create(
+        this.#platform,
+        source,
+        options,
+        handler,
+        handler,
+        call,
+      );
+      const { end } = this.#settings;
+      const lifetime = new ServerLifetime(this.#platform, server, end);
+      watchIdleness(lifetime, end.exitWhenIdleMs);
+      lifetime.finished.then(onEnd, onEnd);
+      return announce(server, lifetime, options);
+    });
+  }
+
+  listen(options: DenoOptions): Deno.Listener | undefined {
+    return this.#open(
+      "Deno.listen",
+      options,
+      (bindTo, inherited) =>
+        createDenoListener(denoFunctions(), bindTo, inherited, options),
+    );
+  }
+
+  listenTls(options: DenoOptions): Deno.TlsListener | undefined {
+    return this.#open(
+      "Deno.listenTls",
+      options,
+      (bindTo, inherited) =>
+        createTlsListener(denoFunctions(), bindTo, inherited, options),
+    );
+  }
+
+  #open<T extends Deno.Listener<Deno.Conn>>(
+    name: string,
+    options: DenoOptions,
+    create: ListenerFactory<T>["create"],
+  ): T | undefined {
+    return this.#use(name, askedOf(options), (source, call, onEnd) => {
+      const { listeners, sockets } = createListeners(
+        this.#platform,
+        source,
+        "stream-listener",
+        { create, close: (listener: T) => listener.close() },
+        call,
+      );
+      const listener = mergeDenoListeners(listeners);
+      const { close } = listener;
+      listener.close = () => {
+        close.call(listener);
+        onEnd();
+      };
+      return trackListener(listener, () => sockets.mayHaveConnections());
+    });
+  }
+
+  /** Takes the sockets that a call gets, and reports errors as Deno does. */
+  #use<T>(
+    name: string,
+    asked: AskedAddress | undefined,
+    create: (
+      source: TakenSockets["source"],
+      call: string,
+      onEnd: () => void,
+    ) => T,
+  ): T | undefined {
+    if (asked === undefined) return undefined;
+    try {
+      const call = describeCall(name, asked, "path");
+      return this.#handed.use(asked, call, create);
+    } catch (error) {
+      if (!(error instanceof AddressInUseError)) throw error;
+      throw new Deno.errors.AddrInUse(error.message);
+    }
+  }
+}
+
+/** Tells where a server listens, and makes it end as one of `Deno.serve`. */
+function announce(
+  server: DenoServer,
+  lifetime: ServerLifetime,
+  options: DenoOptions,
+): Deno.HttpServer {
+  const { onListen = printAddress, signal } = options;
+  try {
+    for (const { addr } of server.servers) {
+      Reflect.apply(onListen as (addr: Deno.Addr) => void, options, [addr]);
+    }
+  } catch (error) {
+    lifetime.close();
+    throw error;
+  }
+  lifetime.closeOnAbort((signal as AbortSignal | null) ?? undefined);
+  const shutdown = () => lifetime.shutdown();
+  return Object.assign(server.servers[0], {
+    finished: lifetime.finished,
+    shutdown,
+    [Symbol.asyncDispose]: shutdown,
+    ref: () => server.ref(),
+    unref: () => server.unref(),
+  });
+}
+
+/** Prints what `Deno.serve` does without `onListen`. */
+function printAddress(addr: Deno.Addr): void {
+  if (!("hostname" in addr)) {
+    console.log(`Listening on ${(addr as Deno.UnixAddr).path}`);
+    return;
+  }
+  const { hostname, port } = addr;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  console.log(`Listening on http://${host}:${port}/`);
+}
+
+function readArguments(
+  [first, second]: readonly unknown[],
+): { options: DenoOptions; handler: Handler | undefined } {
+  if (typeof first === "function") {
+    return { options: {} as DenoOptions, handler: first as Handler };
+  }
+  const options = Object(first) as DenoOptions;
+  const handler = typeof second === "function" ? second : options["handler"];
+  return {
+    options,
+    handler: typeof handler === "function" ? handler as Handler : undefined,
+  };
+}
+
+/** Returns what a call asks for; `undefined` if nothing fixed. */
+function askedOf(
+  options: DenoOptions,
+  defaultPort?: number,
+): AskedAddress | undefined {
+  const { path, transport, cid, hostname } = Object(options);
+  if (path !== undefined && path !== null) return askedPath(path);
+  if (cid !== undefined || (transport ?? "tcp") !== "tcp") return undefined;
+  return askedPort(options["port"] ?? defaultPort, hostname);
+}

@@ -1,0 +1,148 @@
+/**
+ * Servers of `node:net` of an unmodified program, and those that stand on it
+ * (`node:http`, `node:tls` …), on inherited sockets.
+ *
+ * @module
+ */
+
+import type * as net from "node:net";
+import { toAddressInfo } from "../core/address.ts";
+import { requireUsable } from "../runtime/checks.ts";
+import { builtin } from "../runtime/builtin.ts";
+import { NodeServer } from "../runtime/node/server.ts";
+import type { Platform } from "../runtime/platform.ts";
+import { watchIdleness } from "../shutdown/idle_exit.ts";
+import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
+import {
+  describeListen,
+  type ListenArguments,
+  readListenArguments,
+} from "./listen_arguments.ts";
+import { PortProbe } from "./port_probe.ts";
+import type { PreloadSettings } from "./settings.ts";
+
+type Listen = (...args: unknown[]) => net.Server;
+
+/** Replaces `listen()` of all servers. */
+export function preloadNode(
+  platform: Platform,
+  handed: HandedSockets,
+  settings: PreloadSettings,
+): void {
+  const servers = new NodeServers(platform, handed, settings);
+  const prototypes = new Set<object>([
+    builtin("node:net").Server.prototype,
+    builtin("node:http").Server.prototype,
+    builtin("node:https").Server.prototype,
+  ]);
+  for (const prototype of prototypes) {
+    // One that inherits it must inherit ours.
+    if (!Object.hasOwn(prototype, "listen")) continue;
+    const own = Reflect.get(prototype, "listen") as Listen;
+    Object.defineProperty(prototype, "listen", {
+      configurable: true,
+      writable: true,
+      value(this: net.Server, ...args: unknown[]): net.Server {
+        return servers.listen(this, own, args);
+      },
+    });
+  }
+}
+
+/** The servers that listen on inherited sockets. */
+class NodeServers {
+  readonly #platform: Platform;
+  readonly #handed: HandedSockets;
+  readonly #settings: PreloadSettings;
+  readonly #servers = new WeakMap<net.Server, NodeServer>();
+  readonly #lifetimes = new WeakMap<net.Server, ServerLifetime>();
+
+  constructor(
+    platform: Platform,
+    handed: HandedSockets,
+    settings: PreloadSettings,
+  ) {
+    this.#platform = platform;
+    this.#handed = handed;
+    this.#settings = settings;
+  }
+
+  /** Listens as the program asks; errors are events, as from Node. */
+  listen(server: net.Server, own: Listen, args: unknown[]): net.Server {
+    const read = readListenArguments(args);
+    // Node itself refuses a server that listens already.
+    if (read === undefined || server.listening) return own.apply(server, args);
+    let taken: TakenSockets | undefined;
+    try {
+      taken = this.#handed.take(read.asked, describeListen(read.asked));
+    } catch (error) {
+      queueError(server, error);
+      return server;
+    }
+    if (taken === undefined) return own.apply(server, args);
+    const sockets = taken;
+    if (server.listenerCount("connection") === 0) {
+      new PortProbe(server, toAddressInfo(sockets.source.infos[0]!.address), {
+        begin: () => this.#start(server, own, sockets, read),
+        end: () => sockets.release(),
+      }).listen(read.callback);
+    } else this.#start(server, own, sockets, read);
+    return server;
+  }
+
+  #start(
+    server: net.Server,
+    own: Listen,
+    taken: TakenSockets,
+    { asked, callback, options }: ListenArguments,
+  ): void {
+    const call = describeListen(asked);
+    const platform = this.#platform;
+    const { end } = this.#settings;
+    try {
+      const { descriptors, infos } = taken.source;
+      requireUsable(platform, descriptors, infos, "stream-listener", call);
+      const known = this.#servers.get(server) ?? this.#adopt(server);
+      known.listenNow(
+        platform,
+        taken.source,
+        (address) =>
+          own.call(
+            server,
+            { ...options, ...address },
+            ...callback ? [callback] : [],
+          ),
+        call,
+      );
+      const lifetime = new ServerLifetime(platform, known, end);
+      this.#lifetimes.set(server, lifetime);
+      watchIdleness(lifetime, end.exitWhenIdleMs);
+      lifetime.finished.then(taken.end, taken.end);
+    } catch (error) {
+      taken.release();
+      queueError(server, error);
+    }
+  }
+
+  /** Prepares a server, once. */
+  #adopt(server: net.Server): NodeServer {
+    const known = new NodeServer(server);
+    this.#servers.set(server, known);
+    const { close } = server;
+    server.close = (callback) => {
+      const lifetime = this.#lifetimes.get(server);
+      if (!lifetime?.hasBegunShutdown) return close.call(server, callback);
+      // Node's own would call back with an error, since nothing listens any more.
+      const onEnd = () => callback?.();
+      lifetime.finished.then(onEnd, onEnd);
+      return server;
+    };
+    return known;
+  }
+}
+
+/** Reports an error as Node does, after the call has returned. */
+function queueError(server: net.Server, error: unknown): void {
+  builtin("node:timers").setImmediate(() => server.emit("error", error));
+}
