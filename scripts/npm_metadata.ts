@@ -30,7 +30,7 @@ export interface NpmMetadata {
     readonly access: "public";
     readonly tag?: string;
   };
-  /** What a bundler may not leave out: the command, which acts when imported. */
+  /** What a bundler may not leave out, because it acts when it is imported. */
   readonly sideEffects: string[];
 }
 
@@ -76,6 +76,6 @@ export function npmMetadata(
     }),
     publishConfig: { access: "public", ...tag && { tag } },
     engines: { node: ">=22.12", bun: ">=1.2", deno: ">=2.3" },
-    sideEffects: ["**/src/cli/*.js"],
+    sideEffects: ["**/src/cli/*.js", "**/src/preload/*.js"],
   };
 }

@@ -115,6 +115,18 @@ export function givesAskedAddress(
     haveCommonHost(entry.hostname, asked.hostname));
 }
 
+/**
+ * Returns text that two entries of the map have in common if they give the same
+ * address. An entry with a host is more exact than one without.
+ */
+export function keysOfAsked(asked: AskedAddress): readonly string[] {
+  if ("path" in asked) return [`path ${asked.path}`];
+  const { port, hostname } = asked;
+  return hostname === undefined
+    ? [`port ${port}`]
+    : hostsOf(hostname).map((host) => `port ${port} ${host}`);
+}
+
 function samePath(a: string, b: string, sameFile: SameFile): boolean {
   if (a === b) return true;
   return !a.startsWith("@") && !b.startsWith("@") && sameFile(a, b);

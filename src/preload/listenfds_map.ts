@@ -7,7 +7,7 @@
 
 import { quote } from "../core/errors.ts";
 import { parseBindAddress } from "../core/listen_address.ts";
-import { type AskedAddress, givesAskedAddress } from "./asked_address.ts";
+import { type AskedAddress, keysOfAsked } from "./asked_address.ts";
 
 /** An entry of the map. */
 export interface NamedAddress {
@@ -37,18 +37,26 @@ export function parseListenfdsMap(text: string): NamedAddress[] {
     }
     return { name, asked: parseValue(name, value) };
   });
-  for (const [index, entry] of entries.entries()) {
-    const other = entries.slice(0, index).find((earlier) =>
-      earlier.name !== entry.name && areEqual(earlier.asked, entry.asked)
-    );
-    if (other === undefined) continue;
-    throw new SyntaxError(
-      `${ACTION}: expected each address once, found ${quote(other.name)} and ${
-        quote(entry.name)
-      } with the same one: keep one of them`,
-    );
-  }
+  requireDistinct(entries);
   return entries;
+}
+
+/** Checks that no address is given to two names. */
+function requireDistinct(entries: readonly NamedAddress[]): void {
+  const names = new Map<string, string>();
+  for (const { name, asked } of entries) {
+    for (const key of asked === "*" ? ["*"] : keysOfAsked(asked)) {
+      const other = names.get(key);
+      if (other !== undefined && other !== name) {
+        throw new SyntaxError(
+          `${ACTION}: expected each address once, found ${quote(other)} and ${
+            quote(name)
+          } with the same one: keep one of them`,
+        );
+      }
+      names.set(key, name);
+    }
+  }
 }
 
 function splitEntries(text: string): { name: string; value: string }[] {
@@ -109,13 +117,4 @@ function parseAskedAddress(action: string, value: string): AskedAddress {
   throw new SyntaxError(
     `${action}: expected the address of a stream socket, found ${quote(value)}`,
   );
-}
-
-function areEqual(a: NamedAddress["asked"], b: NamedAddress["asked"]): boolean {
-  if (a === "*" || b === "*") return a === b;
-  // An entry with a host is more exact than one without.
-  const haveHost = [a, b].map((each) =>
-    "port" in each && each.hostname !== undefined
-  );
-  return haveHost[0] === haveHost[1] && givesAskedAddress(a, b, () => false);
 }

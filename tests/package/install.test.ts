@@ -93,6 +93,64 @@ forEachHost(NODES, (node) => {
   });
 });
 
+/** A program that knows nothing of the package. */
+const UNMODIFIED = `require("node:http").createServer((_, response) =>
+  response.end("hello from web\\n")).listen(3000);`;
+const PRELOAD = `${MANIFEST.name}/preload`;
+
+/** Where the package is in a project, and the file of an entry point there. */
+function preloadFile(directory: string, condition: "import" | "require") {
+  const { default: file } = MANIFEST.exports["./preload"]![condition] as {
+    readonly default: string;
+  };
+  return path.join(directory, "node_modules", MANIFEST.name, file);
+}
+
+/** Runs a program with a preload, with `/` as its working directory. */
+async function assertPreloads(
+  t: TestContext,
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  directory = "/",
+): Promise<void> {
+  const service = {
+    command,
+    directory,
+    env: { ...env, LISTENFDS_MAP: "web=3000" },
+  };
+  await assertServes(t, service, ["web"]);
+}
+
+forEachHost(NODES, (node) => {
+  test(`${node.label}: the preload of the installed package serves a program`, async (t) => {
+    const directory = await npmProject(t, { type: "commonjs", files: [] });
+    const program = path.join(directory, "app.cjs");
+    fs.writeFileSync(program, UNMODIFIED);
+    const imported = preloadFile(directory, "import");
+    const required = preloadFile(directory, "require");
+    await assertPreloads(t, [node.path, "--import", imported, program]);
+    await assertPreloads(t, [node.path, "--require", required, program]);
+    await assertPreloads(t, [node.path, program], {
+      NODE_OPTIONS: `--import=${imported}`,
+    });
+    const named = [node.path, "--import", PRELOAD, "app.cjs"];
+    await assertPreloads(t, named, {}, directory);
+  });
+});
+
+test("bun: the preload of the installed package serves a program", async (t) => {
+  const directory = await bunProject(t, BUN, { type: "commonjs", files: [] });
+  const program = path.join(directory, "app.cjs");
+  fs.writeFileSync(program, UNMODIFIED);
+  const preload = preloadFile(directory, "import");
+  await assertPreloads(t, [BUN.path, "--preload", preload, program]);
+  fs.writeFileSync(
+    path.join(directory, "bunfig.toml"),
+    `preload = [${JSON.stringify(PRELOAD)}]\n`,
+  );
+  await assertPreloads(t, [BUN.path, "app.cjs"], {}, directory);
+});
+
 test("a program that holds the package several times has one activation", async (t) => {
   const directory = await npmProject(t, { files: ["both.mjs"] });
   const modules = path.join(directory, "node_modules");

@@ -1,5 +1,5 @@
 /**
- * The table "What hardening does" of README.md: each setting alone, on each
+ * The table of docs/hardening.md: each setting alone, on each
  * runtime, as it is measured. A setting that is not in effect here, since the
  * kernel or systemd can't, would prove nothing, and is said to be that.
  */
@@ -39,11 +39,10 @@ interface Row {
   readonly cells: readonly string[];
 }
 
-/** Reads the table of README.md. */
+/** Reads the table of docs/hardening.md. */
 function readTable(): Row[] {
-  const text = fs.readFileSync(path.join(ROOT, "README.md"), "utf8");
-  const [, section] = text.split("\n### What hardening does\n");
-  return section!.split("\n### ")[0]!.split("\n")
+  const text = fs.readFileSync(path.join(ROOT, "docs/hardening.md"), "utf8");
+  return text.split("\n")
     .filter((line) => line.startsWith("| `"))
     .map((line) => {
       const [, setting, ...cells] = line.split("|").map((cell) => cell.trim());
@@ -152,18 +151,22 @@ async function describe(
 
 for (const row of readTable()) {
   const title = row.lines.join(", ");
-  test(`${title} does what README.md says`, { skip: NO_MACHINE }, async (t) => {
-    await machine().install(t, unitsOf(row));
-    const names = COLUMNS.map((_, index) => `hard${index}`);
-    const [isShown, ...found] = await Promise.all([
-      isInEffect(row),
-      ...COLUMNS.map(async (host, index) => {
-        // That it fails to start is a result, too.
-        await machine().run("systemctl", "start", `${names[index]}.service`);
-        return await describe(host, names[index]!, index);
-      }),
-    ]);
-    if (!isShown) return t.skip(`${title} is not in effect here`);
-    assert.deepEqual(found, row.cells);
-  });
+  test(
+    `${title} does what docs/hardening.md says`,
+    { skip: NO_MACHINE },
+    async (t) => {
+      await machine().install(t, unitsOf(row));
+      const names = COLUMNS.map((_, index) => `hard${index}`);
+      const [isShown, ...found] = await Promise.all([
+        isInEffect(row),
+        ...COLUMNS.map(async (host, index) => {
+          // That it fails to start is a result, too.
+          await machine().run("systemctl", "start", `${names[index]}.service`);
+          return await describe(host, names[index]!, index);
+        }),
+      ]);
+      if (!isShown) return t.skip(`${title} is not in effect here`);
+      assert.deepEqual(found, row.cells);
+    },
+  );
 }

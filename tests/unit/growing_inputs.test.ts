@@ -6,6 +6,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
+import { parseListenfdsMap } from "../../src/preload/listenfds_map.ts";
+import { parseSeconds } from "../../src/core/systemd/time_span.ts";
 import { formatAddress, parseIpv4, parseIpv6 } from "../../src/core/address.ts";
 import { parseListenEnvironment } from "../../src/core/environment.ts";
 import { quote } from "../../src/core/errors.ts";
@@ -33,11 +35,7 @@ import {
   commandLine,
   plainValue,
 } from "../../src/cli/shared/systemd/unit_text.ts";
-import {
-  parseMode,
-  parseSeconds,
-  parseSize,
-} from "../../src/cli/shared/systemd/values.ts";
+import { parseMode, parseSize } from "../../src/cli/shared/systemd/values.ts";
 
 /** Size of the smaller inputs in characters. */
 const SIZE = 16 * 1024;
@@ -117,6 +115,12 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
       [{ inode: "1", path: undefined }, { inode: "2", path: "/x" }],
       () => `${text} 02 0 /y`,
     ),
+  parseListenfdsMap: (text) => {
+    for (const start of ["", "web=", "web=/", "web=[", "a=1,"]) {
+      attempt(() => parseListenfdsMap(`${start}${text}x`));
+      attempt(() => parseListenfdsMap(`${start}${text}=1,${text}=2`));
+    }
+  },
   parseUnitFile: (text) => {
     attempt(() => parseUnitFile(`[Socket]\n${text}x`, "x.socket"));
     attempt(() => parseUnitFile(`[Socket]\nA=x${text}x${text}`, "x.socket"));

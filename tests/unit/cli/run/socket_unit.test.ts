@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseSeconds } from "../../../../src/core/systemd/time_span.ts";
 import {
   readSocketUnit,
   type SocketUnit,
@@ -9,7 +10,6 @@ import {
   parseBoolean,
   parseInteger,
   parseMode,
-  parseSeconds,
   parseSize,
   parseTypeOfService,
 } from "../../../../src/cli/shared/systemd/values.ts";
