@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Activation } from "../core/activation.ts";
 import { Descriptor } from "../core/descriptor.ts";
 import { ActivationError } from "../core/errors.ts";
 import type { DescriptorInfo } from "../core/info.ts";
@@ -40,26 +39,28 @@ export class AddressInUseError extends Error {
   }
 }
 
+/** Where the sockets are, and how one is claimed. */
+export interface HandedOptions {
+  readonly platform: Platform;
+  readonly settings: PreloadSettings;
+  readonly descriptors: readonly Descriptor[];
+  /** Claims a descriptor, so that nothing else in the process uses it. */
+  readonly claim: (fd: number, call: string) => void;
+  /** Duplicates a descriptor; `undefined` where that is impossible. */
+  readonly duplicate: ((fd: number) => number) | undefined;
+  /** Ends the process after a second call by `*`. */
+  readonly fail: (message: string) => never;
+}
+
 /** The inherited stream listeners. */
 export class HandedSockets {
-  readonly #platform: Platform;
-  readonly #activated: Activation;
-  readonly #settings: PreloadSettings;
+  readonly #options: HandedOptions;
   readonly #matcher: SocketMatcher<HandedSocket>;
-  /** Ends the process after a second call by `*`. */
-  readonly #fail: (message: string) => never;
+  readonly #claimed = new Set<number>();
 
-  constructor(
-    platform: Platform,
-    activated: Activation,
-    settings: PreloadSettings,
-    fail: (message: string) => never,
-  ) {
-    this.#platform = platform;
-    this.#activated = activated;
-    this.#settings = settings;
-    this.#fail = fail;
-    const { descriptors } = activated;
+  constructor(options: HandedOptions) {
+    this.#options = options;
+    const { platform, settings, descriptors } = options;
     const infos = Descriptor.inspectAll(descriptors);
     const sockets = descriptors.map((descriptor, index): HandedSocket => {
       const info = infos[index]!;
@@ -91,7 +92,7 @@ export class HandedSockets {
       case "unmatched":
         throw new ActivationError("unmapped", match.message);
       case "second":
-        return this.#fail(match.message);
+        return this.#options.fail(match.message);
       case "take":
         return this.#open(match.sockets, call);
     }
@@ -125,27 +126,27 @@ export class HandedSockets {
 
   /** Says what happened, where that is asked for. */
   #tell(message: string): void {
-    if (this.#settings.isVerbose) console.error(`listenfds: ${message}`);
+    if (this.#options.settings.isVerbose) {
+      console.error(`listenfds: ${message}`);
+    }
   }
 
   #open(sockets: readonly HandedSocket[], call: string): TakenSockets {
     const descriptors = sockets.map(({ descriptor }) => descriptor);
     const infos = sockets.map(({ info }) => info);
-    requireKind(
-      this.#platform,
-      descriptors,
-      infos,
-      "stream-listener",
-      call,
-    );
+    const { platform, claim } = this.#options;
+    requireKind(platform, descriptors, infos, "stream-listener", call);
     // Another part of the program may have claimed one by its name.
-    for (const { fd } of descriptors) this.#claim(fd, call);
+    for (const { fd } of descriptors) {
+      if (!this.#claimed.has(fd)) claim(fd, call);
+      this.#claimed.add(fd);
+    }
     const copies = this.#duplicate(descriptors);
     const [first, ...rest] = copies ?? descriptors;
     this.#matcher.take(sockets, call);
     this.#tell(`${call} takes ${descriptors.join(" and ")}`);
     const release = () => {
-      for (const copy of copies ?? []) this.#platform.close(copy.fd);
+      for (const copy of copies ?? []) platform.close(copy.fd);
       this.#matcher.release(sockets);
     };
     return {
@@ -158,24 +159,15 @@ export class HandedSockets {
     };
   }
 
-  /** Claims a descriptor, once for all calls that take it. */
-  #claim(fd: number, call: string): void {
-    if (this.#claimed.has(fd)) return;
-    Reflect.apply(this.#activated.claimFd, this.#activated, [fd, call]);
-    this.#claimed.add(fd);
-  }
-
-  readonly #claimed = new Set<number>();
-
   /**
    * Duplicates descriptors, so that the sockets are open after their server has
    * ended, and another can listen on them.
    */
   #duplicate(descriptors: readonly Descriptor[]): Descriptor[] | undefined {
-    const libc = this.#platform.libc();
-    return libc &&
+    const { duplicate } = this.#options;
+    return duplicate &&
       descriptors.map(({ fd, name, inspector }) =>
-        new Descriptor(libc.duplicate(fd), name, inspector)
+        new Descriptor(duplicate(fd), name, inspector)
       );
   }
 }

@@ -22,32 +22,79 @@ import { activation } from "../activation.ts";
 import { isMainThread, processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { preloadBun } from "./bun.ts";
+import {
+  ClusterPrimary,
+  onPrimaryShutdown,
+  sharedDescriptors,
+  shareWithWorkers,
+  untilPrimaryStops,
+} from "./cluster.ts";
 import { preloadDeno } from "./deno.ts";
-import { HandedSockets } from "./handed_sockets.ts";
+import { type HandedOptions, HandedSockets } from "./handed_sockets.ts";
 import { preloadNode } from "./node.ts";
 import { ProgramSignals } from "./program_signals.ts";
-import { readSettings } from "./settings.ts";
+import { type PreloadSettings, readSettings } from "./settings.ts";
 
 preload();
 
 function preload(): void {
   if (!isMainThread()) return;
+  const shared = sharedDescriptors();
+  if (shared !== undefined) return preloadWorker(shared);
   const activated = activation();
   if (activated === null) return;
-  const process = processGlobal()!;
-  const settings = readSettings((name) => process.env[name]);
   const platform = currentPlatform();
-  const handed = new HandedSockets(platform, activated, settings, (message) => {
-    console.error(message);
-    return process.exit(1);
+  const settings = readPreloadSettings();
+  const libc = platform.libc();
+  const handed = handOver(settings, {
+    descriptors: activated.descriptors,
+    claim: (fd, call) =>
+      Reflect.apply(activated.claimFd, activated, [fd, call]),
+    duplicate: libc && ((fd) => libc.duplicate(fd)),
   });
-  const signals = new ProgramSignals(
-    settings.end.timeoutMs,
-    () => Promise.resolve(),
-  );
+  const primary = new ClusterPrimary(settings.end.timeoutMs);
+  const signals = new ProgramSignals(settings.end.timeoutMs, {
+    beside: () => primary.shutdown(),
+  });
+  if (platform.name === "node") shareWithWorkers(activated);
   if (platform.name === "bun") preloadBun(platform, handed, settings);
-  else preloadNode(platform, handed, settings);
+  else preloadNode(platform, handed, settings, primary);
   if (platform.name === "deno") {
     preloadDeno(platform, handed, settings, signals);
   }
+}
+
+/** Prepares a worker of `node:cluster`, whose primary was activated. */
+function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
+  const settings = readPreloadSettings();
+  const handed = handOver(settings, {
+    descriptors,
+    claim() {},
+    duplicate: undefined,
+  });
+  const signals = new ProgramSignals(settings.end.timeoutMs, {
+    before: untilPrimaryStops,
+  });
+  onPrimaryShutdown(() => signals.stop());
+  preloadNode(currentPlatform(), handed, settings);
+}
+
+function readPreloadSettings(): PreloadSettings {
+  const { env } = processGlobal()!;
+  return readSettings((name) => env[name]);
+}
+
+function handOver(
+  settings: PreloadSettings,
+  options: Pick<HandedOptions, "descriptors" | "claim" | "duplicate">,
+): HandedSockets {
+  return new HandedSockets({
+    ...options,
+    platform: currentPlatform(),
+    settings,
+    fail(message) {
+      console.error(message);
+      return processGlobal()!.exit(1);
+    },
+  });
 }

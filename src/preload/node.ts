@@ -13,6 +13,7 @@ import { NodeServer } from "../runtime/node/server.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { watchIdleness } from "../shutdown/idle_exit.ts";
 import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import type { ClusterPrimary } from "./cluster.ts";
 import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
 import {
   describeListen,
@@ -29,8 +30,9 @@ export function preloadNode(
   platform: Platform,
   handed: HandedSockets,
   settings: PreloadSettings,
+  primary?: ClusterPrimary,
 ): void {
-  const servers = new NodeServers(platform, handed, settings);
+  const servers = new NodeServers(platform, handed, settings, primary);
   const prototypes = new Set<object>([
     builtin("node:net").Server.prototype,
     builtin("node:http").Server.prototype,
@@ -57,12 +59,16 @@ class NodeServers {
   readonly #settings: PreloadSettings;
   readonly #servers = new WeakMap<net.Server, NodeServer>();
   readonly #lifetimes = new WeakMap<net.Server, ServerLifetime>();
+  readonly #primary: ClusterPrimary | undefined;
 
+  /** @param primary Undefined in a worker of `node:cluster`. */
   constructor(
     platform: Platform,
     handed: HandedSockets,
     settings: PreloadSettings,
+    primary: ClusterPrimary | undefined,
   ) {
+    this.#primary = primary;
     this.#platform = platform;
     this.#handed = handed;
     this.#settings = settings;
@@ -71,6 +77,7 @@ class NodeServers {
   /** Listens as the program asks; errors are events, as from Node. */
   listen(server: net.Server, own: Listen, args: unknown[]): net.Server {
     const read = readListenArguments(args);
+    if (read === undefined && isOfCluster(server)) this.#primary?.watch(server);
     // Node itself refuses a server that listens already.
     if (read === undefined || server.listening) return own.apply(server, args);
     let taken: TakenSockets | undefined;
@@ -99,11 +106,15 @@ class NodeServers {
   ): void {
     const call = describeListen(asked);
     const platform = this.#platform;
-    const { end } = this.#settings;
     try {
       const { descriptors, infos } = taken.source;
       requireUsable(platform, descriptors, infos, "stream-listener", call);
       const known = this.#servers.get(server) ?? this.#adopt(server);
+      if (this.#primary === undefined) {
+        if (callback !== undefined) server.once("listening", callback);
+        void this.#startInWorker(server, known, taken, call);
+        return;
+      }
       known.listenNow(
         platform,
         taken.source,
@@ -115,14 +126,35 @@ class NodeServers {
           ),
         call,
       );
-      const lifetime = new ServerLifetime(platform, known, end);
-      this.#lifetimes.set(server, lifetime);
-      watchIdleness(lifetime, end.exitWhenIdleMs);
-      lifetime.finished.then(taken.end, taken.end);
+      this.#begin(server, known, taken);
     } catch (error) {
       taken.release();
       queueError(server, error);
     }
+  }
+
+  /** Listens through the primary, which takes a while. */
+  async #startInWorker(
+    server: net.Server,
+    known: NodeServer,
+    taken: TakenSockets,
+    call: string,
+  ): Promise<void> {
+    try {
+      await known.listen(this.#platform, taken.source, true, call);
+      this.#begin(server, known, taken);
+    } catch (error) {
+      taken.release();
+      queueError(server, error);
+    }
+  }
+
+  #begin(server: net.Server, known: NodeServer, taken: TakenSockets): void {
+    const { end } = this.#settings;
+    const lifetime = new ServerLifetime(this.#platform, known, end);
+    this.#lifetimes.set(server, lifetime);
+    watchIdleness(lifetime, end.exitWhenIdleMs);
+    lifetime.finished.then(taken.end, taken.end);
   }
 
   /** Prepares a server, once. */
@@ -145,4 +177,13 @@ class NodeServers {
 /** Reports an error as Node does, after the call has returned. */
 function queueError(server: net.Server, error: unknown): void {
   builtin("node:timers").setImmediate(() => server.emit("error", error));
+}
+
+/**
+ * Whether `node:cluster` makes a server listen for its workers: it never accepts
+ * connections itself.
+ */
+function isOfCluster(server: net.Server): boolean {
+  const [listener] = server.listeners("connection");
+  return listener === builtin("node:assert").fail;
 }

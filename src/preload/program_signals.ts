@@ -35,6 +35,14 @@ const REPLACED = [...CHANGES, ...QUERIES, "removeAllListeners"] as const;
 
 type Method = (...args: unknown[]) => unknown;
 
+/** What a drain has beside the servers. */
+interface DrainSteps {
+  /** Precedes the end of the servers. */
+  readonly before?: () => Promise<void>;
+  /** Ends what else serves, beside the servers. */
+  readonly beside?: () => Promise<void>;
+}
+
 /** Defers the program's listeners for the signals that stop it. */
 export class ProgramSignals {
   readonly #process = processGlobal() as unknown as EventEmitter & {
@@ -51,13 +59,12 @@ export class ProgramSignals {
   /** Whether one of our calls adds or removes a listener. */
   #isOwnCall = false;
   readonly #timeoutMs: number;
-  /** Ends what else serves, before the program's listeners are called. */
-  readonly #drainMore: () => Promise<unknown>;
+  readonly #steps: DrainSteps;
 
   /** @param timeoutMs Time that the program's listeners have. */
-  constructor(timeoutMs: number, drainMore: () => Promise<unknown>) {
+  constructor(timeoutMs: number, steps: DrainSteps) {
     this.#timeoutMs = timeoutMs;
-    this.#drainMore = drainMore;
+    this.#steps = steps;
     this.#own = Object.fromEntries(REPLACED.map((name) => [
       name,
       (this.#process[name] as Method).bind(this.#process),
@@ -149,6 +156,11 @@ export class ProgramSignals {
     }
   }
 
+  /** Does what the signal that stops services does, unless it has arrived. */
+  stop(): void {
+    if (this.#registered.has(STOP_SIGNAL)) void this.#onSignal(STOP_SIGNAL);
+  }
+
   async #onSignal(signal: string): Promise<void> {
     // A second signal has its usual effect, which is none for the process 1 of a
     // container, see pid_namespaces(7).
@@ -160,10 +172,11 @@ export class ProgramSignals {
       );
     }
     this.#unregister(signal);
+    await this.#steps.before?.();
     const servers = [...runningServers, ...drainingServers];
     await Promise.allSettled([
       ...servers.map((each) => each.shutdown()),
-      this.#drainMore(),
+      this.#steps.beside?.(),
     ]);
     this.#arrived.add(signal);
     const listeners = this.#program.rawListeners(signal);
