@@ -124,6 +124,17 @@ export class DescriptorCalls {
     return read();
   }
 
+  /**
+   * Reads the same; `undefined` if no socket has the number. For many numbers, that
+   * is much faster than an error.
+   */
+  localAddressIfSocket(fd: number): Uint8Array | undefined {
+    const { bytes, length, read } = addressBuffer();
+    return this.#functions.getsockname(fd, bytes, length) < 0
+      ? undefined
+      : read();
+  }
+
   /** Checks each descriptor for something to read or to accept, without waiting. */
   areReadable(fds: readonly number[]): boolean[] {
     const pollfds = new DataView(new ArrayBuffer(POLLFD_BYTES * fds.length));

@@ -111,6 +111,21 @@ export class Libc extends DescriptorCalls {
     this.#isX64 = isX64;
   }
 
+  /** Whether a number belongs to a socket that listens. */
+  isListening(fd: number): boolean {
+    const value = new Int32Array(1);
+    const bytes = new Uint8Array(value.buffer);
+    const length = new Uint32Array([bytes.length]);
+    const result = this.#functions.getsockopt(
+      fd,
+      SOL_SOCKET,
+      INTEGER_OPTIONS.acceptConn,
+      bytes,
+      new Uint8Array(length.buffer),
+    );
+    return result === 0 && value[0] === 1;
+  }
+
   /** Reads an integer option of the level `SOL_SOCKET`. */
   socketOption(fd: number, option: keyof typeof INTEGER_OPTIONS): number {
     const value = new Int32Array(1);

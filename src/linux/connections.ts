@@ -65,12 +65,13 @@ export function* acceptedFds(
   listenAddresses: readonly Address[],
 ): Generator<number> {
   for (const fd of candidateFds(libc)) {
+    const local = libc.localAddressIfSocket(fd);
+    const address = local && decodeSockaddr(local);
+    if (address === undefined) continue;
+    if (!listenAddresses.some((listen) => isAcceptedAt(address, listen))) {
+      continue;
+    }
     try {
-      const address = decodeSockaddr(libc.localAddress(fd));
-      if (address === undefined) continue;
-      if (!listenAddresses.some((listen) => isAcceptedAt(address, listen))) {
-        continue;
-      }
       // Fails for the listener itself, because it has no peer.
       libc.peerAddress(fd);
     } catch {

@@ -14,7 +14,7 @@ import { decodeSockaddr } from "../../core/sockaddr.ts";
 import type { Fallback, Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { EpollSocket } from "../../linux/epoll_socket.ts";
-import { listeningFds } from "../../linux/listening_fds.ts";
+import { watchListeningFds } from "../../linux/listening_fds.ts";
 import {
   describeFallback,
   fallbackError,
@@ -36,40 +36,38 @@ export function bindFallback<T>(
   try {
     const bindTo = toPlaceholder(source.address, kind);
     const libc = platform.adoptionLibc();
-    const before = "reason" in libc ? undefined : tryListeningFds(libc);
+    const find = "reason" in libc ? undefined : tryToWatch(libc);
     const listener = factory.create(bindTo, undefined);
     warnOfFallback(source, action);
     // Deno removes the path of a listener that it closes.
     const isKept = factory.losesSockets === true && bindTo.kind !== "unix";
-    const sockets = "reason" in libc || before === undefined
+    const sockets = "reason" in libc || find === undefined
       ? new ListenSockets()
-      : boundSince(libc, before, isKept);
+      : listenSockets(libc, find, isKept);
     return { listener, sockets };
   } catch (error) {
     throw isReported(error) ? error : fallbackError(error, source, action);
   }
 }
 
-function tryListeningFds(libc: Libc): Set<number> | undefined {
+function tryToWatch(libc: Libc): (() => number | undefined) | undefined {
   try {
-    return listeningFds(libc);
+    return watchListeningFds(libc);
   } catch {
     // No descriptor is free.
     return undefined;
   }
 }
 
-/** Finds the one socket that listens and didn't before, if it can be found. */
-function boundSince(
+/** Returns what is known of the bound socket, if it is found. */
+function listenSockets(
   libc: Libc,
-  before: ReadonlySet<number>,
+  find: () => number | undefined,
   isKept: boolean,
 ): ListenSockets {
   try {
-    const [fd, another] = [...listeningFds(libc)]
-      .filter((each) => !before.has(each));
-    // Another thread has begun to listen, too.
-    if (fd === undefined || another !== undefined) return new ListenSockets();
+    const fd = find();
+    if (fd === undefined) return new ListenSockets();
     return new ListenSockets({
       libc,
       sockets: [EpollSocket.find(libc, fd)],
