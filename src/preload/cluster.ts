@@ -70,13 +70,10 @@ type WithHandle = net.Server & {
   readonly _handle?: { close(): void } | null;
 };
 
-/** Time in which the primary stops accepting, after all got the same signal. */
-const PRIMARY_MS = 100;
-
-/** Lets the primary stop accepting before this worker takes nothing any more. */
-export function untilPrimaryStops(): Promise<void> {
-  return delay(PRIMARY_MS);
-}
+/** Time in which a primary hands over what it has accepted. */
+const HAND_OVER_MS = 500;
+/** Longest time that a worker waits for its primary to stop. */
+const PRIMARY_MS = 3000;
 
 /** The sockets that this process, as a primary, accepts on for its workers. */
 export class ClusterPrimary {
@@ -110,6 +107,7 @@ export class ClusterPrimary {
     if (workers.length === 0) return;
     // A program that replaces workers that end would replace these.
     cluster.on("fork", (worker) => worker.process.kill("SIGKILL"));
+    await delay(HAND_OVER_MS);
     const limit = new Deadline(this.#timeoutMs);
     await Promise.race([Promise.all(workers.map(ended)), limit.reached]);
     limit.cancel();
@@ -125,12 +123,29 @@ function ended(worker: Worker): Promise<void> {
 /** Node passes messages with this prefix past the program's own listeners. */
 const SHUTDOWN = "NODE_LISTENFDS_SHUTDOWN";
 
-/** Calls a function when the primary asks this worker to end. */
-export function onPrimaryShutdown(call: () => void): void {
-  const process = processGlobal() as unknown as {
-    on(event: string, listener: (message: { cmd?: string }) => void): void;
-  };
-  process.on("internalMessage", ({ cmd }) => {
-    if (cmd === SHUTDOWN) call();
-  });
+/** What a worker knows of its primary. */
+export class ClusterWorker {
+  readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  /** @param stop Called when the primary asks this worker to end. */
+  constructor(stop: () => void) {
+    const process = processGlobal() as unknown as {
+      on(event: string, listener: (message: { cmd?: string }) => void): void;
+    };
+    process.on("internalMessage", ({ cmd }) => {
+      if (cmd !== SHUTDOWN) return;
+      this.#stopped.resolve();
+      stop();
+    });
+  }
+
+  /**
+   * Waits until the primary has handed over all that it has accepted: this worker
+   * may be the last that takes it.
+   */
+  async primaryStopped(): Promise<void> {
+    const limit = new Deadline(PRIMARY_MS);
+    await Promise.race([this.#stopped.promise, limit.reached]);
+    limit.cancel();
+  }
 }

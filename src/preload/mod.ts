@@ -24,10 +24,9 @@ import { currentPlatform } from "../runtime/current.ts";
 import { preloadBun } from "./bun.ts";
 import {
   ClusterPrimary,
-  onPrimaryShutdown,
+  ClusterWorker,
   sharedDescriptors,
   shareWithWorkers,
-  untilPrimaryStops,
 } from "./cluster.ts";
 import { preloadDeno } from "./deno.ts";
 import { type HandedOptions, HandedSockets } from "./handed_sockets.ts";
@@ -58,7 +57,7 @@ function preload(): void {
   });
   if (platform.name === "node") shareWithWorkers(activated);
   if (platform.name === "bun") preloadBun(platform, handed, settings);
-  else preloadNode(platform, handed, settings, primary);
+  else preloadNode(platform, handed, settings, signals, primary);
   if (platform.name === "deno") {
     preloadDeno(platform, handed, settings, signals);
   }
@@ -72,11 +71,11 @@ function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
     claim() {},
     duplicate: undefined,
   });
-  const signals = new ProgramSignals(settings.end.timeoutMs, {
-    before: untilPrimaryStops,
+  const worker = new ClusterWorker(() => signals.stop());
+  const signals: ProgramSignals = new ProgramSignals(settings.end.timeoutMs, {
+    before: () => worker.primaryStopped(),
   });
-  onPrimaryShutdown(() => signals.stop());
-  preloadNode(currentPlatform(), handed, settings);
+  preloadNode(currentPlatform(), handed, settings, signals);
 }
 
 function readPreloadSettings(): PreloadSettings {

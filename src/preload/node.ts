@@ -21,6 +21,7 @@ import {
   readListenArguments,
 } from "./listen_arguments.ts";
 import { PortProbe } from "./port_probe.ts";
+import type { ProgramSignals } from "./program_signals.ts";
 import type { PreloadSettings } from "./settings.ts";
 
 type Listen = (...args: unknown[]) => net.Server;
@@ -30,9 +31,16 @@ export function preloadNode(
   platform: Platform,
   handed: HandedSockets,
   settings: PreloadSettings,
+  signals: ProgramSignals,
   primary?: ClusterPrimary,
 ): void {
-  const servers = new NodeServers(platform, handed, settings, primary);
+  const servers = new NodeServers(
+    platform,
+    handed,
+    settings,
+    signals,
+    primary,
+  );
   const prototypes = new Set<object>([
     builtin("node:net").Server.prototype,
     builtin("node:http").Server.prototype,
@@ -59,6 +67,7 @@ class NodeServers {
   readonly #settings: PreloadSettings;
   readonly #servers = new WeakMap<net.Server, NodeServer>();
   readonly #lifetimes = new WeakMap<net.Server, ServerLifetime>();
+  readonly #signals: ProgramSignals;
   readonly #primary: ClusterPrimary | undefined;
 
   /** @param primary Undefined in a worker of `node:cluster`. */
@@ -66,8 +75,10 @@ class NodeServers {
     platform: Platform,
     handed: HandedSockets,
     settings: PreloadSettings,
+    signals: ProgramSignals,
     primary: ClusterPrimary | undefined,
   ) {
+    this.#signals = signals;
     this.#primary = primary;
     this.#platform = platform;
     this.#handed = handed;
@@ -77,7 +88,7 @@ class NodeServers {
   /** Listens as the program asks; errors are events, as from Node. */
   listen(server: net.Server, own: Listen, args: unknown[]): net.Server {
     const read = readListenArguments(args);
-    if (read === undefined && isOfCluster(server)) this.#primary?.watch(server);
+    if (read === undefined && isOfCluster(args)) this.#primary?.watch(server);
     // Node itself refuses a server that listens already.
     if (read === undefined || server.listening) return own.apply(server, args);
     let taken: TakenSockets | undefined;
@@ -145,7 +156,8 @@ class NodeServers {
       this.#begin(server, known, taken);
     } catch (error) {
       taken.release();
-      queueError(server, error);
+      // The primary listens no more.
+      if (!this.#signals.isStopping) queueError(server, error);
     }
   }
 
@@ -180,10 +192,11 @@ function queueError(server: net.Server, error: unknown): void {
 }
 
 /**
- * Whether `node:cluster` makes a server listen for its workers: it never accepts
- * connections itself.
+ * Whether `node:cluster` makes a server listen for its workers, which have asked
+ * for a descriptor by its number.
  */
-function isOfCluster(server: net.Server): boolean {
-  const [listener] = server.listeners("connection");
-  return listener === builtin("node:assert").fail;
+function isOfCluster([options]: readonly unknown[]): boolean {
+  const { fd } = Object(options) as { readonly fd?: unknown };
+  return typeof fd === "number" &&
+    Object.keys(builtin("node:cluster").workers ?? {}).length > 0;
 }

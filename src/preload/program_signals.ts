@@ -156,9 +156,18 @@ export class ProgramSignals {
     }
   }
 
+  /** Whether the process has been told to stop. */
+  get isStopping(): boolean {
+    return !this.#registered.has(STOP_SIGNAL);
+  }
+
   /** Does what the signal that stops services does, unless it has arrived. */
   stop(): void {
-    if (this.#registered.has(STOP_SIGNAL)) void this.#onSignal(STOP_SIGNAL);
+    if (this.isStopping) return;
+    void this.#onSignal(STOP_SIGNAL);
+    // The signal itself is likely to follow, and would be a second one.
+    const ignore = () => this.#call("off", STOP_SIGNAL, ignore);
+    this.#call("on", STOP_SIGNAL, ignore);
   }
 
   async #onSignal(signal: string): Promise<void> {

@@ -8,7 +8,6 @@
  * @module
  */
 
-import type assert from "node:assert";
 import type cluster from "node:cluster";
 import type * as dgram from "node:dgram";
 import type * as events from "node:events";
@@ -23,7 +22,6 @@ import type * as workerThreads from "node:worker_threads";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
-  "node:assert": typeof assert;
   "node:cluster": typeof cluster;
   "node:dgram": typeof dgram;
   "node:events": typeof events;

@@ -29,7 +29,7 @@ const PRELOAD = `${DIRECTORY}/src/preload/mod.ts`;
 const WAYS: Readonly<Record<UnitHost["runtime"], readonly string[]>> = {
   deno: ["deno", "hono", "http", "express"],
   bun: ["bun", "hono", "elysia", "http", "express"],
-  node: ["http", "express", "fastify"],
+  node: ["http", "express", "fastify", "cluster"],
 };
 
 /** Installs a program as `loaded.service`, and starts its socket. */

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
+import cluster from "node:cluster";
 import http from "node:http";
 import process from "node:process";
 import { workBody } from "../load/work.ts";
@@ -59,6 +60,13 @@ interface BunGlobal {
 const ways: Record<string, () => unknown> = {
   http() {
     closeOnSignal(http.createServer(handleNode).listen(PORT));
+  },
+  cluster() {
+    if (!cluster.isPrimary) {
+      return void http.createServer(handleNode).listen(PORT);
+    }
+    cluster.fork();
+    cluster.fork();
   },
   async express() {
     const { default: express } = await import("express");
