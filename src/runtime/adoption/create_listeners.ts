@@ -12,7 +12,7 @@ import type { DescriptorInfo } from "../../core/info.ts";
 import { describeInfo, type UsableKind } from "../../core/kinds.ts";
 import type { Fallback, Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
+import { type AdoptedSocket, adoptSockets } from "../../linux/adopt.ts";
 import { requireKind } from "../checks.ts";
 import {
   describeFallback,
@@ -136,10 +136,10 @@ export function replaceListener<T>(
   const placed = place(platform, libc, descriptor, info, factory, action);
   const { reserved, firstFd, listener } = placed;
   try {
-    sockets.replace(
-      index,
-      (fd) => adoptSocket(libc, fd, reserved.address, firstFd),
-    );
+    sockets.replace(index, (fd) => {
+      const placement = { fd, placeholder: reserved.address, from: firstFd };
+      return adoptSockets(libc, [placement])[0]!;
+    });
     return listener;
   } catch (error) {
     trackClosing(factory.close(listener));
@@ -264,15 +264,20 @@ function adoptAll(
   action: string,
   keepsSockets: boolean = false,
 ): ListenSockets {
-  const adopted: AdoptedSocket[] = [];
-  for (const { descriptor, reserved, firstFd } of placed) {
-    try {
-      const { address } = reserved;
-      adopted.push(adoptSocket(libc, descriptor.fd, address, firstFd));
-    } catch (error) {
-      for (const socket of adopted) socket.rollback();
-      throw listenError(error, `${action}: adopting ${descriptor}`);
-    }
+  const placements = placed.map(({ descriptor, reserved, firstFd }) => ({
+    fd: descriptor.fd,
+    placeholder: reserved.address,
+    from: firstFd,
+  }));
+  let failedIndex = 0;
+  let adopted: AdoptedSocket[];
+  try {
+    adopted = adoptSockets(libc, placements, (index) => {
+      failedIndex = index;
+    });
+  } catch (error) {
+    const { descriptor } = placed[failedIndex]!;
+    throw listenError(error, `${action}: adopting ${descriptor}`);
   }
   if (!keepsSockets) { for (const socket of adopted) socket.commit(); }
   // From here on the runtime closes the sockets, without telling this library.

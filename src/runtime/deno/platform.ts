@@ -11,7 +11,7 @@ import { ActivationError } from "../../core/errors.ts";
 import type { Inspector } from "../../core/info.ts";
 import type { DenoFfi } from "../../ffi/deno.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
-import { builtin, processGlobal } from "../builtin.ts";
+import { builtin } from "../builtin.ts";
 import {
   closeInherited,
   inspectorWith,
@@ -34,6 +34,7 @@ export interface DenoGlobal
     DenoFfi,
     Pick<typeof Deno, "addSignalListener" | "removeSignalListener"> {
   readonly version: { readonly deno: string };
+  readonly pid: number;
   readonly env: {
     get(name: string): string | undefined;
     delete(name: string): void;
@@ -43,7 +44,7 @@ export interface DenoGlobal
 
 /** Creates the platform for Deno. */
 export function denoPlatform(deno: DenoGlobal): Platform {
-  const { pid } = processGlobal()!;
+  const { pid } = deno;
   const open = once(() => openLibc(deno));
   // Queried each time, because a program may be given the permission later.
   const libc = () => isGranted(deno, { name: "ffi" }) ? open() : undefined;
@@ -69,6 +70,11 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     initialEnvironment: () =>
       mayReadProc(deno) ? readInitialEnvironment() : undefined,
+    // Deno calls listeners in the order of their registration.
+    addSignalListener: (signal, listener) =>
+      deno.addSignalListener(signal as Deno.Signal, listener),
+    removeSignalListener: (signal, listener) =>
+      deno.removeSignalListener(signal as Deno.Signal, listener),
     countSignalListeners: signalListenerCounter(
       deno,
       () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),

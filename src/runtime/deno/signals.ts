@@ -1,6 +1,6 @@
 /**
- * Counting the program's listeners of `Deno.addSignalListener`, which
- * `process.listenerCount()` doesn't.
+ * Counting listeners for signals without `process`, which Deno loads at the first
+ * access: that takes longer than to begin to serve.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { processGlobal, signalNumber } from "../builtin.ts";
 /**
  * Returns a function that counts the listeners for a signal. From its first call
  * on, it observes the functions of Deno, which `process.on()` calls, too. An
- * earlier listener shows only in the mask of caught signals, which takes
- * `--allow-ffi` to read; without, it is not counted.
+ * earlier listener of `Deno.addSignalListener` shows only in the mask of caught
+ * signals, which takes `--allow-ffi` to read; without, it is not counted.
  *
  * @param readStatus Reads `/proc/self/status`; `undefined` without permission.
  */
@@ -21,6 +21,8 @@ export function signalListenerCounter(
 ): (signal: string) => number {
   const listeners = new Map<string, Set<unknown>>();
   const earlier = new Set<string>();
+  /** Signals that had listeners of `process` before they were observed. */
+  const counted = new Set<string>();
   const removed = new Set<string>();
   let isObserving = false;
   const listenersOf = (signal: string) => {
@@ -37,12 +39,20 @@ export function signalListenerCounter(
     }
     if (!listeners.has(signal)) {
       listenersOf(signal);
-      const isCounted = processGlobal()!.listenerCount(signal) > 0;
-      if (!isCounted && isCaught(signal, readStatus())) earlier.add(signal);
+      const status = readStatus();
+      if (status === undefined || isCaught(signal, status)) {
+        if (countOfProcess(signal) > 0) counted.add(signal);
+        else if (status !== undefined) earlier.add(signal);
+      }
     }
     return listenersOf(signal).size + Number(earlier.has(signal)) +
-      Number(removed.has(signal));
+      Number(removed.has(signal)) +
+      (counted.has(signal) ? countOfProcess(signal) : 0);
   };
+}
+
+function countOfProcess(signal: string): number {
+  return processGlobal()!.listenerCount(signal);
 }
 
 function observe(
@@ -72,11 +82,22 @@ function observe(
  */
 const CAUGHT_BY_DENO = ["SIGHUP", "SIGINT", "SIGUSR1"] as const;
 
+/**
+ * Numbers of the usual signals on x86_64 and arm64, see signal(7): the module that
+ * has all of them loads `process`.
+ */
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGUSR1: 10,
+  SIGTERM: 15,
+};
+
 /** Whether the program catches a signal, see `SigCgt` in proc(5). */
-function isCaught(signal: string, status: string | undefined): boolean {
-  const [, mask] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status ?? "") ?? [];
+function isCaught(signal: string, status: string): boolean {
+  const [, mask] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   const has = (name: string) => {
-    const number = signalNumber(name);
+    const number = SIGNAL_NUMBERS[name] ?? signalNumber(name);
     return mask !== undefined && number !== undefined &&
       ((BigInt(`0x${mask}`) >> BigInt(number - 1)) & 1n) === 1n;
   };
