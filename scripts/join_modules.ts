@@ -203,10 +203,8 @@ function groupModules(
 function groupOf(names: readonly string[]): Group | undefined {
   const isNative = names.includes("./deno") || names.includes("./bun");
   if (!names.includes(".")) {
-    if (!isNative) return undefined;
-    const [name, ...others] = names;
-    if (others.length > 0) return "native";
-    return name === "./deno" ? "deno" : "bun";
+    if (!isNative || names.length > 1) return undefined;
+    return names[0] === "./deno" ? "deno" : "bun";
   }
   if (names.includes("./core")) return "core";
   if (!names.includes("./node")) return isNative ? "native" : "neutral";

@@ -25,7 +25,7 @@ import { isPermissionError } from "../errors.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine, readInitialEnvironment } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
-import { signalListenerCounter } from "./signals.ts";
+import { isProcessLoaded, SignalListeners } from "./signals.ts";
 import { wakeListener } from "./wake_listener.ts";
 
 /** What this platform uses of the global `Deno`. */
@@ -50,6 +50,11 @@ export function denoPlatform(deno: DenoGlobal): Platform {
   const libc = () => isGranted(deno, { name: "ffi" }) ? open() : undefined;
   // Not /proc, because a program that may read it may call the C library, too.
   const inspector = inspectorWith(libc, () => unprivilegedInspector);
+  const signals = new SignalListeners(
+    deno,
+    () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),
+    () => isProcessLoaded(deno),
+  );
   return {
     name: "deno",
     title: "Deno",
@@ -70,15 +75,9 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     initialEnvironment: () =>
       mayReadProc(deno) ? readInitialEnvironment() : undefined,
-    // Deno calls listeners in the order of their registration.
-    addSignalListener: (signal, listener) =>
-      deno.addSignalListener(signal as Deno.Signal, listener),
-    removeSignalListener: (signal, listener) =>
-      deno.removeSignalListener(signal as Deno.Signal, listener),
-    countSignalListeners: signalListenerCounter(
-      deno,
-      () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),
-    ),
+    addSignalListener: signals.addSignalListener,
+    removeSignalListener: signals.removeSignalListener,
+    countSignalListeners: signals.countSignalListeners,
     inspector,
     libc,
     setsCloseOnExecAtStart: false,
