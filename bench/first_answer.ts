@@ -8,11 +8,11 @@
 import { join } from "node:path";
 import { formatTable } from "../scripts/table.ts";
 import type { Tool } from "../scripts/toolchain.ts";
-import { commandOf, measurementsOf } from "./command.ts";
+import { commandOf, measurementsOf, readRounds } from "./command.ts";
 import type { FirstAnswer, FirstAnswerPlan } from "./first_answer_host.ts";
 
 /** Turns in which each program has been started. */
-const TURNS = 40;
+const TURNS = readRounds(20);
 
 const PACKAGE = "@listenfds/listenfds";
 const NODE_ANSWER = `response.setHeader("content-type", "text/plain");

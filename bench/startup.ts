@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { denoBuild, denoPack } from "../scripts/pack.ts";
 import { formatTable } from "../scripts/table.ts";
 import { packageToolchain, type Tool } from "../scripts/toolchain.ts";
+import { readRounds } from "./command.ts";
 import { measureFirstAnswers } from "./first_answer.ts";
 import { describeMachine, writeResults } from "./results.ts";
 
@@ -24,7 +25,7 @@ const PROGRAMS = {
 type Name = keyof typeof PROGRAMS;
 
 const NAMES = Object.keys(PROGRAMS) as Name[];
-const ROUNDS = 25;
+const ROUNDS = readRounds(25);
 const WARMUP_ROUNDS = 3;
 
 /**

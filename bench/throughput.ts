@@ -6,7 +6,7 @@
  */
 
 import type { Tool } from "../scripts/toolchain.ts";
-import { commandOf, measurementsOf } from "./command.ts";
+import { commandOf, measurementsOf, readRounds } from "./command.ts";
 import { NotMeasured } from "./not_measured.ts";
 import { describeMachine, writeResults } from "./results.ts";
 import { chart } from "./throughput_chart.ts";
@@ -57,7 +57,7 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
       runtime !== "node" || label === "node 24"
     ),
     ways: proxy === undefined ? ways : [...ways, "proxy"],
-    rounds: rounds(),
+    rounds: readRounds(ROUNDS),
     turns: TURNS,
     proxy,
   };
@@ -71,15 +71,6 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
   const summary = summarize(measurements);
   console.log(`\n${report(summary)}`);
   await write(plan, summary);
-}
-
-function rounds(): number {
-  const text = Deno.env.get("BENCH_ROUNDS") ?? String(ROUNDS);
-  if (/^[1-9]\d?$/.test(text)) return Number(text);
-  throw new Error(
-    `Reading BENCH_ROUNDS: expected a number from 1 to 99, found ` +
-      JSON.stringify(text),
-  );
 }
 
 async function findProxy(): Promise<string | undefined> {
