@@ -14,9 +14,10 @@ const COUNTS = [1, 10, 100, 1000] as const;
 
 const ROUNDS = 5;
 
-/** What was measured on one runtime. */
+/** What was measured on one runtime, in one way. */
 interface Row {
   readonly runtime: string;
+  readonly isOneCall: boolean;
   /** The least time for each of the sockets, in milliseconds, by their number. */
   readonly each: readonly number[];
 }
@@ -30,36 +31,63 @@ export async function benchAdoption(tools: readonly Tool[]): Promise<void> {
   const node = tools.find(({ label }) => label === "node 24")!;
   const rows: Row[] = [];
   for (const tool of tools.filter(({ runtime }) => runtime !== "node")) {
-    const plan = { tool, counts: COUNTS, rounds: ROUNDS };
-    const times: AdoptionTimes[] = [];
-    for await (
-      const measurement of measurementsOf<AdoptionTimes>(
-        commandOf(node, "adoption_host.ts"),
-        { LISTENFDS_PLAN: JSON.stringify(plan) },
-        "adopting",
-      )
-    ) {
-      times.push(measurement);
+    for (const isOneCall of [false, true]) {
+      rows.push({
+        runtime: tool.label,
+        isOneCall,
+        each: await measure(node, tool, isOneCall),
+      });
     }
-    const each = COUNTS.map((count) =>
-      Math.min(
-        ...times.filter((one) => one.count === count)
-          .map(({ milliseconds }) => milliseconds / count),
-      )
-    );
-    rows.push({ runtime: tool.label, each });
   }
   console.log("Adopting: milliseconds for each socket, of so many");
   console.log(formatTable(
-    ["runtime", ...COUNTS.map(String), ...STEPS.map(([, , name]) => name)],
-    rows.map(({ runtime, each }) => [
+    [
+      "runtime",
+      "calls",
+      ...COUNTS.map(String),
+      ...STEPS.map(([, , name]) => name),
+    ],
+    rows.map(({ runtime, isOneCall, each }) => [
       runtime,
+      isOneCall ? "one" : "one for each",
       ...each.map((time) => time.toFixed(3)),
       ...STEPS.map(([more, less]) => (each[more]! / each[less]!).toFixed(2)),
     ]),
   ));
-  const isLinear = rows.every(({ each }) => each[2]! / each[1]! <= 1.5);
-  console.log(`\nlinear up to 100 sockets: ${isLinear ? "yes" : "NO"}`);
+  const isLinear = rows.every(({ isOneCall, each }) =>
+    STEPS.slice(0, isOneCall ? 2 : 1)
+      .every(([more, less]) => each[more]! / each[less]! <= 1.5)
+  );
+  console.log(
+    `\nlinear up to 100 sockets, with one call up to 1,000: ${
+      isLinear ? "yes" : "NO"
+    }`,
+  );
+}
+
+/** The least time for each of the sockets, by their number. */
+async function measure(
+  node: Tool,
+  tool: Tool,
+  isOneCall: boolean,
+): Promise<number[]> {
+  const plan = { tool, counts: COUNTS, rounds: ROUNDS, isOneCall };
+  const times: AdoptionTimes[] = [];
+  for await (
+    const measurement of measurementsOf<AdoptionTimes>(
+      commandOf(node, "adoption_host.ts"),
+      { LISTENFDS_PLAN: JSON.stringify(plan) },
+      "adopting",
+    )
+  ) {
+    times.push(measurement);
+  }
+  return COUNTS.map((count) =>
+    Math.min(
+      ...times.filter((one) => one.count === count)
+        .map(({ milliseconds }) => milliseconds / count),
+    )
+  );
 }
 
 /** Which of the counts are compared. */

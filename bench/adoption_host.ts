@@ -11,10 +11,14 @@ import {
   withSockets,
 } from "../src/cli/activator/activator.ts";
 
-const { tool, counts, rounds } = JSON.parse(process.env["LISTENFDS_PLAN"]!) as {
+const { tool, counts, rounds, isOneCall } = JSON.parse(
+  process.env["LISTENFDS_PLAN"]!,
+) as {
   tool: Tool;
   counts: number[];
   rounds: number;
+  /** Whether all sockets have one name, and are adopted by one call. */
+  isOneCall: boolean;
 };
 const worker = fileURLToPath(new URL("adoption_worker.ts", import.meta.url));
 const command = tool.runtime === "deno"
@@ -26,7 +30,10 @@ for (let round = 0; round < rounds; round++) {
     // One more, for what is done once.
     const specs = Array.from(
       { length: count + 1 },
-      (_, at) => parseSocketSpec(`socket${at}=tcp:127.0.0.1:0`),
+      (_, at) => {
+        const name = at > 0 && isOneCall ? "all" : `socket${at}`;
+        return parseSocketSpec(`${name}=tcp:127.0.0.1:0`);
+      },
     );
     const child = await withSockets(
       specs,

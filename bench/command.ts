@@ -54,3 +54,17 @@ export async function* measurementsOf<T>(
     throw new Error(`Measuring ${what} failed, see above`);
   }
 }
+
+/**
+ * Reads the number of rounds from `BENCH_ROUNDS`.
+ *
+ * @param usual The number without that variable.
+ */
+export function readRounds(usual: number): number {
+  const text = Deno.env.get("BENCH_ROUNDS") ?? String(usual);
+  if (/^[1-9]\d?$/.test(text)) return Number(text);
+  throw new Error(
+    `Reading BENCH_ROUNDS: expected a number from 1 to 99, found ` +
+      JSON.stringify(text),
+  );
+}

@@ -1,21 +1,23 @@
 /**
  * How long a program takes that imports the npm package and ends, beside one that
- * is empty.
+ * is empty; and how long until the first answer.
  *
  * @module
  */
 
-import { join } from "node:path";
-import { finishPackage } from "../scripts/npm_files.ts";
-import { denoBuild } from "../scripts/pack.ts";
+import { dirname, join } from "node:path";
+import { denoBuild, denoPack } from "../scripts/pack.ts";
 import { formatTable } from "../scripts/table.ts";
 import { packageToolchain, type Tool } from "../scripts/toolchain.ts";
+import { readRounds } from "./command.ts";
+import { measureFirstAnswers } from "./first_answer.ts";
+import { describeMachine, writeResults } from "./results.ts";
 
 /** The programs, and what they do. */
 const PROGRAMS = {
   empty: "",
   /** The package as it is shipped. */
-  package: 'import "listenfds-package";\n',
+  package: 'import "@listenfds/listenfds";\n',
   /** The same code before its modules are joined. */
   modules: 'import "listenfds-modules";\n',
 };
@@ -23,7 +25,7 @@ const PROGRAMS = {
 type Name = keyof typeof PROGRAMS;
 
 const NAMES = Object.keys(PROGRAMS) as Name[];
-const ROUNDS = 25;
+const ROUNDS = readRounds(25);
 const WARMUP_ROUNDS = 3;
 
 /**
@@ -34,7 +36,7 @@ const WARMUP_ROUNDS = 3;
 export async function benchStartup(tools: readonly Tool[]): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "listenfds-startup-" });
   try {
-    await prepare(directory);
+    await prepare(directory, tools);
     const results: { tool: Tool; times: Record<Name, number> }[] = [];
     for (const tool of tools) {
       results.push({ tool, times: await measure(tool, directory) });
@@ -69,26 +71,61 @@ export async function benchStartup(tools: readonly Tool[]): Promise<void> {
         } of ` +
         `the time that it takes with a file for each module`,
     );
+    const firstAnswers = await measureFirstAnswers(tools, directory);
+    await writeResults({
+      "startup.json": JSON.stringify(
+        {
+          ...describeMachine(tools),
+          imports: results.map(({ tool, times }) => ({
+            runtime: tool.label,
+            ...times,
+          })),
+          firstAnswers,
+        },
+        null,
+        2,
+      ),
+    });
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-/** Makes a project with the package, finished and not. */
-async function prepare(directory: string): Promise<void> {
+/** Creates a project with the package: installed, and before it is finished. */
+async function prepare(
+  directory: string,
+  runtimes: readonly Tool[],
+): Promise<void> {
   const modules = join(directory, "node_modules");
-  await Deno.mkdir(modules);
+  const installed = join(modules, "@listenfds/listenfds");
+  await Deno.mkdir(installed, { recursive: true });
   const tools = await packageToolchain();
-  for (const name of ["listenfds-modules", "listenfds-package"]) {
-    const building = await Deno.makeTempDir({ dir: directory });
-    const built = await denoBuild(building, tools);
-    if (name === "listenfds-package") await finishPackage(built, tools);
-    await Deno.rename(built, join(modules, name));
+  const node = runtimes.find(({ label }) => label === "node 24")!;
+  const tarball = await denoPack(directory, node, tools);
+  await run("tar", "-xzf", tarball, "-C", installed, "--strip-components=1");
+  const manifest = join(installed, "package.json");
+  const { dependencies } = JSON.parse(await Deno.readTextFile(manifest));
+  for (const name of Object.keys(dependencies)) {
+    const source = new URL(`../node_modules/${name}/`, import.meta.url);
+    const target = join(modules, name);
+    await Deno.mkdir(dirname(target), { recursive: true });
+    await run("cp", "-rL", source.pathname, target);
   }
+  const building = await Deno.makeTempDir({ dir: directory });
+  const built = await denoBuild(building, tools);
+  await Deno.rename(built, join(modules, "listenfds-modules"));
   await Deno.writeTextFile(join(directory, "package.json"), "{}");
   for (const [name, code] of Object.entries(PROGRAMS)) {
     await Deno.writeTextFile(join(directory, `${name}.mjs`), code);
   }
+}
+
+async function run(program: string, ...args: string[]): Promise<void> {
+  const { success } = await new Deno.Command(program, {
+    args,
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`Preparing a project with ${program} failed`);
 }
 
 /** The median time of each program; they take turns. */

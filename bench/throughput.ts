@@ -6,8 +6,9 @@
  */
 
 import type { Tool } from "../scripts/toolchain.ts";
-import { commandOf, measurementsOf } from "./command.ts";
+import { commandOf, measurementsOf, readRounds } from "./command.ts";
 import { NotMeasured } from "./not_measured.ts";
+import { describeMachine, writeResults } from "./results.ts";
 import { chart } from "./throughput_chart.ts";
 import type { Plan } from "./throughput_host.ts";
 import { report, summarize, type Summary } from "./throughput_report.ts";
@@ -22,8 +23,6 @@ const TURNS = 4;
 const PROXIES = ["/usr/lib", "/lib"].map((directory) =>
   `${directory}/systemd/systemd-socket-proxyd`
 );
-
-const RESULTS = new URL("results/", import.meta.url);
 
 /**
  * Measures on Deno, Bun and Node, prints tables and what they show, and writes
@@ -58,7 +57,7 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
       runtime !== "node" || label === "node 24"
     ),
     ways: proxy === undefined ? ways : [...ways, "proxy"],
-    rounds: rounds(),
+    rounds: readRounds(ROUNDS),
     turns: TURNS,
     proxy,
   };
@@ -72,15 +71,6 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
   const summary = summarize(measurements);
   console.log(`\n${report(summary)}`);
   await write(plan, summary);
-}
-
-function rounds(): number {
-  const text = Deno.env.get("BENCH_ROUNDS") ?? String(ROUNDS);
-  if (/^[1-9]\d?$/.test(text)) return Number(text);
-  throw new Error(
-    `Reading BENCH_ROUNDS: expected a number from 1 to 99, found ` +
-      JSON.stringify(text),
-  );
 }
 
 async function findProxy(): Promise<string | undefined> {
@@ -117,37 +107,9 @@ async function write(
   { tools, rounds, turns }: Plan,
   summary: Summary,
 ): Promise<void> {
-  const results = {
-    rounds,
-    turns,
-    machine: {
-      cores: navigator.hardwareConcurrency,
-      os: `${Deno.build.os} ${Deno.osRelease().split("-")[0]}`,
-      // Above about 2, which the load itself makes: it had other work.
-      loadAverage: Deno.loadavg()[0],
-    },
-    versions: Object.fromEntries(
-      tools.map(({ label, version }) => [label, version]),
-    ),
-    ...summary,
-  };
-  await Deno.mkdir(RESULTS, { recursive: true });
-  // The rounds in a line: the file is for people, too.
-  const json = JSON.stringify(results, null, 2)
-    .replace(/\[[\d.,\s]+\]/g, (numbers) => numbers.replace(/\s+/g, " "));
-  const files = {
-    "throughput.json": `${json}\n`,
+  const results = { rounds, turns, ...describeMachine(tools), ...summary };
+  await writeResults({
+    "throughput.json": JSON.stringify(results, null, 2),
     "throughput.svg": chart(summary),
-  };
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(new URL(name, RESULTS), text);
-  }
-  // They are committed, and formatted as everything that is.
-  const names = Object.keys(files);
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", ...names],
-    cwd: RESULTS,
-  }).output();
-  if (!success) throw new Error("Formatting the results failed");
-  console.log(`\nWritten to bench/results/: ${names.join(", ")}`);
+  });
 }

@@ -65,7 +65,15 @@ interface Rollup {
   }>;
 }
 
-const GROUPS = ["core", "library", "native", "neutral", "node"] as const;
+const GROUPS = [
+  "core",
+  "library",
+  "native",
+  "neutral",
+  "deno",
+  "bun",
+  "node",
+] as const;
 
 type Group = typeof GROUPS[number];
 
@@ -118,7 +126,11 @@ export async function joinModules(
   await bundle.write({
     dir: output,
     format: "es",
-    banner: ({ moduleIds }) => banner(moduleIds.map(pathOf)),
+    banner: ({ moduleIds }) => {
+      const isCommand = moduleIds.some((id) => id.includes(COMMAND_DIRECTORY));
+      const text = banner(moduleIds.map(pathOf));
+      return isCommand ? text : `${BUN_PRAGMA}\n${text}`;
+    },
     entryFileNames: ({ facadeModuleId }) => pathOf(facadeModuleId!),
     chunkFileNames: ({ name, facadeModuleId, moduleIds }) =>
       (GROUPS as readonly string[]).includes(name)
@@ -135,8 +147,17 @@ export async function joinModules(
   await bundle.close();
 }
 
+/**
+ * Makes Bun take a file as it is. Otherwise Bun compiles each file anew at each
+ * start, for as long as it takes to start without the package: it keeps the
+ * results only of large files, and only where the user's home can be written to,
+ * which services are often denied.
+ */
+const BUN_PRAGMA = "// @bun";
+
+const COMMAND_DIRECTORY = "/src/cli/";
 /** The module of the command, whose comments are a third of its size. */
-const COMMAND = "/src/cli/start.js";
+const COMMAND = `${COMMAND_DIRECTORY}start.js`;
 
 /** Removes comments but for the first, which names the modules. */
 function removeComments(code: string, tools: string): string {
@@ -153,8 +174,9 @@ function removeComments(code: string, tools: string): string {
 }
 
 /**
- * Groups the modules that `.` leads to, so that `.` opens few files, and `./core`,
- * `./deno`, `./bun` and `./node` none that they don't need.
+ * Groups the modules so that `.` opens few files, and `./core`, `./deno`, `./bun`
+ * and `./node` none that they don't need. `.` imports those of a native server
+ * when it serves.
  */
 function groupModules(
   entries: readonly { readonly name: string; readonly id: string }[],
@@ -170,15 +192,21 @@ function groupModules(
   for (const { name, id } of entries) visit(id, name);
   for (const { id } of entries) users.delete(id);
   return new Map(
-    [...users].filter(([, names]) => names.includes("."))
-      .map(([id, names]) => [id, groupOf(names)]),
+    [...users].flatMap(([id, names]) => {
+      const group = groupOf(names);
+      return group === undefined ? [] : [[id, group] as const];
+    }),
   );
 }
 
 /** Returns the group of a module, from the entry points that lead to it. */
-function groupOf(names: readonly string[]): Group {
-  if (names.includes("./core")) return "core";
+function groupOf(names: readonly string[]): Group | undefined {
   const isNative = names.includes("./deno") || names.includes("./bun");
+  if (!names.includes(".")) {
+    if (!isNative || names.length > 1) return undefined;
+    return names[0] === "./deno" ? "deno" : "bun";
+  }
+  if (names.includes("./core")) return "core";
   if (!names.includes("./node")) return isNative ? "native" : "neutral";
   return isNative ? "library" : "node";
 }

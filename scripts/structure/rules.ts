@@ -38,6 +38,7 @@ export const RUNTIME_PLACES: readonly string[] = [
   "src/runtime/deno/",
   "src/runtime/bun/",
   "src/runtime/node/",
+  "src/runtime/builtin.ts",
   "src/runtime/current.ts",
   "src/ffi/deno.ts",
   "src/ffi/bun.ts",

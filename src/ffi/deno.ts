@@ -16,6 +16,7 @@ export interface DenoFfi {
   readonly UnsafePointerView: new (pointer: object) => {
     getInt32(offset?: number): number;
   };
+  readonly build: { readonly os: string; readonly arch: string };
 }
 
 const DENO_TYPES = {
@@ -35,7 +36,7 @@ export function globalDenoFfi(): DenoFfi | undefined {
 
 /** Binds functions; throws without permission, or if the C library lacks one. */
 export function bindDenoFunctions<Name extends FunctionName>(
-  deno: DenoFfi,
+  deno: Pick<DenoFfi, "dlopen" | "UnsafePointerView">,
   names: readonly Name[],
 ): LibcFunctions<Name> {
   const declarations = declareFunctions(

@@ -33,8 +33,7 @@ import {
   DescriptorCalls,
   LibcError,
 } from "./descriptor_calls.ts";
-import { globalProcess } from "./node.ts";
-import { openFunctions } from "./open.ts";
+import { machine, openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
 import { decodeTcpInfo, TCP_INFO_BYTES, type TcpInfo } from "./tcp_info.ts";
 
@@ -90,7 +89,7 @@ export interface EpollEntry {
  */
 export function openLibc(deno?: DenoFfi): Libc | undefined {
   const functions = openFunctions(LIBC_FUNCTIONS, deno);
-  return functions && new Libc(functions, globalProcess().arch === "x64");
+  return functions && new Libc(functions, machine(deno) === "x64");
 }
 
 /** The calls of the C library that the library makes. */

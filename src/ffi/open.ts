@@ -18,17 +18,37 @@ import type { FunctionName, LibcFunctions } from "./signatures.ts";
  */
 export function openFunctions<Name extends FunctionName>(
   names: readonly Name[],
-  deno?: DenoFfi,
+  deno: DenoFfi | undefined = globalDenoFfi(),
 ): LibcFunctions<Name> | undefined {
-  const { platform, arch } = globalProcess();
-  if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) {
-    return undefined;
-  }
   try {
-    return bindFunctions(names, deno);
+    return machine(deno) && bindFunctions(names, deno);
   } catch {
     return undefined;
   }
+}
+
+/** Returns the architecture of a machine whose constants are in `constants.ts`. */
+export function machine(
+  deno: DenoFfi | undefined = globalDenoFfi(),
+): "x64" | "arm64" | undefined {
+  // Not through `process` on Deno, which creates that at the first access.
+  const { os, arch } = deno?.build ?? nodeBuild();
+  if (os !== "linux") return undefined;
+  switch (arch) {
+    case "x64":
+    case "x86_64":
+      return "x64";
+    case "arm64":
+    case "aarch64":
+      return "arm64";
+    default:
+      return undefined;
+  }
+}
+
+function nodeBuild(): DenoFfi["build"] {
+  const { platform, arch } = globalProcess();
+  return { os: platform, arch };
 }
 
 /** Binds functions; throws where they can't be called. */

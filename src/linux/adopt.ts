@@ -15,9 +15,13 @@
 
 import { type Address, sameAddress } from "../core/address.ts";
 import { decodeSockaddr } from "../core/sockaddr.ts";
-import type { EpollEntry, Libc } from "../ffi/libc.ts";
+import type { Libc } from "../ffi/libc.ts";
 import { candidateFds } from "./candidate_fds.ts";
-import { EpollSocket, findEpoll } from "./epoll_socket.ts";
+import {
+  type EpollRegistration,
+  EpollSocket,
+  findRegistrations,
+} from "./epoll_socket.ts";
 
 /** An inherited socket that has taken a placeholder's place. */
 export class AdoptedSocket extends EpollSocket {
@@ -29,11 +33,10 @@ export class AdoptedSocket extends EpollSocket {
     libc: Libc,
     fd: number,
     inheritedFd: number,
-    epollFd: number,
-    entry: EpollEntry,
+    registration: EpollRegistration,
   ) {
     const { inode } = libc.statDescriptor(inheritedFd);
-    super(libc, fd, inode, epollFd, entry);
+    super(libc, fd, inode, registration);
     this.#libc = libc;
     this.#inheritedFd = inheritedFd;
     this.#wasNonBlocking = libc.isNonBlocking(inheritedFd);
@@ -57,25 +60,63 @@ export class AdoptedSocket extends EpollSocket {
   }
 }
 
+/** An inherited socket, and the placeholder whose place it is to take. */
+export interface Placement {
+  /** The inherited socket. */
+  readonly fd: number;
+  /**
+   * The placeholder's address, which no other socket of this process has. A port
+   * of 0 stands for any.
+   */
+  readonly placeholder: Address;
+  /**
+   * The likely number of the placeholder, from
+   * {@linkcode Libc.findLowestFreeFd}.
+   */
+  readonly from: number;
+}
+
 /**
- * Puts an inherited socket in the place of a placeholder.
+ * Puts inherited sockets in the place of placeholders: all, or none.
  *
- * @param fd The inherited socket.
- * @param placeholder The placeholder's address, which no other socket of this
- * process has. A port of 0 stands for any.
- * @param from The likely number of the placeholder, from
- * {@linkcode Libc.findLowestFreeFd}.
- * @throws {Error} If a step fails; then `fd` is as it was.
+ * @param onFailure Called with the index of the socket before an error is thrown.
+ * @throws {Error} If a step fails; then the inherited sockets are as before.
  */
-export function adoptSocket(
+export function adoptSockets(
+  libc: Libc,
+  placements: readonly Placement[],
+  onFailure: (index: number) => void = () => {},
+): AdoptedSocket[] {
+  const adopted: AdoptedSocket[] = [];
+  let index = 0;
+  try {
+    const fds: number[] = [];
+    for (; index < placements.length; index++) {
+      fds.push(findPlaceholder(libc, placements[index]!));
+    }
+    index = 0;
+    const registrations = findRegistrations(libc, fds);
+    for (; index < placements.length; index++) {
+      const { fd } = placements[index]!;
+      adopted.push(takePlace(libc, fd, fds[index]!, registrations[index]!));
+    }
+    return adopted;
+  } catch (error) {
+    for (const socket of adopted) socket.rollback();
+    onFailure(index);
+    throw error;
+  }
+}
+
+/** Puts one inherited socket in the place of a placeholder. */
+function takePlace(
   libc: Libc,
   fd: number,
-  placeholder: Address,
-  from: number,
+  placeholderFd: number,
+  registration: EpollRegistration,
 ): AdoptedSocket {
-  const placeholderFd = findPlaceholder(libc, placeholder, fd, from);
-  const { epollFd, entry } = findEpoll(libc, placeholderFd);
-  const adopted = new AdoptedSocket(libc, placeholderFd, fd, epollFd, entry);
+  const { epollFd, entry } = registration;
+  const adopted = new AdoptedSocket(libc, placeholderFd, fd, registration);
   // A blocking socket hangs the event loop when another process accepts first.
   libc.setNonBlocking(fd, true);
   try {
@@ -102,12 +143,10 @@ export function adoptSocket(
 /** Finds the one socket that is bound to the placeholder's address. */
 function findPlaceholder(
   libc: Libc,
-  placeholder: Address,
-  inheritedFd: number,
-  likelyFd: number,
+  { fd: inheritedFd, placeholder, from }: Placement,
 ): number {
   // Almost always the likely number, unless another thread opened a file, too.
-  for (const fd of candidateFds(libc, likelyFd)) {
+  for (const fd of candidateFds(libc, from)) {
     if (fd !== inheritedFd && isPlaceholder(libc, fd, placeholder)) return fd;
   }
   throw new Error("the placeholder's descriptor was not found");

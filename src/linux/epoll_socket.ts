@@ -7,7 +7,7 @@
 
 import type { EpollEntry, Libc } from "../ffi/libc.ts";
 import { candidateFds } from "./candidate_fds.ts";
-import { EPOLL_LINK, parseEpollEntry } from "./procfs.ts";
+import { EPOLL_LINK, parseEpollEntries } from "./procfs.ts";
 
 /** A listening socket that an epoll instance of the runtime watches. */
 export class EpollSocket {
@@ -25,8 +25,7 @@ export class EpollSocket {
     libc: Libc,
     fd: number,
     inode: bigint,
-    epollFd: number,
-    entry: EpollEntry,
+    { epollFd, entry }: EpollRegistration,
   ) {
     this.#libc = libc;
     this.fd = fd;
@@ -37,9 +36,9 @@ export class EpollSocket {
 
   /** Finds the socket in the epoll instances of this process. */
   static find(libc: Libc, fd: number): EpollSocket {
-    const { epollFd, entry } = findEpoll(libc, fd);
+    const [registration] = findRegistrations(libc, [fd]);
     const { inode } = libc.statDescriptor(fd);
-    return new EpollSocket(libc, fd, inode, epollFd, entry);
+    return new EpollSocket(libc, fd, inode, registration!);
   }
 
   /**
@@ -99,20 +98,39 @@ export class EpollSocket {
   }
 }
 
+/** The epoll instance that watches a socket, and the entry there. */
+export interface EpollRegistration {
+  readonly epollFd: number;
+  readonly entry: EpollEntry;
+}
+
 /** The epoll instance that watched the last socket. */
 let lastEpollFd: number | undefined;
 
-/** Finds the epoll instance that watches a descriptor, and the entry there. */
-export function findEpoll(
+/**
+ * Finds the epoll instances that watch descriptors, and the entries there. Each
+ * instance is read once for all of them, because the kernel then writes all that
+ * it watches.
+ *
+ * @returns The registrations, in the order of the descriptors.
+ */
+export function findRegistrations(
   libc: Libc,
-  fd: number,
-): { epollFd: number; entry: EpollEntry } {
+  fds: readonly number[],
+): EpollRegistration[] {
+  const missing = new Map(
+    fds.map((fd) => [fd, libc.statDescriptor(fd).inode] as const),
+  );
+  const found = new Map<number, EpollRegistration>();
   for (const epollFd of candidateFds(libc, lastEpollFd)) {
     if (!isEpoll(libc, epollFd)) continue;
-    const entry = findEpollEntry(libc, epollFd, fd);
-    if (entry === undefined) continue;
-    lastEpollFd = epollFd;
-    return { epollFd, entry };
+    const text = libc.readFile(`/proc/self/fdinfo/${epollFd}`);
+    for (const [fd, entry] of parseEpollEntries(text, missing)) {
+      found.set(fd, { epollFd, entry });
+      missing.delete(fd);
+      lastEpollFd = epollFd;
+    }
+    if (missing.size === 0) return fds.map((fd) => found.get(fd)!);
   }
   throw new Error("no epoll instance watches the socket");
 }
@@ -123,20 +141,4 @@ function isEpoll(libc: Libc, fd: number): boolean {
   } catch {
     return false;
   }
-}
-
-function findEpollEntry(
-  libc: Libc,
-  epollFd: number,
-  fd: number,
-): EpollEntry | undefined {
-  const { inode } = libc.statDescriptor(fd);
-  let partialLine = "";
-  for (const chunk of libc.readChunks(`/proc/self/fdinfo/${epollFd}`)) {
-    const text = partialLine + chunk;
-    const entry = parseEpollEntry(text, fd, inode);
-    if (entry !== undefined) return entry;
-    partialLine = text.slice(text.lastIndexOf("\n") + 1);
-  }
-  return undefined;
 }

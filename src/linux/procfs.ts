@@ -36,24 +36,36 @@ export function parseFdinfo(
   };
 }
 
+const EPOLL_LINE_START = "tfd:";
+const EPOLL_LINE =
+  /^tfd:\s*\d+ events:\s*([0-9a-f]+) data:\s*([0-9a-f]+)\s+pos:\S+ ino:([0-9a-f]+) /;
+
 /**
- * Parses the entry of a descriptor, which is open on the inode, in an epoll
- * instance's `/proc/self/fdinfo/FD`.
+ * Parses the entries of descriptors in an epoll instance's
+ * `/proc/self/fdinfo/FD`.
+ *
+ * @param inodes The inode that each descriptor is open on.
+ * @returns The entries that were found, by descriptor.
  */
-export function parseEpollEntry(
+export function parseEpollEntries(
   text: string,
-  fd: number,
-  inode: bigint,
-): EpollEntry | undefined {
-  const line = new RegExp(
-    `^tfd:\\s*${fd} events:\\s*([0-9a-f]+) data:\\s*([0-9a-f]+)\\s+pos:\\S+ ` +
-      `ino:${inode.toString(16)} `,
-    "m",
-  ).exec(text);
-  return line === null ? undefined : {
-    events: parseInt(line[1]!, 16),
-    data: BigInt(`0x${line[2]}`),
-  };
+  inodes: ReadonlyMap<number, bigint>,
+): Map<number, EpollEntry> {
+  const entries = new Map<number, EpollEntry>();
+  for (const line of text.split("\n")) {
+    // Most lines of many are of other descriptors.
+    const fd = parseInt(line.slice(EPOLL_LINE_START.length), 10);
+    const inode = inodes.get(fd);
+    if (inode === undefined) continue;
+    const [, events, data, actual] = EPOLL_LINE.exec(line) ?? [];
+    // The line is of another file if that has had the number.
+    if (actual !== inode.toString(16)) continue;
+    entries.set(fd, {
+      events: parseInt(events!, 16),
+      data: BigInt(`0x${data}`),
+    });
+  }
+  return entries;
 }
 
 /** A search for sockets by their inodes, in decimal. */

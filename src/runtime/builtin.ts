@@ -8,6 +8,7 @@
  * @module
  */
 
+import { isOlder } from "./versions.ts";
 import type cluster from "node:cluster";
 import type * as dgram from "node:dgram";
 import type * as events from "node:events";
@@ -34,6 +35,21 @@ interface Builtins {
   "node:tls": typeof tls;
   "node:worker_threads": typeof workerThreads;
 }
+
+/**
+ * What the library uses of globals that not each runtime has. They stand in for
+ * `process` on Deno and for modules on Bun, which these runtimes load at the first
+ * access: that takes longer than all other work before the first answer.
+ */
+const { Deno, Bun, DedicatedWorkerGlobalScope } = globalThis as {
+  Deno?: {
+    readonly version: { readonly deno: string };
+    unrefTimer(timer: number): void;
+  };
+  Bun?: { readonly isMainThread: boolean };
+  /** In each worker of Deno; `WorkerGlobalScope` is missing in those of Node's kind. */
+  DedicatedWorkerGlobalScope?: new () => object;
+};
 
 /** The part of the global `process` that this library uses. */
 export interface ProcessGlobal {
@@ -90,9 +106,13 @@ export function isClusterWorker(): boolean {
   }
 }
 
-/** Whether the runtime was started with an option, such as `--hot`. */
+/**
+ * Whether the runtime was started with an option, such as `--hot`. Deno reports
+ * none.
+ */
 export function hasRuntimeOption(option: string): boolean {
-  return processGlobal()?.execArgv?.includes(option) === true;
+  return Deno === undefined &&
+    processGlobal()?.execArgv?.includes(option) === true;
 }
 
 /** Whether the runtime evaluates the program again with the same globals. */
@@ -102,11 +122,28 @@ export function isEvaluatedAgain(): boolean {
 
 /** Whether this is the main thread, not a worker thread or a web worker. */
 export function isMainThread(): boolean {
-  // Before Deno 2.8 and after, `isMainThread` differs in a web worker.
-  const { WorkerGlobalScope } = globalThis as {
-    WorkerGlobalScope?: new () => object;
-  };
-  return builtin("node:worker_threads").isMainThread &&
-    !(WorkerGlobalScope !== undefined &&
-      globalThis instanceof WorkerGlobalScope);
+  if (Deno !== undefined) {
+    return DedicatedWorkerGlobalScope === undefined ||
+      !(globalThis instanceof DedicatedWorkerGlobalScope);
+  }
+  return Bun?.isMainThread ?? builtin("node:worker_threads").isMainThread;
+}
+
+/** From this version on, Deno loads `node:timers` at the first `setTimeout()`. */
+const LAZY_TIMERS_VERSION = "2.9";
+
+/** Calls a function after a time, unless the process has ended by then. */
+export function callUnlessEnded(call: () => void, delayMs: number): void {
+  if (Deno !== undefined && !isOlder(Deno.version.deno, LAZY_TIMERS_VERSION)) {
+    // Nothing wakes this up, and waiting doesn't keep the process. Deno 2.5 would
+    // wait for another event, too.
+    const memory = new Int32Array(new SharedArrayBuffer(4));
+    const { value } = Atomics.waitAsync(memory, 0, 0, delayMs);
+    void Promise.resolve(value).then(call);
+    return;
+  }
+  const timer = setTimeout(call, delayMs);
+  // On Deno, it is a number.
+  if (typeof timer === "number") Deno!.unrefTimer(timer);
+  else timer.unref();
 }

@@ -48,10 +48,16 @@ export interface Platform {
    */
   initialEnvironment(): string[] | undefined;
   /**
-   * Counts the program's listeners for a signal that `process.listenerCount()`
-   * misses. Listeners are observed from the first call for the signal on.
+   * Adds a listener for a signal. Where the runtime calls listeners in an order
+   * that a program can choose, it is the first.
    */
-  countSignalListeners?(signal: string): number;
+  addSignalListener(signal: string, listener: () => void): void;
+  removeSignalListener(signal: string, listener: () => void): void;
+  /**
+   * Counts the listeners for a signal. Some are observed from the first call for
+   * the signal on.
+   */
+  countSignalListeners(signal: string): number;
 
   // Inherited descriptors.
 

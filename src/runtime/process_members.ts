@@ -30,13 +30,17 @@ export function processMembers(
   | "clearVariables"
   | "commandLine"
   | "initialEnvironment"
+  | "addSignalListener"
+  | "removeSignalListener"
+  | "countSignalListeners"
   | "inspector"
   | "libc"
   | "setCloseOnExec"
   | "isEventQueue"
   | "close"
 > {
-  const { env, pid } = processGlobal()!;
+  const process = processGlobal()!;
+  const { env, pid } = process;
   return {
     pid,
     pidfdId: () => libc()?.pidfdId(pid),
@@ -48,6 +52,10 @@ export function processMembers(
     },
     commandLine: readCommandLine,
     initialEnvironment: readInitialEnvironment,
+    addSignalListener: (signal, listener) =>
+      process.prependListener(signal, listener),
+    removeSignalListener: (signal, listener) => process.off(signal, listener),
+    countSignalListeners: (signal) => process.listenerCount(signal),
     inspector,
     libc,
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),

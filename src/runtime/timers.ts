@@ -4,7 +4,7 @@
  * @module
  */
 
-import { builtin, isEvaluatedAgain } from "./builtin.ts";
+import { callUnlessEnded, isEvaluatedAgain } from "./builtin.ts";
 
 /** The longest delay that `setTimeout` takes. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -16,11 +16,10 @@ export function delay(delayMs: number): Promise<void> {
 
 /** Calls a function after a time, unless the process has ended by then. */
 export function callLater(call: () => void, delayMs: number): void {
-  // On Deno, the global setTimeout returns a number that has no `unref`.
-  const { setTimeout } = builtin("node:timers");
-  const timer = setTimeout(call, Math.min(delayMs, MAX_DELAY_MS));
+  const limitedMs = Math.min(delayMs, MAX_DELAY_MS);
   // `bun --hot` keeps the process, and calls no timer that doesn't keep it, too.
-  if (!isEvaluatedAgain()) timer.unref();
+  if (isEvaluatedAgain()) setTimeout(call, limitedMs);
+  else callUnlessEnded(call, limitedMs);
 }
 
 /** A point in time after which something is given up. */

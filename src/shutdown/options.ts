@@ -96,6 +96,8 @@ function requireSignal(signal: unknown, name: string, action: string): void {
         describeValue(signal),
     );
   }
+  // Known without the module of signals, which takes a while to load.
+  if (signal === DEFAULT_SIGNALS[0]) return;
   if (
     signalNumber(signal) === undefined || signal === "SIGKILL" ||
     signal === "SIGSTOP" || !canBeHandled(signal)
@@ -109,7 +111,6 @@ function requireSignal(signal: unknown, name: string, action: string): void {
 
 /** Tries a signal early: Deno would refuse it when the sockets are in use. */
 function canBeHandled(signal: string): boolean {
-  if (signal === DEFAULT_SIGNALS[0]) return true;
   const ignore = () => {};
   try {
     processGlobal()!.on(signal, ignore);

@@ -48,26 +48,26 @@ export function shutdownOnSignals(
 
 /** No signal concerns the server any more. */
 function unregister(server: Parameters<typeof shutdownOnSignals>[2]): void {
-  for (const [signal, { servers, listener }] of registrations) {
+  for (const [signal, { platform, servers, listener }] of registrations) {
     if (!servers.delete(server) || servers.size > 0) continue;
     registrations.delete(signal);
-    processGlobal()!.off(signal, listener);
+    platform.removeSignalListener(signal, listener);
   }
 }
 
 function register(platform: Platform, signal: string) {
-  const count = () => platform.countSignalListeners?.(signal) ?? 0;
   // Count before adding the listener, which isn't one of the program.
-  const earlierCount = count();
+  const earlierCount = platform.countSignalListeners(signal);
   const listener = (): void => onSignal(platform, signal, registration);
   // First of all listeners, so that a listener of the program that is called once
   // is still there when they are counted.
-  processGlobal()!.prependListener(signal, listener);
+  platform.addSignalListener(signal, listener);
   const registration = {
+    platform,
     servers: new Set<Parameters<typeof shutdownOnSignals>[2]>(),
     listener,
     /** Number of listeners that the runtime counts for this one. */
-    listenerCount: count() - earlierCount,
+    listenerCount: platform.countSignalListeners(signal) - earlierCount,
   };
   registrations.set(signal, registration);
   return registration;
@@ -78,11 +78,9 @@ function onSignal(
   signal: string,
   { listener, listenerCount, ...registration }: ReturnType<typeof register>,
 ): void {
-  const process = processGlobal()!;
   const servers = [...registration.servers];
   arrived.add(signal);
-  const hasOwnListeners = process.listenerCount(signal) > 1 ||
-    (platform.countSignalListeners?.(signal) ?? 0) > listenerCount;
+  const hasOwnListeners = platform.countSignalListeners(signal) > listenerCount;
   registrations.delete(signal);
   // Another of its signals has its usual effect, too.
   for (const each of servers) unregister(each);
@@ -90,11 +88,12 @@ function onSignal(
   // listener is the only one, and Deno calls a listener that is added meanwhile.
   queueMicrotask(() => {
     // A second signal has its usual effect.
-    process.off(signal, listener);
+    platform.removeSignalListener(signal, listener);
     // The kernel ignores signals without a listener for the process 1 of a
     // container, see pid_namespaces(7).
     if (platform.pid === 1 && !hasOwnListeners) {
-      process.on(signal, () => process.exit(128 + signalNumber(signal)!));
+      const exit = () => processGlobal()!.exit(128 + signalNumber(signal)!);
+      platform.addSignalListener(signal, exit);
     }
   });
   const ended = Promise.allSettled(servers.map((each) => each.shutdown()));

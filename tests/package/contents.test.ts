@@ -138,10 +138,9 @@ test("the code has the names of the sources, and lines to read", async (t) => {
     if (!file.endsWith(".js")) continue;
     const unknown = declaredNames(text).difference(names);
     assert.deepEqual([...unknown], [], file);
+    const start = /^(?:#!.*\n\/\/\/.*\n|\/\/ @bun\n)?/;
     assert.ok(
-      text.replace(/^#!.*\n\/\/\/.*\n/, "").startsWith(
-        `/*\n * ${name} ${version}, `,
-      ),
+      text.replace(start, "").startsWith(`/*\n * ${name} ${version}, `),
       file,
     );
     const code = text.replace(/\/\*[^]*?\*\//g, "");

@@ -18,7 +18,7 @@ import {
 import { namesFromMap } from "../../src/core/name_map.ts";
 import { decodeSockaddr } from "../../src/core/sockaddr.ts";
 import { recognizeStarted } from "../../src/core/launchers/recognize.ts";
-import { parseEpollEntry, parseFdinfo } from "../../src/linux/procfs.ts";
+import { parseEpollEntries, parseFdinfo } from "../../src/linux/procfs.ts";
 import { isAnyWaiting } from "../../src/cli/activator/proc_waiting.ts";
 import { readEnvFiles } from "../../src/cli/run/env_file.ts";
 import { compileGlob } from "../../src/cli/run/glob.ts";
@@ -108,8 +108,11 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
     recognizeStarted(text.split("a")),
   ],
   parseFdinfo: (text) => parseFdinfo(`flags:\t${text}x`),
-  parseEpollEntry: (text) =>
-    parseEpollEntry(`tfd: 3 events: ${text} data: ${text}x`, 3, 1n),
+  parseEpollEntries: (text) =>
+    parseEpollEntries(
+      `tfd: 3 events: ${text} data: ${text}x`,
+      new Map([[3, 1n]]),
+    ),
   isAnyWaiting: (text) =>
     isAnyWaiting(
       [{ inode: "1", path: undefined }, { inode: "2", path: "/x" }],

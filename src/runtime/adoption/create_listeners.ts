@@ -12,7 +12,7 @@ import type { DescriptorInfo } from "../../core/info.ts";
 import { describeInfo, type UsableKind } from "../../core/kinds.ts";
 import type { Placeholder } from "../../core/types.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { type AdoptedSocket, adoptSocket } from "../../linux/adopt.ts";
+import { type AdoptedSocket, adoptSockets } from "../../linux/adopt.ts";
 import { requireKind } from "../checks.ts";
 import {
   fallbackError,
@@ -127,10 +127,12 @@ export function replaceListener<T>(
   const placed = place(platform, libc, kept, info, factory, action);
   const { reserved, firstFd, listener } = placed;
   try {
-    sockets.replace(
-      index,
-      adoptSocket(libc, kept.fd, reserved.address, firstFd),
-    );
+    const placement = {
+      fd: kept.fd,
+      placeholder: reserved.address,
+      from: firstFd,
+    };
+    sockets.replace(index, adoptSockets(libc, [placement])[0]!);
     return listener;
   } catch (error) {
     trackClosing(factory.close(listener));
@@ -255,16 +257,22 @@ function adoptAll(
   action: string,
   keepsSockets: boolean = false,
 ): ListenSockets {
-  const adopted: AdoptedSocket[] = [];
-  for (const [index, { reserved, firstFd }] of placed.entries()) {
-    const descriptor = descriptors[index]!;
-    try {
-      const { address } = reserved;
-      adopted.push(adoptSocket(libc, descriptor.fd, address, firstFd));
-    } catch (error) {
-      for (const socket of adopted) socket.rollback();
-      throw listenError(error, `${action}: adopting ${descriptor}`);
-    }
+  const placements = placed.map(({ reserved, firstFd }, index) => ({
+    fd: descriptors[index]!.fd,
+    placeholder: reserved.address,
+    from: firstFd,
+  }));
+  let failedIndex = 0;
+  let adopted: AdoptedSocket[];
+  try {
+    adopted = adoptSockets(libc, placements, (index) => {
+      failedIndex = index;
+    });
+  } catch (error) {
+    throw listenError(
+      error,
+      `${action}: adopting ${descriptors[failedIndex]!}`,
+    );
   }
   if (!keepsSockets) { for (const socket of adopted) socket.commit(); }
   // From here on the runtime closes the sockets, without telling this library.

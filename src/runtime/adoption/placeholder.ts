@@ -42,9 +42,12 @@ export function reservePlaceholder(
  * has the address of the inherited socket.
  */
 function inetPlaceholder(kind: "tcp" | "udp") {
-  const [a, b, c] = crypto.getRandomValues(new Uint8Array(3));
+  // Not secret, as the kernel shows it, so that the first use of `crypto`, which
+  // takes a while, is left to the program.
+  const [a, b, c] = [254, 256, 256]
+    .map((count) => Math.floor(Math.random() * count));
   // 127.0.0.0 and 127.255.255.255 are no addresses of hosts.
-  const hostname = `127.${1 + a! % 254}.${b}.${c}`;
+  const hostname = `127.${1 + a!}.${b}.${c}`;
   const placeholder = { kind, hostname, port: 0 };
   return {
     placeholder,

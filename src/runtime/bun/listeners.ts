@@ -13,6 +13,7 @@ import {
   isInetAddress,
   toAddressInfo,
 } from "../../core/address.ts";
+import { once } from "../descriptors.ts";
 import {
   OptionsReader,
   type ReplacedMembers,
@@ -86,13 +87,17 @@ export function shownAddress(address: Address): object {
   return { hostname: undefined, port: undefined, unix: formatAddress(address) };
 }
 
-/** Replaces members of an object of Bun, which are read-only but not frozen. */
+/**
+ * Replaces members of an object of Bun, which are read-only but not frozen. A
+ * getter is called at the first access.
+ */
 export function override<T extends object>(object: T, members: object): T {
   for (const name of Reflect.ownKeys(members)) {
+    const { get, value } = Reflect.getOwnPropertyDescriptor(members, name)!;
     Object.defineProperty(object, name, {
       configurable: true,
       enumerable: typeof name === "string",
-      value: Reflect.get(members, name),
+      ...get ? { get: once(get) } : { value },
     });
   }
   return object;

@@ -231,9 +231,12 @@ function serveOnBun(
   return override(server, {
     ...shownAddress(inherited),
     ...shownId,
-    url: new URL(
-      isInetAddress(inherited) ? `${scheme}://${text}/` : `unix://${text}`,
-    ),
+    // Later, because the first URL of a process takes a while to parse.
+    get url() {
+      return new URL(
+        isInetAddress(inherited) ? `${scheme}://${text}/` : `unix://${text}`,
+      );
+    },
     address: toAddressInfo(inherited) ?? text,
   });
 }

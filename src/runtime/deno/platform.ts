@@ -11,7 +11,7 @@ import { ActivationError } from "../../core/errors.ts";
 import type { Inspector } from "../../core/info.ts";
 import type { DenoFfi } from "../../ffi/deno.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
-import { builtin, processGlobal } from "../builtin.ts";
+import { builtin } from "../builtin.ts";
 import {
   closeInherited,
   inspectorWith,
@@ -25,7 +25,7 @@ import { isPermissionError } from "../errors.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine, readInitialEnvironment } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
-import { signalListenerCounter } from "./signals.ts";
+import { isProcessLoaded, SignalListeners } from "./signals.ts";
 import { wakeListener } from "./wake_listener.ts";
 
 /** What this platform uses of the global `Deno`. */
@@ -34,6 +34,7 @@ export interface DenoGlobal
     DenoFfi,
     Pick<typeof Deno, "addSignalListener" | "removeSignalListener"> {
   readonly version: { readonly deno: string };
+  readonly pid: number;
   readonly env: {
     get(name: string): string | undefined;
     delete(name: string): void;
@@ -43,12 +44,17 @@ export interface DenoGlobal
 
 /** Creates the platform for Deno. */
 export function denoPlatform(deno: DenoGlobal): Platform {
-  const { pid } = processGlobal()!;
+  const { pid } = deno;
   const open = once(() => openLibc(deno));
   // Queried each time, because a program may be given the permission later.
   const libc = () => isGranted(deno, { name: "ffi" }) ? open() : undefined;
   // Not /proc, because a program that may read it may call the C library, too.
   const inspector = inspectorWith(libc, () => unprivilegedInspector);
+  const signals = new SignalListeners(
+    deno,
+    () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),
+    () => isProcessLoaded(deno),
+  );
   return {
     name: "deno",
     title: "Deno",
@@ -69,10 +75,9 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     initialEnvironment: () =>
       mayReadProc(deno) ? readInitialEnvironment() : undefined,
-    countSignalListeners: signalListenerCounter(
-      deno,
-      () => libc()?.readFile(STATUS) ?? readPermittedFile(deno, STATUS),
-    ),
+    addSignalListener: signals.addSignalListener,
+    removeSignalListener: signals.removeSignalListener,
+    countSignalListeners: signals.countSignalListeners,
     inspector,
     libc,
     setsCloseOnExecAtStart: false,

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { signalListenerCounter } from "../../../../src/runtime/deno/signals.ts";
+import {
+  type SignalFunctions,
+  SignalListeners,
+} from "../../../../src/runtime/deno/signals.ts";
 
 /** Functions that do nothing, and the counter that observes them. */
 function observed(status?: string) {
@@ -9,11 +12,12 @@ function observed(status?: string) {
     addSignalListener(_signal: string, _listener: () => void) {},
     removeSignalListener(_signal: string, _listener: () => void) {},
   };
-  const count = signalListenerCounter(
-    deno as unknown as Parameters<typeof signalListenerCounter>[0],
+  const listeners = new SignalListeners(
+    deno as unknown as SignalFunctions,
     () => status,
+    () => false,
   );
-  return { deno, count };
+  return { deno, listeners, count: listeners.countSignalListeners };
 }
 
 /** Makes a test run without the listeners of the test runner, which count, too. */
@@ -38,7 +42,7 @@ function withoutListeners(run: () => void | Promise<void>) {
 const CAUGHT = "Name:\tdeno\nSigCgt:\t0000000000004000\n";
 
 test(
-  "signalListenerCounter() counts listeners from the first call on",
+  "SignalListeners counts listeners from the first call on",
   withoutListeners(async () => {
     const { deno, count } = observed();
     const listener = () => {};
@@ -55,7 +59,7 @@ test(
 );
 
 test(
-  "signalListenerCounter() counts a listener that is removed when it is called",
+  "SignalListeners counts a listener that is removed when it is called",
   withoutListeners(async () => {
     const { deno, count } = observed();
     const listener = () => {};
@@ -69,7 +73,7 @@ test(
 );
 
 test(
-  "signalListenerCounter() sees an earlier listener in the mask of caught signals",
+  "SignalListeners sees an earlier listener in the mask of caught signals",
   withoutListeners(async () => {
     const { deno, count } = observed(CAUGHT);
     assert.equal(count("SIGTERM"), 1);
@@ -82,12 +86,50 @@ test(
 );
 
 test(
-  "signalListenerCounter() takes no listener of Deno itself for one of the program",
+  "SignalListeners takes no listener of Deno itself for one of the program",
   withoutListeners(() => {
     // Deno catches SIGHUP, SIGINT, SIGUSR1 and SIGTERM while it waits for a lock.
     const { count } = observed("Name:\tdeno\nSigCgt:\t0000000100004643\n");
     assert.equal(count("SIGTERM"), 0);
     // A program that catches SIGINT and SIGTERM.
     assert.equal(observed("SigCgt:\t0000000100004442\n").count("SIGTERM"), 1);
+  }),
+);
+
+/** No signal is caught. */
+const UNCAUGHT = "Name:\tdeno\nSigCgt:\t0000000000000000\n";
+
+test(
+  "SignalListeners shows its listeners in process when the program adds one",
+  withoutListeners(() => {
+    const { deno, listeners, count } = observed(UNCAUGHT);
+    const [own, other] = [() => {}, () => {}];
+    assert.equal(count("SIGTERM"), 0);
+    listeners.addSignalListener("SIGTERM", own);
+    assert.deepEqual(process.listeners("SIGTERM"), []);
+    assert.equal(count("SIGTERM"), 1);
+    deno.addSignalListener("SIGTERM", other);
+    assert.deepEqual(process.listeners("SIGTERM"), [own]);
+    assert.equal(count("SIGTERM"), 2);
+    listeners.removeSignalListener("SIGTERM", own);
+    assert.deepEqual(process.listeners("SIGTERM"), []);
+  }),
+);
+
+test(
+  "SignalListeners shows its listeners where process had some before",
+  withoutListeners(() => {
+    const { listeners, count } = observed(CAUGHT);
+    const [own, earlier] = [() => {}, () => {}];
+    process.on("SIGTERM", earlier);
+    try {
+      const before = count("SIGTERM");
+      listeners.addSignalListener("SIGTERM", own);
+      assert.deepEqual(process.listeners("SIGTERM"), [own, earlier]);
+      assert.ok(count("SIGTERM") > before);
+      listeners.removeSignalListener("SIGTERM", own);
+    } finally {
+      process.off("SIGTERM", earlier);
+    }
   }),
 );
