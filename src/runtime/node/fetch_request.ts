@@ -1,0 +1,235 @@
+/**
+ * A request of `node:http` as a `Request`.
+ *
+ * The conversion is the library's own because no other passes
+ * `conversion.test.ts`: requests of srvx and `@hono/node-server` are look-alikes,
+ * for which `new Request(request)` and `fetch(request)` throw unless the global
+ * `Request` is replaced; `@remix-run/node-fetch-server` loses the length of
+ * bodies and refuses valid targets. All but the last of these send each body in
+ * chunks of unknown length.
+ *
+ * This is a real `Request`, because Node keeps the state of one in private
+ * fields, which only its constructor creates. What a handler may not need waits:
+ * the body is read when it is asked for, and so is the signal created.
+ *
+ * The module must be imported lazily, because reading the global `Request` makes
+ * Node load its implementation.
+ *
+ * @module
+ */
+
+import type * as http from "node:http";
+import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
+
+const DECODER = new TextDecoder();
+
+/** The status of the answer to a request that can't be a `Request`. */
+export type Refusal = 400 | 501;
+
+/**
+ * Converts a request, or refuses a target or host that isn't a valid URL, and a
+ * method that fetch forbids.
+ */
+export function toRequest(
+  incoming: http.IncomingMessage,
+): NodeRequest | Refusal {
+  const { method, headers, url: target = "/" } = incoming;
+  const host = headers.host ?? "localhost";
+  if (!isHost(host)) return 400;
+  if (isForbiddenMethod(method)) return 501;
+  try {
+    if (target.startsWith("/")) {
+      return new NodeRequest(`http://${host}${target}`, incoming);
+    }
+    // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.
+    if (!/^https?:\/\//i.test(target)) return 400;
+    const { host: targetHost, pathname, search } = new URL(target);
+    const url = `http://${targetHost}${pathname}${search}`;
+    return new NodeRequest(url, incoming, targetHost);
+  } catch {
+    return 400;
+  }
+}
+
+/**
+ * Aborts the signal of a request whose client is gone, and those of requests that
+ * were created from it.
+ */
+export let abortRequest: (request: NodeRequest) => void;
+
+/**
+ * Requests that are created from another one follow its inner signal, which has
+ * no controller that can be reached. On Node and Bun they follow the event, so
+ * that it can be dispatched; elsewhere each request needs a signal from the start.
+ */
+const FOLLOWS_EVENTS = followsEvents();
+
+function followsEvents(): boolean {
+  const request = new Request("http://localhost/");
+  const { signal } = new Request(request);
+  dispatchAbort(request.signal, undefined);
+  return signal.aborted;
+}
+
+function dispatchAbort(signal: AbortSignal, reason: unknown): void {
+  Object.defineProperties(signal, {
+    aborted: { value: true },
+    reason: { value: reason },
+  });
+  signal.dispatchEvent(new Event("abort"));
+}
+
+/** A request of `node:http`. */
+export class NodeRequest extends Request {
+  readonly #incoming: http.IncomingMessage;
+  #controller: AbortController | undefined;
+  #isAborted = false;
+  /** Whether the handler has the stream of the body. */
+  #hasStream = false;
+  #isRead = false;
+
+  static {
+    abortRequest = (request) => request.#abort();
+  }
+
+  /** @param host What stands for the `Host` header. */
+  constructor(url: string, incoming: http.IncomingMessage, host?: string) {
+    const { method } = incoming;
+    const init: RequestInit & { duplex?: "half" } = {
+      headers: headerPairs(incoming, host),
+    };
+    if (method !== undefined && method !== "GET") init.method = method;
+    if (hasBody(incoming)) {
+      init.body = bodyStream(incoming);
+      init.duplex = "half";
+    }
+    const controller = FOLLOWS_EVENTS ? undefined : new AbortController();
+    if (controller !== undefined) init.signal = controller.signal;
+    super(url, init);
+    this.#incoming = incoming;
+    this.#controller = controller;
+  }
+
+  override get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    this.#hasStream = true;
+    return super.body;
+  }
+
+  override get bodyUsed(): boolean {
+    return this.#isRead || super.bodyUsed;
+  }
+
+  override clone(): Request {
+    this.#hasStream = true;
+    // The clone itself follows a signal that nothing aborts.
+    return new Request(super.clone(), { signal: this.signal });
+  }
+
+  override async arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#isUntouched()
+      ? toArrayBuffer(await this.#readAll())
+      : await super.arrayBuffer();
+  }
+
+  override async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#isUntouched()
+      ? new Uint8Array(toArrayBuffer(await this.#readAll()))
+      : await super.bytes();
+  }
+
+  override async text(): Promise<string> {
+    return this.#isUntouched()
+      ? DECODER.decode(await this.#readAll())
+      : await super.text();
+  }
+
+  // deno-lint-ignore no-explicit-any -- the return type of Body.json
+  override async json(): Promise<any> {
+    return JSON.parse(await this.text());
+  }
+
+  #isUntouched(): boolean {
+    return !this.#hasStream && !this.#isRead && super.body !== null &&
+      !super.body.locked;
+  }
+
+  /** Reads the body past its stream, which takes a third of the time. */
+  async #readAll(): Promise<Buffer> {
+    this.#isRead = true;
+    // A request that is created from this one then reports a used body.
+    super.body!.getReader();
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.#incoming) chunks.push(chunk);
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  }
+
+  #abort(): void {
+    this.#isAborted = true;
+    this.#controller?.abort();
+    if (FOLLOWS_EVENTS) dispatchAbort(super.signal, this.signal.reason);
+  }
+}
+
+/** @param host What stands for the `Host` header. */
+function headerPairs(
+  { rawHeaders, headers }: http.IncomingMessage,
+  host: string | undefined,
+): [string, string][] {
+  const pairs: [string, string][] = [];
+  let hasCookie = false;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]!;
+    const isCookie = name.length === 6 && name.toLowerCase() === "cookie";
+    // Joined as RFC 6265, section 5.4, has it, which not all runtimes do.
+    if (!isCookie) pairs.push([name, rawHeaders[index + 1]!]);
+    else if (!hasCookie) pairs.push(["cookie", headers.cookie!]);
+    hasCookie ||= isCookie;
+  }
+  if (host === undefined) return pairs;
+  const others = pairs.filter(([name]) => name.toLowerCase() !== "host");
+  return [...others, ["host", host]];
+}
+
+/** Checks for a body (RFC 9112, 6.3); `Request` allows none with GET and HEAD. */
+export function hasBody({ method, headers }: http.IncomingMessage): boolean {
+  return method !== "GET" && method !== "HEAD" &&
+    (headers["transfer-encoding"] !== undefined ||
+      (headers["content-length"] ?? "0") !== "0");
+}
+
+/** Creates a stream that reads a body only when it is read itself. */
+function bodyStream(
+  incoming: http.IncomingMessage,
+): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Buffer, undefined> | undefined;
+  // Not a stream of bytes, which would take the memory that chunks share.
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      chunks ??= incoming.iterator({ destroyOnReturn: false });
+      const { done, value } = await chunks!.next();
+      if (done) controller.close();
+      else controller.enqueue(toBytes(value));
+    },
+    async cancel() {
+      await chunks?.return?.();
+    },
+  }, { highWaterMark: 0 });
+}
+
+function toBytes({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function toArrayBuffer(
+  { buffer, byteOffset, byteLength }: Buffer,
+): ArrayBuffer {
+  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+}
