@@ -35,8 +35,8 @@ export const nodeBackend: Backend = {
     context.server = server;
     server.on("connection", (socket) => connections.add(socket));
     server.on("request", (request, response) => {
-      platform.fixRequestPause?.(request);
       if (hasFramedBody(request)) {
+        platform.fixRequestPause?.(request);
         response.once("close", () => discardBody(request));
       }
       listener(request, response, connections.track(request, response));

@@ -58,11 +58,14 @@ export function toRequest(
 export let abortRequest: (request: NodeRequest) => void;
 
 /**
- * Requests that are created from another one follow its inner signal, which has
- * no controller that can be reached. On Node and Bun they follow the event, so
- * that it can be dispatched; elsewhere each request needs a signal from the start.
+ * How requests that are created from another one learn that it is aborted. They
+ * follow its inner signal, which has no controller that can be reached. On Node
+ * they follow its event, which can be dispatched. Deno reads the signal through a
+ * getter, which can be replaced. Bun needs a signal from the start.
  */
-const FOLLOWS_EVENTS = followsEvents();
+let following: "event" | "getter" | "controller" = followsEvents()
+  ? "event"
+  : "getter";
 
 function followsEvents(): boolean {
   const request = new Request("http://localhost/");
@@ -94,7 +97,9 @@ export class NodeRequest extends Request {
 
   /** @param host What stands for the `Host` header. */
   constructor(url: string, incoming: http.IncomingMessage, host?: string) {
-    const controller = FOLLOWS_EVENTS ? undefined : new AbortController();
+    const controller = following === "controller"
+      ? new AbortController()
+      : undefined;
     super(url, requestInit(incoming, controller?.signal));
     appendHeaders(super.headers, incoming, host);
     this.#incoming = incoming;
@@ -165,9 +170,32 @@ export class NodeRequest extends Request {
   #abort(): void {
     this.#isAborted = true;
     this.#controller?.abort();
-    if (FOLLOWS_EVENTS) dispatchAbort(super.signal, this.signal.reason);
+    if (following !== "event") return;
+    dispatchAbort(super.signal, this.signal.reason);
   }
 }
+
+/** Replaces the getter of the inner signal; `false` if that has no effect. */
+function replaceSignalGetter(): boolean {
+  const name = Object.getOwnPropertySymbols(Request.prototype)
+    .find(({ description }) => description === "signal");
+  if (name === undefined) return false;
+  Object.defineProperty(NodeRequest.prototype, name, {
+    get: (Object.getOwnPropertyDescriptor(NodeRequest.prototype, "signal")!)
+      .get!,
+  });
+  try {
+    const incoming = { method: "GET", headers: {}, rawHeaders: [] };
+    const request = new NodeRequest("http://localhost/", incoming as never);
+    const { signal } = new Request(request);
+    abortRequest(request);
+    return signal.aborted;
+  } catch {
+    return false;
+  }
+}
+
+if (following === "getter" && !replaceSignalGetter()) following = "controller";
 
 /** Returns no object for the usual request, since reading one takes time. */
 function requestInit(

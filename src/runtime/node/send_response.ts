@@ -51,7 +51,8 @@ export function sendResponse(
   }
   if (isFastResponse(response)) return sendFast(response, outgoing, onError);
   const headers: string[] = [];
-  for (const [name, value] of response.headers) headers.push(name, value);
+  // Deno takes four times as long to iterate.
+  response.headers.forEach((value, name) => void headers.push(name, value));
   const head = new Head(
     outgoing,
     response.status,
