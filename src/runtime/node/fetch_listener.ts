@@ -9,7 +9,9 @@ import { inetAddress } from "../../core/address.ts";
 import type { ServeHandler, ServeOptions } from "../../core/types.ts";
 import { guard, isThenable } from "../http/fetch_handler.ts";
 import { RequestInfo } from "../http/serve_info.ts";
+import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
 import type { ServerContext } from "../server_context.ts";
+import type { NodeRequest } from "./fetch_request.ts";
 import type { Exchange } from "./http_connections.ts";
 import { isFastResponse, sendResponse } from "./send_response.ts";
 
@@ -40,7 +42,7 @@ export function fetchListener(
   onError: ServeOptions["onError"],
   context: ServerContext,
 ): FetchListener {
-  const { abortRequest, toRequest } = conversion!;
+  const { abortRequest } = conversion!;
   const { answer, answerError } = guard(
     handler,
     onError,
@@ -84,4 +86,28 @@ export function fetchListener(
       send(response, outgoing);
     }
   };
+}
+
+/**
+ * Converts a request, or returns the status to refuse it with: for a target or
+ * host that isn't a valid URL, or a method that fetch forbids.
+ */
+function toRequest(incoming: http.IncomingMessage): NodeRequest | 400 | 501 {
+  const { method, headers, url: target = "/" } = incoming;
+  const host = headers.host ?? "localhost";
+  if (!isHost(host)) return 400;
+  if (isForbiddenMethod(method)) return 501;
+  const { NodeRequest } = conversion!;
+  try {
+    if (target.startsWith("/")) {
+      return new NodeRequest(`http://${host}${target}`, incoming);
+    }
+    // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.
+    if (!/^https?:\/\//i.test(target)) return 400;
+    const { host: targetHost, pathname, search } = new URL(target);
+    const url = `http://${targetHost}${pathname}${search}`;
+    return new NodeRequest(url, incoming, targetHost);
+  } catch {
+    return 400;
+  }
 }

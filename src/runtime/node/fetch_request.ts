@@ -1,16 +1,12 @@
 /**
  * A request of `node:http` as a `Request`.
  *
- * The conversion is the library's own because no other passes
- * `conversion.test.ts`: requests of srvx and `@hono/node-server` are look-alikes,
- * for which `new Request(request)` and `fetch(request)` throw unless the global
- * `Request` is replaced; `@remix-run/node-fetch-server` loses the length of
- * bodies and refuses valid targets. All but the last of these send each body in
- * chunks of unknown length.
+ * The library has a conversion of its own, because for the requests of srvx and
+ * `@hono/node-server` `new Request(request)` throws unless the global `Request` is
+ * replaced, and `@remix-run/node-fetch-server` refuses valid targets, loses the
+ * length of bodies, and takes twice the time.
  *
- * This is a real `Request`, because Node keeps the state of one in private
- * fields, which only its constructor creates. What a handler may not need waits:
- * the body is read when it is asked for, and so is the signal created.
+ * It must be a real `Request`: Node keeps the state of one in private fields.
  *
  * The module must be imported lazily, because reading the global `Request` makes
  * Node load its implementation.
@@ -19,37 +15,8 @@
  */
 
 import type * as http from "node:http";
-import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
 
 const DECODER = new TextDecoder();
-
-/** The status of the answer to a request that can't be a `Request`. */
-export type Refusal = 400 | 501;
-
-/**
- * Converts a request, or refuses a target or host that isn't a valid URL, and a
- * method that fetch forbids.
- */
-export function toRequest(
-  incoming: http.IncomingMessage,
-): NodeRequest | Refusal {
-  const { method, headers, url: target = "/" } = incoming;
-  const host = headers.host ?? "localhost";
-  if (!isHost(host)) return 400;
-  if (isForbiddenMethod(method)) return 501;
-  try {
-    if (target.startsWith("/")) {
-      return new NodeRequest(`http://${host}${target}`, incoming);
-    }
-    // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.
-    if (!/^https?:\/\//i.test(target)) return 400;
-    const { host: targetHost, pathname, search } = new URL(target);
-    const url = `http://${targetHost}${pathname}${search}`;
-    return new NodeRequest(url, incoming, targetHost);
-  } catch {
-    return 400;
-  }
-}
 
 /**
  * Aborts the signal of a request whose client is gone, and those of requests that
@@ -130,21 +97,16 @@ export class NodeRequest extends Request {
   }
 
   override async arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#isUntouched()
-      ? toArrayBuffer(await this.#readAll())
-      : await super.arrayBuffer();
+    const { buffer, byteOffset, byteLength } = await this.#readAll();
+    return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
   }
 
   override async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#isUntouched()
-      ? new Uint8Array(toArrayBuffer(await this.#readAll()))
-      : await super.bytes();
+    return new Uint8Array(await this.arrayBuffer());
   }
 
   override async text(): Promise<string> {
-    return this.#isUntouched()
-      ? DECODER.decode(await this.#readAll())
-      : await super.text();
+    return DECODER.decode(await this.#readAll());
   }
 
   // deno-lint-ignore no-explicit-any -- the return type of Body.json
@@ -157,8 +119,9 @@ export class NodeRequest extends Request {
       !super.body.locked;
   }
 
-  /** Reads the body past its stream, which takes a third of the time. */
-  async #readAll(): Promise<Buffer> {
+  /** Reads the body past its stream if it can, in a third of the time. */
+  async #readAll(): Promise<Uint8Array> {
+    if (!this.#isUntouched()) return new Uint8Array(await super.arrayBuffer());
     this.#isRead = true;
     // A request that is created from this one then reports a used body.
     super.body!.getReader();
@@ -240,7 +203,7 @@ function appendHeaders(
 }
 
 /** Checks for a body (RFC 9112, 6.3); `Request` allows none with GET and HEAD. */
-export function hasBody({ method, headers }: http.IncomingMessage): boolean {
+function hasBody({ method, headers }: http.IncomingMessage): boolean {
   return method !== "GET" && method !== "HEAD" &&
     (headers["transfer-encoding"] !== undefined ||
       (headers["content-length"] ?? "0") !== "0");
@@ -267,10 +230,4 @@ function bodyStream(
 
 function toBytes({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function toArrayBuffer(
-  { buffer, byteOffset, byteLength }: Buffer,
-): ArrayBuffer {
-  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 }
