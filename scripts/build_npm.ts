@@ -58,7 +58,7 @@ export async function buildNpm(): Promise<string> {
       lib: ["ESNext", "DOM", "DOM.Iterable"],
     },
   });
-  for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+  for (const name of ["README.md", "LICENSE"]) {
     await Deno.copyFile(new URL(name, ROOT), join(outDir, name));
   }
   await addDeclarations(join(outDir, "esm"));

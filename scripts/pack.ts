@@ -73,7 +73,10 @@ export async function unpackDenoPack(directory: string): Promise<string> {
   const flags = ["--allow-dirty", "--no-source-maps", "--output", raw];
   await run("deno pack", Deno.execPath(), ["pack", ...flags], ROOT);
   await run("tar", "tar", ["-xzf", raw], directory);
-  return join(directory, "package");
+  const unpacked = join(directory, "package");
+  // JSR has it; here the room is kept for code.
+  await Deno.remove(join(unpacked, "CHANGELOG.md"));
+  return unpacked;
 }
 
 /**

@@ -221,7 +221,6 @@ async function fetchPackages(
 async function fetchDependencies(): Promise<void> {
   const present = await Promise.all(
     [
-      "@remix-run/node-fetch-server",
       "@types/express",
       "@types/ws",
       "elysia",

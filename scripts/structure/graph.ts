@@ -6,7 +6,7 @@
  */
 
 import { isIn, type Problem } from "./problem.ts";
-import { LAYERS, PACKAGES, PROGRAM } from "./rules.ts";
+import { LAYERS, PROGRAM } from "./rules.ts";
 
 /** An import, a re-export or the type of a module. */
 export interface Import {
@@ -112,11 +112,7 @@ function checkForeign({ from, to, kind }: Import): string | undefined {
     if (kind !== "static" || from.startsWith(PROGRAM)) return undefined;
     return `imports ${to} statically: load it with builtin(), or import types`;
   }
-  if (!PACKAGES.some((name) => to === name || to.startsWith(`${name}@`))) {
-    return `imports ${to}, which users don't get: write the code in src`;
-  }
-  if (kind !== "static") return undefined;
-  return `imports ${to} statically: import it dynamically, where it is used`;
+  return `imports ${to}, which users don't get: write the code in src`;
 }
 
 function checkArrow(from: string, to: string): string | undefined {

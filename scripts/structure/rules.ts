@@ -27,9 +27,6 @@ export const LAYERS: readonly string[] = [
   "src/cli",
 ];
 
-/** The packages that users get, imported for types or dynamically. */
-export const PACKAGES: readonly string[] = ["npm:@remix-run/node-fetch-server"];
-
 /** Imports built-in modules statically: it is a program of its own. */
 export const PROGRAM = "src/cli/";
 

@@ -9,6 +9,7 @@
  */
 
 import { isOlder } from "./versions.ts";
+import type * as buffer from "node:buffer";
 import type cluster from "node:cluster";
 import type * as dgram from "node:dgram";
 import type * as events from "node:events";
@@ -17,12 +18,14 @@ import type * as http from "node:http";
 import type * as https from "node:https";
 import type * as net from "node:net";
 import type * as os from "node:os";
+import type * as stream from "node:stream";
 import type * as timers from "node:timers";
 import type * as tls from "node:tls";
 import type * as workerThreads from "node:worker_threads";
 
 /** The built-in modules that this library uses. */
 interface Builtins {
+  "node:buffer": typeof buffer;
   "node:cluster": typeof cluster;
   "node:dgram": typeof dgram;
   "node:events": typeof events;
@@ -31,6 +34,7 @@ interface Builtins {
   "node:https": typeof https;
   "node:net": typeof net;
   "node:os": typeof os;
+  "node:stream": typeof stream;
   "node:timers": typeof timers;
   "node:tls": typeof tls;
   "node:worker_threads": typeof workerThreads;

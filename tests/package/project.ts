@@ -12,7 +12,7 @@ import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { requireVariable, ROOT, type Tool, toolOf } from "../harness/hosts.ts";
 import { temporaryDirectory } from "../harness/machine_tools.ts";
-import { type Offered, startRegistry } from "./registry.ts";
+import { startRegistry } from "./registry.ts";
 
 export const CONSUMERS: string = path.join(
   ROOT,
@@ -40,7 +40,6 @@ export interface Manifest {
   readonly exports: Readonly<
     Record<string, Readonly<Record<"import" | "require", unknown>>>
   >;
-  readonly dependencies: Readonly<Record<string, string>>;
   readonly [field: string]: unknown;
 }
 
@@ -99,29 +98,9 @@ export function npm(args: readonly string[], cwd: string): Promise<string> {
   return succeed(NODE, [cli, ...args], cwd, env);
 }
 
-/** A registry with the package, and with what it depends on. */
+/** A registry with the package alone, which depends on nothing. */
 export async function offerPackage(t: TestContext): Promise<string> {
-  const directory = temporaryDirectory(t);
-  const dependencies = await Promise.all(
-    Object.keys(MANIFEST.dependencies).map(async (name): Promise<Offered> => {
-      const from = path.join(ROOT, "node_modules", name);
-      const json = fs.readFileSync(path.join(from, "package.json"), "utf8");
-      const { dependencies, ...manifest } = JSON.parse(json);
-      assert.equal(dependencies, undefined, `${name} depends on others`);
-      const target = path.join(directory, `${name.replaceAll("/", "-")}.tgz`);
-      const root = fs.realpathSync(from);
-      await succeed(
-        "tar",
-        ["-czf", target, "--transform=s,^\\.,package,", "."],
-        root,
-      );
-      return { manifest, tarball: target };
-    }),
-  );
-  return await startRegistry(t, [
-    { manifest: MANIFEST, tarball: TARBALL },
-    ...dependencies,
-  ]);
+  return await startRegistry(t, [{ manifest: MANIFEST, tarball: TARBALL }]);
 }
 
 /** Settings of a project. */

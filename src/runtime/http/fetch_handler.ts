@@ -31,40 +31,40 @@ export function guard(
   readonly answerError: (error: unknown) => Promise<Response>;
 } {
   const checkResponse = (request: Request, response: unknown) =>
-    check(
-      response,
-      "the handler",
-      () => `Handling ${request.method} ${request.url}`,
-      isUsed,
-    );
+    check(response, "the handler", request, isUsed);
   const answerError = async (error: unknown): Promise<Response> => {
     try {
       const response = await onError(error);
-      return check(response, "onError", () => "Answering an error", isUsed);
+      return check(response, "onError", undefined, isUsed);
     } catch (second) {
       return await defaultOnError(second);
     }
   };
+  const fail = (request: Request, error: unknown) =>
+    // The runtimes' own servers let an invalid host or target through, which is
+    // the client's mistake and not the program's.
+    URL.canParse(request.url)
+      ? answerError(error)
+      : new Response(null, { status: 400 });
+  const settle = async (request: Request, promise: PromiseLike<Response>) => {
+    try {
+      return checkResponse(request, await promise);
+    } catch (error) {
+      return await fail(request, error);
+    }
+  };
   return {
     answer(request, info) {
-      const fail = (error: unknown) =>
-        // The runtimes' own servers let an invalid host or target through, which
-        // is the client's mistake and not the program's.
-        URL.canParse(request.url)
-          ? answerError(error)
-          : new Response(null, { status: 400 });
       try {
         const response: Response | PromiseLike<Response> = handler(
           request,
           info,
         );
         return isThenable(response)
-          ? Promise.resolve(response)
-            .then((settled) => checkResponse(request, settled))
-            .catch(fail)
+          ? settle(request, response)
           : checkResponse(request, response);
       } catch (error) {
-        return fail(error);
+        return fail(request, error);
       }
     },
     answerError,
@@ -75,25 +75,29 @@ export function guard(
 function check(
   response: unknown,
   source: string,
-  action: () => string,
+  request: Request | undefined,
   isUsed: (response: Response) => boolean,
 ): Response {
+  const problem = findProblem(response, source, isUsed);
+  if (problem === undefined) return response as Response;
+  const action = request === undefined
+    ? "Answering an error"
+    : `Handling ${request.method} ${request.url}`;
+  throw new TypeError(`${action}: ${problem}`);
+}
+
+function findProblem(
+  response: unknown,
+  source: string,
+  isUsed: (response: Response) => boolean,
+): string | undefined {
   if (!(response instanceof Response)) {
-    throw new TypeError(
-      `${action()}: expected ${source} to return a Response, found ` +
-        typeof response,
-    );
+    return `expected ${source} to return a Response, found ${typeof response}`;
   }
-  if (isUsed(response)) {
-    throw new TypeError(
-      `${action()}: the body of the Response is used already`,
-    );
-  }
+  if (isUsed(response)) return `the body of the Response is used already`;
   // Only Response.error() has the status 0.
-  if (response.status === 0) {
-    throw new TypeError(`${action()}: a Response.error() can't be sent`);
-  }
-  return response;
+  if (response.status === 0) return `a Response.error() can't be sent`;
+  return undefined;
 }
 
 /** Whether a value must be awaited; fast for a `Response` and a `Promise`. */

@@ -22,7 +22,7 @@ import {
   isConversionLoaded,
   loadConversion,
 } from "./fetch_listener.ts";
-import { HttpConnections } from "./http_connections.ts";
+import { hasFramedBody, HttpConnections } from "./http_connections.ts";
 
 /** Servers of `node:http`, and listeners of `node:net`. */
 export const nodeBackend: Backend = {
@@ -35,10 +35,11 @@ export const nodeBackend: Backend = {
     context.server = server;
     server.on("connection", (socket) => connections.add(socket));
     server.on("request", (request, response) => {
-      platform.fixRequestPause?.(request);
-      response.once("close", () => discardBody(request));
-      connections.track(request, response);
-      listener(request, response);
+      if (hasFramedBody(request)) {
+        platform.fixRequestPause?.(request);
+        response.once("close", () => discardBody(request));
+      }
+      listener(request, response, connections.track(request, response));
     });
     // An error of one connection attempt (too many open files, say) leaves the
     // server open.

@@ -1,29 +1,27 @@
 /**
  * A fetch handler as a request listener of `node:http`.
  *
- * The conversion between the two kinds of request and response comes from
- * `@remix-run/node-fetch-server`: it depends on nothing, gives handlers a real
- * `Request`, streams both bodies with back-pressure, and asks Deno for no
- * permission. (srvx is faster, but reads the environment when imported and gives
- * a look-alike that `new Request()` doesn't take; `@hono/node-server` needs Hono.)
- *
  * @module
  */
 
-import { inetAddress } from "../../core/address.ts";
 import type * as http from "node:http";
-import type { ClientAddress } from "@remix-run/node-fetch-server";
+import { inetAddress } from "../../core/address.ts";
 import type { ServeHandler, ServeOptions } from "../../core/types.ts";
-import { guard } from "../http/fetch_handler.ts";
-import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
+import { guard, isThenable } from "../http/fetch_handler.ts";
 import { RequestInfo } from "../http/serve_info.ts";
+import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
 import type { ServerContext } from "../server_context.ts";
+import type { NodeRequest } from "./fetch_request.ts";
+import type { Exchange } from "./http_connections.ts";
+import { isFastResponse, sendResponse } from "./send_response.ts";
 
-let conversion: typeof import("@remix-run/node-fetch-server") | undefined;
+type Conversion = typeof import("./fetch_request.ts");
+
+let conversion: Conversion | undefined;
 
 /** Loads the conversion, which programs that don't need it are spared. */
 export async function loadConversion(): Promise<void> {
-  conversion ??= await import("@remix-run/node-fetch-server");
+  conversion ??= await import("./fetch_request.ts");
 }
 
 /** Whether {@linkcode fetchListener} can be called. */
@@ -31,50 +29,85 @@ export function isConversionLoaded(): boolean {
   return conversion !== undefined;
 }
 
+/** Answers a request of `node:http`. */
+export type FetchListener = (
+  incoming: http.IncomingMessage,
+  outgoing: http.ServerResponse,
+  exchange: Exchange,
+) => void;
+
 /** Creates a request listener that calls a fetch handler. */
 export function fetchListener(
   handler: ServeHandler,
   onError: ServeOptions["onError"],
   context: ServerContext,
-): http.RequestListener {
+): FetchListener {
+  const { abortRequest } = conversion!;
   const { answer, answerError } = guard(
     handler,
     onError,
-    ({ bodyUsed, body }) => bodyUsed || (body?.locked ?? false),
+    (response) => !isFastResponse(response) && response.bodyUsed,
   );
-  const listener = conversion!.createRequestListener(
-    async (request: Request, { address, port }: ClientAddress) =>
-      await answer(
-        request,
-        new RequestInfo(context, () => inetAddress(address, port)),
-      ),
-    { onError: answerError },
-  );
-  return (request, response) => {
-    const status = prepare(request);
-    if (status === 200) return listener(request, response);
-    response.writeHead(status, { connection: "close" }).end();
+  const answerFailure = async (
+    error: unknown,
+    outgoing: http.ServerResponse,
+  ) => {
+    const response = await answerError(error);
+    try {
+      // A head that could not be sent may have left its text.
+      outgoing.statusMessage = "";
+      sendResponse(response, outgoing, () => outgoing.destroy());
+    } catch {
+      outgoing.destroy();
+    }
+  };
+  const send = (response: Response, outgoing: http.ServerResponse) => {
+    const fail = (error: unknown) => void answerFailure(error, outgoing);
+    try {
+      sendResponse(response, outgoing, fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return (incoming, outgoing, exchange) => {
+    const request = toRequest(incoming);
+    if (typeof request === "number") {
+      outgoing.writeHead(request, { connection: "close" }).end();
+      return;
+    }
+    exchange.onClientGone = () => abortRequest(request);
+    const { socket } = incoming;
+    const readAddress = () =>
+      inetAddress(socket.remoteAddress, socket.remotePort);
+    const response = answer(request, new RequestInfo(context, readAddress));
+    if (isThenable(response)) {
+      response.then((settled) => send(settled, outgoing));
+    } else {
+      send(response, outgoing);
+    }
   };
 }
 
 /**
- * Brings a request into the form that a `Request` can have, or returns the
- * status to refuse it with: for a target or host that isn't a valid URL, or a
- * method that fetch forbids.
+ * Converts a request, or returns the status to refuse it with: for a target or
+ * host that isn't a valid URL, or a method that fetch forbids.
  */
-function prepare(request: http.IncomingMessage): 200 | 400 | 501 {
-  const { method, url = "/", headers } = request;
-  if (!isHost(headers.host ?? "")) return 400;
+function toRequest(incoming: http.IncomingMessage): NodeRequest | 400 | 501 {
+  const { method, headers, url: target = "/" } = incoming;
+  const host = headers.host ?? "localhost";
+  if (!isHost(host)) return 400;
   if (isForbiddenMethod(method)) return 501;
-  if (url.startsWith("/")) {
-    return URL.canParse(`http://${headers.host ?? "localhost"}${url}`)
-      ? 200
-      : 400;
+  const { NodeRequest } = conversion!;
+  try {
+    if (target.startsWith("/")) {
+      return new NodeRequest(`http://${host}${target}`, incoming);
+    }
+    // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.
+    if (!/^https?:\/\//i.test(target)) return 400;
+    const { host: targetHost, pathname, search } = new URL(target);
+    const url = `http://${targetHost}${pathname}${search}`;
+    return new NodeRequest(url, incoming, targetHost);
+  } catch {
+    return 400;
   }
-  // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) return 400;
-  const { host, pathname, search } = new URL(url);
-  headers.host = host;
-  request.url = pathname + search;
-  return 200;
 }

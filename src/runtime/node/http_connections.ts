@@ -18,13 +18,21 @@ import { idleSockets } from "./idle_sockets.ts";
 /** Number of `lingerMs` that a peer has which goes on sending. */
 const MAX_LINGER_TURNS = 3;
 
-/** A connection, with the responses that are due on it. */
+/** A request, and the response that is due. */
+export interface Exchange {
+  readonly response: http.ServerResponse;
+  /** Is called if the client goes before all of the response is sent. */
+  onClientGone: (() => void) | undefined;
+}
+
+/** A connection, with the exchanges that are due on it. */
 interface HttpConnection {
-  readonly due: Set<http.ServerResponse>;
+  /** Those that have ended are removed when the list is used. */
+  readonly due: Exchange[];
   /** The last response that this library has announced the end with. */
   announced?: http.ServerResponse;
-  /** Bytes received when the last response was sent, if that is known. */
-  bytesAnswered?: number;
+  /** Bytes received up to the end of the last request, if that is known. */
+  bytesRequested?: number | undefined;
   /** Whether the client has had time for a first request. */
   isKnown: boolean;
   isEnding: boolean;
@@ -49,14 +57,17 @@ export class HttpConnections {
   add(socket: net.Socket): HttpConnection {
     const known = this.#connections.get(socket);
     if (known !== undefined) return known;
-    const connection = {
-      due: new Set<http.ServerResponse>(),
+    const connection: HttpConnection = {
+      due: [],
       isKnown: !this.#isEnding,
       isEnding: false,
     };
     this.#connections.set(socket, connection);
     socket.once("close", () => {
       this.#connections.delete(socket);
+      for (const { response, onClientGone } of connection.due) {
+        if (!response.writableFinished) onClientGone?.();
+      }
       this.#settle();
     });
     return connection;
@@ -67,34 +78,65 @@ export class HttpConnections {
     return this.#connections.size;
   }
 
-  /** Tracks a request until its response is sent or its connection is closed. */
-  track(request: http.IncomingMessage, response: http.ServerResponse): void {
+  /**
+   * Tracks a request until its response is sent or its connection is closed.
+   * Adds no listener before the server begins to close connections.
+   */
+  track(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+  ): Exchange {
     const { socket } = request;
     const connection = this.add(socket);
     const { due } = connection;
     this.totalRequests++;
-    due.add(response);
-    if (this.#closesConnections) announceClose(connection, response);
-    let isLast = false;
-    // Read late, because the program may set another header meanwhile.
-    response.once("finish", () => isLast = isCloseAnnounced(response));
-    response.once("close", () => {
-      due.delete(response);
-      connection.bytesAnswered = socket.bytesRead;
-      if (due.size > 0) return;
-      if (isLast) this.#end(socket);
-      else if (this.#isEnding) this.#endIdle();
-    });
+    removeEnded(due);
+    const exchange: Exchange = { response, onClientGone: undefined };
+    due.push(exchange);
+    connection.bytesRequested = hasFramedBody(request)
+      ? undefined
+      : socket.bytesRead;
+    if (this.#closesConnections) {
+      announceClose(connection, response);
+      this.#endAfter(response, socket, connection);
+    }
+    return exchange;
   }
 
   /** From now on, each response tells its client that the connection ends. */
   closeConnectionsAfterResponses(): void {
+    if (this.#closesConnections) return;
     this.#closesConnections = true;
-    for (const connection of this.#connections.values()) {
+    for (const [socket, connection] of this.#connections) {
+      const { due } = connection;
+      removeEnded(due);
+      for (const { response } of due) {
+        this.#endAfter(response, socket, connection);
+      }
       // After another response, the client would not read those that follow.
-      const last = [...connection.due].at(-1);
-      if (last !== undefined) announceClose(connection, last);
+      const last = due.at(-1);
+      if (last !== undefined) announceClose(connection, last.response);
     }
+  }
+
+  /** Ends a connection after the last response that is due on it. */
+  #endAfter(
+    response: http.ServerResponse,
+    socket: net.Socket,
+    connection: HttpConnection,
+  ): void {
+    let isLast = false;
+    // Read late, because the program may set another header meanwhile.
+    response.once("finish", () => isLast = isCloseAnnounced(response));
+    response.once("close", () => {
+      const { due } = connection;
+      const index = due.findIndex((exchange) => exchange.response === response);
+      if (index !== -1) due.splice(index, 1);
+      connection.bytesRequested ??= socket.bytesRead;
+      if (due.length > 0) return;
+      if (isLast) this.#end(socket);
+      else if (this.#isEnding) this.#endIdle();
+    });
   }
 
   /** Ends each connection after the responses that are due on it. */
@@ -125,13 +167,13 @@ export class HttpConnections {
   #endIdle(): void {
     const idle = idleSockets(this.#server, this.#connections.keys());
     for (const [socket, connection] of this.#connections) {
-      const { due, bytesAnswered, isKnown, isEnding } = connection;
+      const { due, bytesRequested, isKnown, isEnding } = connection;
       connection.isKnown = true;
-      if (isEnding || due.size > 0 || !isKnown) continue;
+      if (isEnding || due.length > 0 || !isKnown) continue;
       const { bytesRead } = socket;
       // Deno takes a connection for idle that has received a part of a request.
       const isAnswered = idle.has(socket) &&
-        (bytesAnswered === undefined || bytesAnswered === bytesRead);
+        (bytesRequested === undefined || bytesRequested === bytesRead);
       if (bytesRead === 0 || isAnswered) this.#end(socket);
     }
   }
@@ -148,6 +190,24 @@ export class HttpConnections {
     clearInterval(this.#timer);
     this.#ended.resolve();
   }
+}
+
+/** Checks for a body (RFC 9112, 6.3), also one of no bytes. */
+export function hasFramedBody({ headers }: http.IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined ||
+    headers["content-length"] !== undefined;
+}
+
+/** Removes the exchanges whose responses are sent or can't be sent any more. */
+function removeEnded(due: Exchange[]): void {
+  let count = 0;
+  for (const exchange of due) {
+    const { writableFinished, destroyed } = exchange.response;
+    if (writableFinished) continue;
+    if (destroyed) exchange.onClientGone?.();
+    else due[count++] = exchange;
+  }
+  due.length = count;
 }
 
 /**

@@ -219,7 +219,10 @@ export class NodeServer implements GracefulServer {
     this.#totalRequests++;
     // HTTP/2 has no such header; its sessions learn it from GOAWAY.
     if (request.httpVersionMajor > 1) return;
-    if (this.#closesConnections) return this.#http1.track(request, response);
+    if (this.#closesConnections) {
+      this.#http1.track(request, response);
+      return;
+    }
     // Before a drain, keep only the last request of a connection: that is cheap.
     const { socket } = request;
     if (!this.#last.has(socket)) {
