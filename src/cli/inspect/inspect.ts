@@ -26,7 +26,7 @@ Shows the descriptors that this process received by socket activation, and check
 its environment. Run it in place of the service's program: in the unit, under
 systemd-socket-activate(1), or under "listenfds run".
 
-  --json  Print JSON (see the README) instead of tables
+  --json  Print JSON (see docs/command.md) instead of tables
   --help  Show this text
 
 The first table has a row for each descriptor:

@@ -1,5 +1,5 @@
 /**
- * Formats a report as JSON. The README documents the fields; an unknown value
+ * Formats a report as JSON. `docs/command.md` documents the fields; an unknown value
  * is `null`.
  *
  * @module
