@@ -128,7 +128,7 @@ test("groups of one layer that import each other are reported", () => {
     "src/cli/run/run.ts:3: imports src/cli/unit/unit.ts, but src/cli/run and " +
     "src/cli/unit don't import each other",
     "src/core/info.ts:1: imports src/ffi/libc.ts, but src/core, " +
-    "src/core/launchers and src/ffi don't import each other",
+    "src/core/launchers, src/core/systemd and src/ffi don't import each other",
     "src/runtime/deno/server.ts:2: imports src/runtime/node/server.ts, but " +
     "src/runtime/deno and src/runtime/node don't import each other",
   ]);
