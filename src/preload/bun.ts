@@ -79,12 +79,14 @@ class BunCalls {
       (source, call, onEnd) => {
         const platform = this.#platform;
         const server = BunServers.create(platform, source, options, call);
-        this.#nodeServer()?.prependListener("request", (_, response) => {
+        const node = this.#nodeServer();
+        node?.prependListener("request", (_, response) => {
           server.nodeRequests.track(response);
         });
         const lifetime = new ServerLifetime(platform, server, end);
         watchIdleness(lifetime, end.exitWhenIdleMs);
         lifetime.finished.then(onEnd, onEnd);
+        if (node !== undefined) closeWith(node, lifetime.finished);
         return server.merge(lifetime.stop);
       },
     );
@@ -131,6 +133,21 @@ class BunCalls {
     const call = describeCall(name, asked, "unix");
     return this.#handed.use(asked, call, create);
   }
+}
+
+/**
+ * Makes `close()` of a server call back when its sockets can be taken again: Bun
+ * itself calls back before the connections are closed.
+ */
+function closeWith(server: http.Server, finished: Promise<void>): void {
+  const { close } = server;
+  server.close = (callback) => {
+    server.close = close;
+    return close.call(server, (error) => {
+      const report = () => callback?.(error);
+      finished.then(report, report);
+    });
+  };
 }
 
 /** Returns what a call of `Bun.serve` asks for; `undefined` if nothing fixed. */

@@ -145,16 +145,22 @@ export class HandedSockets {
     const [first, ...rest] = copies ?? descriptors;
     this.#matcher.take(sockets, call);
     this.#tell(`${call} takes ${descriptors.join(" and ")}`);
+    let isTaken = true;
+    const giveBack = () => {
+      // Once: a later call may have taken them since.
+      if (isTaken) this.#matcher.release(sockets);
+      isTaken = false;
+    };
     const release = () => {
       for (const copy of copies ?? []) platform.close(copy.fd);
-      this.#matcher.release(sockets);
+      giveBack();
     };
     return {
       source: { kind: "inherited", descriptors: [first!, ...rest], infos },
       release,
       end: () => {
         // Where descriptors can't be duplicated, the sockets are closed.
-        if (copies !== undefined) this.#matcher.release(sockets);
+        if (copies !== undefined) giveBack();
       },
     };
   }
