@@ -86,7 +86,7 @@ class BunCalls {
         const lifetime = new ServerLifetime(platform, server, end);
         watchIdleness(lifetime, end.exitWhenIdleMs);
         lifetime.finished.then(onEnd, onEnd);
-        if (node !== undefined) closeWith(node, lifetime.finished);
+        if (node !== undefined) delayCallback(node, lifetime.finished);
         return server.merge(lifetime.stop);
       },
     );
@@ -139,7 +139,7 @@ class BunCalls {
  * Makes `close()` of a server call back when its sockets can be taken again: Bun
  * itself calls back before the connections are closed.
  */
-function closeWith(server: http.Server, finished: Promise<void>): void {
+function delayCallback(server: http.Server, finished: Promise<void>): void {
   const { close } = server;
   server.close = (callback) => {
     server.close = close;
