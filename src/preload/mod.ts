@@ -19,6 +19,8 @@
  */
 
 import { activation } from "../activation.ts";
+import { ActivationError, quote } from "../core/errors.ts";
+import { recognizeLauncher } from "../core/launchers/recognize.ts";
 import { isMainThread, processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { preloadBun } from "./bun.ts";
@@ -38,11 +40,12 @@ preload();
 
 function preload(): void {
   if (!isMainThread()) return;
-  const shared = sharedDescriptors();
+  const platform = currentPlatform();
+  const shared = platform.name === "node" ? sharedDescriptors() : undefined;
   if (shared !== undefined) return preloadWorker(shared);
   const activated = activation();
   if (activated === null) return;
-  const platform = currentPlatform();
+  requireNoLauncher(processGlobal()!.argv);
   const settings = readPreloadSettings();
   const libc = platform.libc();
   const handed = handOver(settings, {
@@ -61,6 +64,19 @@ function preload(): void {
   if (platform.name === "deno") {
     preloadDeno(platform, handed, settings, signals);
   }
+}
+
+/** Checks that this process is the program, not one that starts it. */
+function requireNoLauncher(argv: readonly string[]): void {
+  const launcher = recognizeLauncher(argv);
+  if (launcher === undefined || launcher.condition !== undefined) return;
+  throw new ActivationError(
+    "not-activated",
+    `Loading the preload: ${
+      quote(launcher.name)
+    } starts another process, for ` +
+      `which the descriptors are not meant: ${launcher.advice}`,
+  );
 }
 
 /** Prepares a worker of `node:cluster`, whose primary was activated. */

@@ -21,7 +21,7 @@ export interface PreloadSettings {
 }
 
 /** The names of the variables. */
-const SETTING_NAMES = [
+export const SETTING_NAMES = [
   "LISTENFDS_MAP",
   "LISTENFDS_UNMATCHED",
   "LISTENFDS_SHUTDOWN_TIMEOUT",

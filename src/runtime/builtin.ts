@@ -59,6 +59,8 @@ const { Deno, Bun, DedicatedWorkerGlobalScope } = globalThis as {
 export interface ProcessGlobal {
   readonly pid: number;
   readonly ppid: number;
+  /** The program, the script and its arguments. */
+  readonly argv: readonly string[];
   /** Options of the runtime itself, such as `--watch`. */
   readonly execArgv?: readonly string[];
   readonly versions: { readonly node?: string };

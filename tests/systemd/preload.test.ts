@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import type { TestContext } from "node:test";
+import { eventually } from "../harness/eventually.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
 import { groups, lost, measureRestarts } from "./load/under_load.ts";
@@ -84,4 +85,31 @@ forEachHost(NATIVE_HOSTS, (host) => {
       },
     );
   }
+
+  test(
+    `an unmodified program on ${host.label} sleeps when nobody asks`,
+    { skip: NO_MACHINE },
+    async (t) => {
+      await install(t, host, WAYS[host.runtime].at(-1)!, {
+        Environment: "LISTENFDS_IDLE_TIMEOUT=200ms",
+      });
+      const ask = async () =>
+        (await machine().request({ port: 8080 })).body.split(":")[0];
+      const first = await ask();
+      const state = async () =>
+        (await machine().run("systemctl", "is-active", "loaded.service"))
+          .stdout;
+      await eventually(
+        "the end of the idle process",
+        state,
+        (found) => found === "inactive\n",
+      );
+      const next = await ask();
+      assert.notEqual(next, first);
+      assert.doesNotMatch(
+        await machine().journal("loaded.service"),
+        /Failed with result/,
+      );
+    },
+  );
 });

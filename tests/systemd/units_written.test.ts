@@ -13,6 +13,7 @@ import { CLEANUP, test } from "../harness/timed_test.ts";
 const machine = useMachine();
 const COMMAND = "/opt/listenfds/src/cli/bin.ts";
 const SERVICE = "/opt/listenfds/tests/systemd/programs/service.ts";
+const UNMODIFIED = "/opt/listenfds/tests/systemd/programs/unmodified.ts";
 const UNITS = "/etc/systemd/system";
 
 /**
@@ -127,6 +128,30 @@ forEachHost(WRITTEN_HOSTS, (host) => {
       assert.match(status, /^CapEff:\t0+$/m);
       assert.match(status, /^NoNewPrivs:\t1$/m);
       assert.match(status, /^Seccomp:\t2$/m);
+    },
+  );
+
+  test(
+    `units with --preload on ${label} start a program that knows nothing of the library`,
+    {
+      skip: NO_MACHINE,
+    },
+    async (t) => {
+      // Deno needs the other flags for it.
+      if (flags.length > 0) return;
+      await install(
+        t,
+        "preloaded",
+        ...["--socket=web=127.0.0.1:8080", "--preload=web=3000"],
+        ...["--", program, UNMODIFIED, runtime === "node" ? "http" : runtime],
+      );
+      const { status, body } = await machine().request({
+        port: 8080,
+        host: "127.0.0.1",
+      });
+      assert.equal(status, 200);
+      const pid = await machine().mainPid("preloaded.service");
+      assert.match(body, new RegExp(`^${pid}:`));
     },
   );
 

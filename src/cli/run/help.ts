@@ -42,6 +42,11 @@ Options:
   --env-file FILE        read variables; those already set stay unchanged. Node
                          takes the option for its own, unless "--" is before the
                          script: node -- SCRIPT run …
+  --preload[=NAME=ADDRESS …]
+                         for a program that knows nothing of the library: give
+                         it the sockets NAME when it asks for ADDRESS, such as
+                         web=3000. Without entries, it asks for the addresses of
+                         the sockets
   --stop-timeout SECONDS time between SIGTERM and SIGKILL when the command is
                          restarted or leaves processes behind (10)
   --help                 show this text

@@ -6,7 +6,10 @@
 
 import path from "node:path";
 import { quote } from "../../core/errors.ts";
+import { runtimeNamed } from "../../core/launchers/names.ts";
+import { skipPrefixes } from "../../core/launchers/prefixes.ts";
 import { argumentError, parseOptions } from "../shared/options.ts";
+import { addPreload, readPreload } from "../shared/preload.ts";
 import {
   parseSocketSpec,
   requireDistinctAddresses,
@@ -35,6 +38,8 @@ export interface RunOptions {
   /** Time until the command is killed after SIGTERM. */
   readonly stopTimeoutMs: number;
   readonly command: readonly string[];
+  /** Variables for the command, which go before all others. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Notes for people, such as settings without an effect. */
   readonly notes: readonly string[];
 }
@@ -48,6 +53,7 @@ const RUN_OPTIONS = {
   "accept": "flag",
   "env-file": "list",
   "stop-timeout": "value",
+  "preload": "optional-list",
 } as const;
 
 const DEFAULT_STOP_SECONDS = 10;
@@ -106,8 +112,26 @@ export function readRunOptions(
     envFiles: (values.get("env-file") ?? [])
       .map((file) => path.resolve(cwd, file)),
     stopTimeoutMs: 1000 * parseStopTimeout(values.get("stop-timeout")?.[0]),
-    command,
+    ...preloaded(values.get("preload"), specs, command),
     notes: units.flatMap(({ notes }) => notes),
+  };
+}
+
+/** Returns the command, with the preload if that is asked for. */
+function preloaded(
+  values: readonly string[] | undefined,
+  specs: readonly SocketSpec[],
+  command: readonly string[],
+): Pick<RunOptions, "command" | "variables"> {
+  const { words: [program = ""] } = skipPrefixes(command);
+  const runtime = runtimeNamed(program);
+  const names = specs.map(({ name }) => name);
+  const preload = readPreload(values, names, runtime);
+  if (preload === undefined) return { command, variables: {} };
+  const index = command.indexOf(program);
+  return {
+    command: addPreload(command, index, runtime!, preload),
+    variables: preload.map === "" ? {} : { LISTENFDS_MAP: preload.map },
   };
 }
 

@@ -49,7 +49,11 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const calls = openSocketCalls();
   const binder = bestBinder(calls);
   // As in the runtimes' --env-file: variables that are already set stay.
-  const readEnv = () => ({ ...readEnvFiles(options.envFiles), ...io.env });
+  const readEnv = () => ({
+    ...readEnvFiles(options.envFiles),
+    ...io.env,
+    ...options.variables,
+  });
   requireProgram(options.command, readEnv()["PATH"], io.cwd);
   const watched = selectWatched(options, io.cwd);
   for (const note of options.notes) report(note);

@@ -32,6 +32,7 @@ interface Completion {
   readonly addFlags: (
     flags: readonly string[],
     denoPermissions: readonly string[],
+    variables: readonly string[],
   ) => string[];
 }
 
@@ -52,6 +53,7 @@ const COMPLETIONS: Readonly<Record<RuntimeName, Completion>> = {
  * Completes the arguments of a runtime: paths become absolute, and the flags
  * that a service needs are added.
  *
+ * @param variables The variables that a program on Deno may read.
  * @throws {UsageError} If the script is missing, or would run in another
  * process.
  */
@@ -60,6 +62,7 @@ export function completeArguments(
   args: readonly string[],
   context: ShellContext,
   denoPermissions: readonly string[],
+  variables: readonly string[] = LISTEN_VARIABLES,
 ): RuntimeArguments {
   const { title, addFlags } = COMPLETIONS[runtime];
   const { subcommand, flags, rest: after, hasCode } = readRuntimeArguments(
@@ -75,7 +78,7 @@ export function completeArguments(
   const { words: typed, paths } = absoluteFlags(flags, context);
   const before = [
     ...runtime === "deno" ? ["run"] : subcommand === "run" ? ["run"] : [],
-    ...addFlags(typed, denoPermissions),
+    ...addFlags(typed, denoPermissions, variables),
     ...typed,
   ];
   if (hasCode) return { words: [...before, ...after], paths, rest: after };
@@ -127,6 +130,7 @@ function absoluteFlags(
 function missingDenoFlags(
   flags: readonly string[],
   permissions: readonly string[],
+  variables: readonly string[],
 ): string[] {
   const has = (pattern: RegExp) => flags.some((flag) => pattern.test(flag));
   // A permission set of the configuration file (-P) replaces other flags.
@@ -136,7 +140,7 @@ function missingDenoFlags(
     ["--cached-only", /^--cached-only$/],
     ...allowsAll ? [] : [
       [
-        `--allow-env=${LISTEN_VARIABLES.join(",")}`,
+        `--allow-env=${variables.join(",")}`,
         /^(?:-[A-Za-z]*E[A-Za-z]*|--allow-env)$/,
       ],
     ],

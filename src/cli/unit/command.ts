@@ -7,6 +7,7 @@
 
 import path from "node:path";
 import { quote } from "../../core/errors.ts";
+import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { runtimeNamed } from "../../core/launchers/names.ts";
 import {
   isAssignment,
@@ -14,6 +15,7 @@ import {
   skipPrefixes,
 } from "../../core/launchers/prefixes.ts";
 import type { RuntimeName } from "../../core/types.ts";
+import { SETTING_NAMES } from "../../preload/settings.ts";
 import { findProgram, type ShellContext } from "../shared/disk.ts";
 import { interpreterOf, refuseLauncher } from "../shared/launchers.ts";
 import { UsageError } from "../shared/verb.ts";
@@ -31,12 +33,15 @@ export interface ServiceCommand {
   readonly paths: readonly string[];
   /** Possible mistakes, in words. */
   readonly warnings: readonly string[];
+  /** Whether the program knows nothing of the library. */
+  readonly isPreloaded?: boolean;
 }
 
 /**
  * Completes a typed command for a unit.
  *
  * @param denoPermissions Flags for Deno, besides those to read the variables.
+ * @param isPreloaded Whether the variables are also those of the preload.
  * @throws {UsageError} If the program or its script is missing, or if the
  * program starts another process.
  */
@@ -44,6 +49,7 @@ export function serviceCommand(
   words: readonly string[],
   context: ShellContext,
   denoPermissions: readonly string[],
+  isPreloaded: boolean = false,
 ): ServiceCommand {
   const plain = skipPrefixes(words);
   const environment = plain.prefixes.flatMap(environmentOf);
@@ -68,7 +74,10 @@ export function serviceCommand(
   const runtime = runtimeOf(expanded[0], own);
   const completed = runtime === undefined
     ? { words: expanded.slice(1), paths: [], rest: expanded.slice(1) }
-    : completeArguments(runtime, expanded.slice(1), own, denoPermissions);
+    : completeArguments(runtime, expanded.slice(1), own, denoPermissions, [
+      ...LISTEN_VARIABLES,
+      ...isPreloaded ? SETTING_NAMES : [],
+    ]);
   return {
     words: [...prefix, expanded[0], ...completed.words],
     environment,

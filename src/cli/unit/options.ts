@@ -8,10 +8,11 @@ import { posix } from "node:path";
 import { quote } from "../../core/errors.ts";
 import type { ShellContext } from "../shared/disk.ts";
 import { argumentError, parseOptions } from "../shared/options.ts";
-import { serviceCommand } from "./command.ts";
+import { addPreload, type Preload, readPreload } from "../shared/preload.ts";
+import { type ServiceCommand, serviceCommand } from "./command.ts";
 import { nativePermissions, parseNamedSockets } from "./listen.ts";
 import { hiddenPaths, isInHome } from "./paths.ts";
-import type { UnitPlan } from "./plan.ts";
+import type { NamedSockets, UnitPlan } from "./plan.ts";
 
 const UNIT_OPTIONS = {
   "socket": "list",
@@ -24,6 +25,7 @@ const UNIT_OPTIONS = {
   "env-file": "value",
   "working-directory": "value",
   "native": "flag",
+  "preload": "optional-list",
   "output": "value",
   "force": "flag",
 } as const;
@@ -79,8 +81,7 @@ function planService(
     path === undefined ? undefined : posix.resolve(cwd, path);
   const accept = values.has("accept");
   const sockets = parseNamedSockets(values.get("socket") ?? [], accept, cwd);
-  const permissions = values.has("native") ? nativePermissions(sockets) : [];
-  const command = serviceCommand(words, context, permissions);
+  const command = planCommand(values, words, sockets, context);
   if (values.has("native") && command.runtime !== "deno") {
     throw argumentError("--native is for Deno: leave it out");
   }
@@ -122,6 +123,46 @@ function planService(
       ...workingDirectory === undefined ? command.warnings : [],
       ...hiddenPaths(paths, disk, user),
     ],
+  };
+}
+
+function planCommand(
+  values: ReadonlyMap<keyof typeof UNIT_OPTIONS, readonly string[]>,
+  words: readonly string[],
+  sockets: readonly NamedSockets[],
+  context: ShellContext,
+): ServiceCommand {
+  const isPreloaded = values.has("preload");
+  const permissions = values.has("native") || isPreloaded
+    ? nativePermissions(sockets)
+    : [];
+  const command = serviceCommand(words, context, permissions, isPreloaded);
+  const names = sockets.map(({ name }) => name);
+  const preload = readPreload(values.get("preload"), names, command.runtime);
+  return preload === undefined ? command : preloadedCommand(command, preload);
+}
+
+/** Returns a command with the preload. */
+function preloadedCommand(
+  command: ServiceCommand,
+  preload: Preload,
+): ServiceCommand {
+  const { words, environment, paths } = command;
+  const { map, module } = preload;
+  return {
+    ...command,
+    words: addPreload(
+      words,
+      words.indexOf(paths[0]!),
+      command.runtime!,
+      preload,
+    ),
+    environment: [
+      ...environment,
+      ...map === "" ? [] : [`LISTENFDS_MAP=${map}`],
+    ],
+    paths: module.startsWith("/") ? [...paths, module] : paths,
+    isPreloaded: true,
   };
 }
 

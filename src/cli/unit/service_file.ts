@@ -54,6 +54,7 @@ export function serviceFile(
           : [],
         ...NON_BLOCKING,
         ...commandComment(command.runtime, command.words),
+        ...command.isPreloaded ? PRELOADED : [],
         `ExecStart=${commandLine(command.words)}`,
         ...workingDirectory === undefined
           ? []
@@ -97,6 +98,11 @@ const NON_BLOCKING = [
   "# systemd makes sockets blocking each time a service starts, by default.",
   "# On a socket of several services or instances, the others would hang then.",
   "NonBlocking=yes",
+];
+
+const PRELOADED = [
+  "# The preload gives the program the sockets that LISTENFDS_MAP has for the",
+  "# addresses it asks for, or that have these addresses themselves.",
 ];
 
 function commandComment(

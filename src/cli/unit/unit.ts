@@ -43,6 +43,12 @@ which the descriptors are not meant.
   --native               Give Deno the permissions that Deno.serve and other
                          functions need on inherited sockets (--allow-ffi, and
                          those to bind a placeholder)
+  --preload[=NAME=ADDRESS …]
+                         For a program that knows nothing of the library, such
+                         as \`node build\`: load the preload before it, and give
+                         it the sockets NAME when it asks for ADDRESS, such as
+                         web=3000. Without entries, the program asks for the
+                         addresses of the sockets
   --output DIRECTORY     Write the units into this directory and print their
                          paths; default: print the units
   --force                Replace existing units

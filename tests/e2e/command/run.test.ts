@@ -57,6 +57,32 @@ async function assertEnded(run: Run): Promise<void> {
   }
 }
 
+forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
+  test(`--preload gives the sockets to a program that asks for a port, on ${host.label}`, async (t) => {
+    const cwd = temporaryDirectory(t);
+    const program = path.join(cwd, "app.mjs");
+    fs.writeFileSync(
+      program,
+      `import http from "node:http";
+      http.createServer((_, response) => response.end("hello")).listen(3000);`,
+    );
+    const run = startRun(
+      t,
+      host,
+      ["--socket=web=127.0.0.1:0", "--preload=web=3000"],
+      host.command(program),
+      { cwd },
+    );
+    const port = await run.port("web");
+    const { body } = await run.whileRunning(
+      "an answer",
+      request({ host: "127.0.0.1", port }),
+    );
+    assert.equal(body, "hello");
+    assert.equal(await run.terminate(), 0, run.stderr);
+  });
+});
+
 forEachHost(hostsWith({ runsCommand: true }), (host) => {
   test(`the command starts as a program, on ${host.label}`, (t) => {
     const cwd = temporaryDirectory(t);

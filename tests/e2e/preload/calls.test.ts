@@ -1,13 +1,15 @@
 /** Calls of programs that know nothing of the library, under the preload. */
 
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { activateAgent, PRELOAD_AGENT } from "../../harness/agent.ts";
 import { getBody } from "../../harness/client.ts";
 import { forEachHost, hostsWith, withPreload } from "../../harness/hosts.ts";
 import { temporaryDirectory } from "../../harness/machine_tools.ts";
-import { assertListensOnly } from "../../harness/sockets.ts";
+import { startActivated } from "../../harness/program.ts";
+import { assertListensOnly, bindSockets } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
 const PRELOADED = hostsWith({ hasOwnServers: true }).map(withPreload);
@@ -187,6 +189,21 @@ forEachHost(PRELOADED, (host) => {
       assert.equal(await agent.exited, 1, agent.output);
       assert.match(agent.stderr, message);
     }
+  });
+
+  test(`a launcher on ${host.label} is told what to start instead`, async (t) => {
+    const script = path.join(temporaryDirectory(t), "npm-cli.js");
+    fs.writeFileSync(script, "setTimeout(() => {}, 60_000);");
+    const command = host.command(script, "start");
+    const program = await bindSockets(
+      [WEB],
+      (sockets) => startActivated(t, command, sockets),
+    );
+    assert.equal(await program.exited, 1, program.output);
+    assert.match(
+      program.stderr,
+      /Loading the preload: "npm.*" starts another process, .*start the runtime itself, with the script's path/,
+    );
   });
 
   test(`the process on ${host.label} ends when it is idle`, async (t) => {
