@@ -23,6 +23,8 @@ import { ActivationError, quote } from "../core/errors.ts";
 import { recognizeLauncher } from "../core/launchers/recognize.ts";
 import { isMainThread, processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
+import type { Platform } from "../runtime/platform.ts";
+import { isOlder } from "../runtime/versions.ts";
 import { preloadBun } from "./bun.ts";
 import {
   ClusterPrimary,
@@ -36,8 +38,6 @@ import { preloadNode } from "./node.ts";
 import { ProgramSignals } from "./program_signals.ts";
 import { type PreloadSettings, readSettings } from "./settings.ts";
 
-preload();
-
 function preload(): void {
   if (!isMainThread()) return;
   const platform = currentPlatform();
@@ -45,6 +45,7 @@ function preload(): void {
   if (shared !== undefined) return preloadWorker(shared);
   const activated = activation();
   if (activated === null) return;
+  requireVersion(platform);
   requireNoLauncher(processGlobal()!.argv);
   const settings = readPreloadSettings();
   const libc = platform.libc();
@@ -64,6 +65,18 @@ function preload(): void {
   if (platform.name === "deno") {
     preloadDeno(platform, handed, settings, signals);
   }
+}
+
+/** Before this version, Deno ends before deferred listeners are called. */
+const DENO_VERSION = "2.7";
+
+function requireVersion({ name, title, version }: Platform): void {
+  if (name !== "deno" || !isOlder(version, DENO_VERSION)) return;
+  throw new ActivationError(
+    "unsupported",
+    `Loading the preload: ${title} ${version} can't run it: use ${title} ` +
+      `${DENO_VERSION} or later`,
+  );
 }
 
 /** Checks that this process is the program, not one that starts it. */
@@ -113,3 +126,5 @@ function handOver(
     },
   });
 }
+
+preload();

@@ -100,7 +100,7 @@ class NodeServers {
     }
     if (taken === undefined) return own.apply(server, args);
     const sockets = taken;
-    if (server.listenerCount("connection") === 0) {
+    if (isProbe(server)) {
       new PortProbe(server, toAddressInfo(sockets.source.infos[0]!.address), {
         begin: () => this.#start(server, own, sockets, read),
         end: () => sockets.release(),
@@ -184,6 +184,14 @@ class NodeServers {
     };
     return known;
   }
+}
+
+/** Whether a server has no use for connections, yet. */
+function isProbe(server: net.Server): boolean {
+  // Before Deno 2.8, a server of HTTP has no such listener of its own.
+  return ["connection", "request"].every((event) =>
+    server.listenerCount(event) === 0
+  );
 }
 
 /** Reports an error as Node does, after the call has returned. */
