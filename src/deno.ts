@@ -31,6 +31,7 @@ import type {
 } from "./core/types.ts";
 import { createListeners } from "./runtime/adoption/create_listeners.ts";
 import { requirePlatform } from "./runtime/current.ts";
+import { announceServer } from "./runtime/deno/announce.ts";
 import {
   type DatagramConn,
   denoFunctions,
@@ -175,25 +176,7 @@ export async function serve(
   }
   const lifetime = new ServerLifetime(platform, server, settings);
   watchIdleness(lifetime, settings.exitWhenIdleMs);
-  try {
-    for (const { addr } of server.servers) {
-      // Deno calls it as a method of the options.
-      if (onListen) Reflect.apply(onListen, options, [addr]);
-    }
-  } catch (error) {
-    lifetime.close();
-    throw error;
-  }
-  lifetime.closeOnAbort(signal);
-  const shutdown = () => lifetime.shutdown();
-  // The first server stands for all.
-  return Object.assign(server.servers[0], {
-    finished: lifetime.finished,
-    shutdown,
-    [Symbol.asyncDispose]: shutdown,
-    ref: () => server.ref(),
-    unref: () => server.unref(),
-  });
+  return announceServer(server, lifetime, options, onListen, signal);
 }
 
 /**

@@ -28,7 +28,7 @@ import {
   askedPort,
   describeCall,
 } from "./asked_address.ts";
-import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
+import type { CreateServer, HandedSockets } from "./handed_sockets.ts";
 import type { PreloadSettings } from "./settings.ts";
 
 type BunOptions = Record<string, unknown>;
@@ -123,11 +123,7 @@ class BunCalls {
   #take<T>(
     name: string,
     asked: AskedAddress | undefined,
-    create: (
-      source: TakenSockets["source"],
-      call: string,
-      onEnd: () => void,
-    ) => T,
+    create: CreateServer<T>,
   ): T | undefined {
     if (asked === undefined) return undefined;
     const call = describeCall(name, asked, "unix");

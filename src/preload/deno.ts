@@ -7,6 +7,7 @@
 
 import { createListeners } from "../runtime/adoption/create_listeners.ts";
 import type { ListenerFactory } from "../runtime/adoption/listener_factory.ts";
+import { announceServer } from "../runtime/deno/announce.ts";
 import { denoFunctions } from "../runtime/deno/functions.ts";
 import {
   createDenoListener,
@@ -26,8 +27,8 @@ import {
 } from "./asked_address.ts";
 import {
   AddressInUseError,
+  type CreateServer,
   type HandedSockets,
-  type TakenSockets,
 } from "./handed_sockets.ts";
 import type { ProgramSignals } from "./program_signals.ts";
 import type { PreloadSettings } from "./settings.ts";
@@ -107,7 +108,14 @@ class DenoCalls {
       const lifetime = new ServerLifetime(this.#platform, server, end);
       watchIdleness(lifetime, end.exitWhenIdleMs);
       lifetime.finished.then(onEnd, onEnd);
-      return announce(server, lifetime, options);
+      const { onListen = printAddress, signal } = options;
+      return announceServer(
+        server,
+        lifetime,
+        options,
+        onListen as typeof printAddress,
+        (signal as AbortSignal | null) ?? undefined,
+      );
     });
   }
 
@@ -156,11 +164,7 @@ class DenoCalls {
   #use<T>(
     name: string,
     asked: AskedAddress | undefined,
-    create: (
-      source: TakenSockets["source"],
-      call: string,
-      onEnd: () => void,
-    ) => T,
+    create: CreateServer<T>,
   ): T | undefined {
     if (asked === undefined) return undefined;
     try {
@@ -171,32 +175,6 @@ class DenoCalls {
       throw new Deno.errors.AddrInUse(error.message);
     }
   }
-}
-
-/** Tells where a server listens, and makes it end as one of `Deno.serve`. */
-function announce(
-  server: DenoServer,
-  lifetime: ServerLifetime,
-  options: DenoOptions,
-): Deno.HttpServer {
-  const { onListen = printAddress, signal } = options;
-  try {
-    for (const { addr } of server.servers) {
-      Reflect.apply(onListen as (addr: Deno.Addr) => void, options, [addr]);
-    }
-  } catch (error) {
-    lifetime.close();
-    throw error;
-  }
-  lifetime.closeOnAbort((signal as AbortSignal | null) ?? undefined);
-  const shutdown = () => lifetime.shutdown();
-  return Object.assign(server.servers[0], {
-    finished: lifetime.finished,
-    shutdown,
-    [Symbol.asyncDispose]: shutdown,
-    ref: () => server.ref(),
-    unref: () => server.unref(),
-  });
 }
 
 /** Prints what `Deno.serve` does without `onListen`. */

@@ -28,6 +28,13 @@ export interface TakenSockets {
   readonly end: () => void;
 }
 
+/** Creates the server of a call, and calls `onEnd` when it has ended. */
+export type CreateServer<T> = (
+  source: TakenSockets["source"],
+  call: string,
+  onEnd: () => void,
+) => T;
+
 /** An address that a call asks for is in use, as the runtime would report it. */
 export class AddressInUseError extends Error {
   readonly code = "EADDRINUSE";
@@ -101,18 +108,13 @@ export class HandedSockets {
   /**
    * Takes the sockets that a call gets, and releases them if it fails.
    *
-   * @param create Creates the server, and calls `onEnd` when it has ended.
    * @returns `undefined` if the call binds its address itself.
    * @throws {ActivationError | AddressInUseError} As {@linkcode take}.
    */
   use<T>(
     asked: AskedAddress,
     call: string,
-    create: (
-      source: TakenSockets["source"],
-      call: string,
-      onEnd: () => void,
-    ) => T,
+    create: CreateServer<T>,
   ): T | undefined {
     const taken = this.take(asked, call);
     if (taken === undefined) return undefined;

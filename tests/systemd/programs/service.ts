@@ -23,7 +23,7 @@ import {
 import * as bun from "../../../src/bun.ts";
 import * as deno from "../../../src/deno.ts";
 import * as node from "../../../src/node.ts";
-import { workBody } from "../load/work.ts";
+import { answerNode, workBody } from "../load/work.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -70,25 +70,10 @@ async function handle(request: Request): Promise<Response> {
 }
 
 /** The same for a server of `node:http`. */
-async function handleNode(
+const handleNode = (
   request: http.IncomingMessage,
   response: http.ServerResponse,
-): Promise<void> {
-  const { method, url } = request;
-  const body = method === "POST" ? { body: request, duplex: "half" } : {};
-  try {
-    const answer = await handle(
-      new Request(
-        `http://localhost${url}`,
-        { method: method!, ...body } as never,
-      ),
-    );
-    response.end(Buffer.from(await answer.arrayBuffer()));
-  } catch {
-    // The client has gone away while it sent its request.
-    response.destroy();
-  }
-}
+): Promise<void> => answerNode(handle, request, response);
 
 function echo({ readable, writable, close }: Connection): void {
   readable.pipeTo(writable).catch(close);

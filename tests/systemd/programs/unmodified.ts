@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import cluster from "node:cluster";
 import http from "node:http";
 import process from "node:process";
-import { workBody } from "../load/work.ts";
+import { answerNode, workBody } from "../load/work.ts";
 
 const PORT = 3000;
 
@@ -25,25 +25,11 @@ async function handle(request: Request): Promise<Response> {
   return new Response(workBody(searchParams.get("id") ?? String(process.pid)));
 }
 
-async function handleNode(
+/** The same for a server of `node:http`. */
+const handleNode = (
   request: http.IncomingMessage,
   response: http.ServerResponse,
-): Promise<void> {
-  const { method, url } = request;
-  const body = method === "POST" ? { body: request, duplex: "half" } : {};
-  try {
-    const answer = await handle(
-      new Request(
-        `http://localhost${url}`,
-        { method: method!, ...body } as never,
-      ),
-    );
-    response.end(Buffer.from(await answer.arrayBuffer()));
-  } catch {
-    // The client has gone away while it sent its request.
-    response.destroy();
-  }
-}
+): Promise<void> => answerNode(handle, request, response);
 
 /** Closes a server, and ends, as Node's documentation shows it. */
 function closeOnSignal(server: http.Server): void {
