@@ -16,10 +16,10 @@ import {
 import {
   createBunListener,
   mergeBunListeners,
+  override,
 } from "../runtime/bun/listeners.ts";
 import { BunServers } from "../runtime/bun/server.ts";
 import type { Platform } from "../runtime/platform.ts";
-import { trackListener } from "../shutdown/active_handle.ts";
 import { watchIdleness } from "../shutdown/idle_exit.ts";
 import { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import {
@@ -28,6 +28,7 @@ import {
   askedPort,
   describeCall,
 } from "./asked_address.ts";
+import { drainListener } from "./drained_listener.ts";
 import type { CreateServer, HandedSockets } from "./handed_sockets.ts";
 import type { PreloadSettings } from "./settings.ts";
 
@@ -87,7 +88,11 @@ class BunCalls {
         watchIdleness(lifetime, end.exitWhenIdleMs);
         lifetime.finished.then(onEnd, onEnd);
         if (node !== undefined) delayCallback(node, lifetime.finished);
-        return server.merge(lifetime.stop);
+        return server.merge((now) => {
+          const stopped = lifetime.stop(now);
+          if (now) onEnd();
+          return stopped;
+        });
       },
     );
   }
@@ -109,12 +114,18 @@ class BunCalls {
           call,
         );
         const listener = mergeBunListeners(listeners);
+        const { end } = this.#settings;
+        const close = drainListener(this.#platform, listener, sockets, end);
         const { stop } = listener;
-        listener.stop = (closeActiveConnections) => {
+        const stopAll = (closeActiveConnections?: boolean) => {
+          close();
           stop.call(listener, closeActiveConnections);
           onEnd();
         };
-        return trackListener(listener, () => sockets.mayHaveConnections());
+        return override(listener, {
+          stop: stopAll,
+          [Symbol.dispose]: () => stopAll(),
+        });
       },
     );
   }
@@ -150,10 +161,27 @@ function delayCallback(server: http.Server, finished: Promise<void>): void {
 function askedOfServe(options: BunOptions): AskedAddress | undefined {
   if (Object(options) !== options) return undefined;
   if (hasValue(options["unix"])) return askedPath(options["unix"]);
-  const { env } = processGlobal()!;
-  const [variable] = PORT_VARIABLES.flatMap((name) => env[name] ?? []);
-  const port = options["port"] ?? variable ?? BUN_PORT;
-  return askedPort(port, options["hostname"]);
+  const port = options["port"] ?? defaultPort();
+  return askedPort(
+    typeof port === "number" ? Math.trunc(port) : port,
+    options["hostname"],
+  );
+}
+
+/** Returns the port that Bun takes without an option. */
+function defaultPort(): string | number {
+  const { env, execArgv = [] } = processGlobal()!;
+  const index = execArgv.lastIndexOf("--port");
+  const flag = index >= 0
+    ? execArgv[index + 1]
+    : execArgv.findLast((word) => word.startsWith("--port="))
+      ?.slice("--port=".length);
+  const candidates = [flag, ...PORT_VARIABLES.map((name) => env[name])];
+  // Bun passes over what is no port.
+  return candidates.find((text) =>
+    text !== undefined && /^[0-9]+$/.test(text)
+  ) ??
+    BUN_PORT;
 }
 
 function askedOfListen(options: BunOptions): AskedAddress | undefined {

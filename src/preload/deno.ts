@@ -16,7 +16,6 @@ import {
 } from "../runtime/deno/listeners.ts";
 import { type DenoServeOptions, DenoServer } from "../runtime/deno/server.ts";
 import type { Platform } from "../runtime/platform.ts";
-import { trackListener } from "../shutdown/active_handle.ts";
 import { watchIdleness } from "../shutdown/idle_exit.ts";
 import { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import {
@@ -25,6 +24,7 @@ import {
   askedPort,
   describeCall,
 } from "./asked_address.ts";
+import { drainListener } from "./drained_listener.ts";
 import {
   AddressInUseError,
   type CreateServer,
@@ -73,6 +73,16 @@ export function preloadDeno(
       value,
     });
   }
+}
+
+/** Returns Deno's own function that adds a listener for a signal, on Deno. */
+export function signalAdder():
+  | ((signal: string, listener: () => void) => void)
+  | undefined {
+  const { Deno } = globalThis as {
+    Deno?: { addSignalListener(signal: string, listener: () => void): void };
+  };
+  return Deno?.addSignalListener;
 }
 
 /** The calls that take sockets; `undefined` for those that bind an address. */
@@ -151,12 +161,18 @@ class DenoCalls {
         call,
       );
       const listener = mergeDenoListeners(listeners);
+      const { end } = this.#settings;
+      const drain = drainListener(this.#platform, listener, sockets, end);
       const { close } = listener;
-      listener.close = () => {
+      const closeAll = () => {
+        drain();
         close.call(listener);
         onEnd();
       };
-      return trackListener(listener, () => sockets.mayHaveConnections());
+      return Object.assign(listener, {
+        close: closeAll,
+        [Symbol.dispose]: closeAll,
+      });
     });
   }
 

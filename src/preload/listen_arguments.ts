@@ -35,10 +35,10 @@ export function readListenArguments(
   const callback = typeof last === "function" ? last as () => void : undefined;
   const [first, second] = args;
   if (typeof first === "object" && first !== null) {
-    const { port, host, path, signal } = first as net.ListenOptions;
-    if ("fd" in first || "_handle" in first || "handle" in first) {
-      return undefined;
-    }
+    const { port, host, path, signal, fd, _handle, handle } = first as
+      & net.ListenOptions
+      & { fd?: unknown; _handle?: unknown; handle?: unknown };
+    if (typeof fd === "number" || _handle || handle) return undefined;
     const asked = port === undefined || port === null
       ? askedPath(path)
       : askedPort(port, host);

@@ -32,7 +32,7 @@ import {
   sharedDescriptors,
   shareWithWorkers,
 } from "./cluster.ts";
-import { preloadDeno } from "./deno.ts";
+import { preloadDeno, signalAdder } from "./deno.ts";
 import { type HandedOptions, HandedSockets } from "./handed_sockets.ts";
 import { preloadNode } from "./node.ts";
 import { ProgramSignals } from "./program_signals.ts";
@@ -56,8 +56,10 @@ function preload(): void {
     duplicate: libc && ((fd) => libc.duplicate(fd)),
   });
   const primary = new ClusterPrimary(settings.end.timeoutMs);
+  const addToDeno = signalAdder();
   const signals = new ProgramSignals(settings.end.timeoutMs, {
     beside: () => primary.shutdown(),
+    ...addToDeno && { addToDeno },
   });
   if (platform.name === "node") shareWithWorkers(activated);
   if (platform.name === "bun") preloadBun(platform, handed, settings);

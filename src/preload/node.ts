@@ -67,6 +67,8 @@ class NodeServers {
   readonly #settings: PreloadSettings;
   readonly #servers = new WeakMap<net.Server, NodeServer>();
   readonly #lifetimes = new WeakMap<net.Server, ServerLifetime>();
+  /** What gives the sockets of a server back. */
+  readonly #ends = new WeakMap<net.Server, () => void>();
   readonly #signals: ProgramSignals;
   readonly #primary: ClusterPrimary | undefined;
 
@@ -102,7 +104,13 @@ class NodeServers {
     const sockets = taken;
     if (isProbe(server)) {
       new PortProbe(server, toAddressInfo(sockets.source.infos[0]!.address), {
-        begin: () => this.#start(server, own, sockets, read),
+        begin: (hasListened) => {
+          if (!hasListened) return this.#start(server, own, sockets, read);
+          withoutEvent(server, "listening", () => {
+            const { callback: _, ...rest } = read;
+            this.#start(server, own, sockets, { ...rest, callback: undefined });
+          });
+        },
         end: () => sockets.release(),
       }).listen(read.callback);
     } else this.#start(server, own, sockets, read);
@@ -166,6 +174,7 @@ class NodeServers {
     const lifetime = new ServerLifetime(this.#platform, known, end);
     this.#lifetimes.set(server, lifetime);
     watchIdleness(lifetime, end.exitWhenIdleMs);
+    this.#ends.set(server, taken.end);
     lifetime.finished.then(taken.end, taken.end);
   }
 
@@ -176,14 +185,37 @@ class NodeServers {
     const { close } = server;
     server.close = (callback) => {
       const lifetime = this.#lifetimes.get(server);
-      if (!lifetime?.hasBegunShutdown) return close.call(server, callback);
+      if (!lifetime?.hasBegunShutdown) {
+        // Another server may listen while connections are open.
+        this.#ends.get(server)?.();
+        return close.call(server, callback);
+      }
       // Node's own would call back with an error, since nothing listens any more.
-      const onEnd = () => callback?.();
+      const onEnd = () => {
+        callback?.();
+        // The event of the drain came before the program closed the server.
+        server.emit("close");
+      };
       lifetime.finished.then(onEnd, onEnd);
       return server;
     };
     return known;
   }
+}
+
+/** Calls a function whose next event of a server the program has had already. */
+function withoutEvent(
+  server: net.Server,
+  event: string,
+  call: () => void,
+): void {
+  const { emit } = server;
+  server.emit = ((name: string, ...args: unknown[]) => {
+    if (name !== event) return Reflect.apply(emit, server, [name, ...args]);
+    server.emit = emit;
+    return false;
+  }) as typeof emit;
+  call();
 }
 
 /** Whether a server has no use for connections, yet. */

@@ -11,8 +11,12 @@ import { builtin } from "../runtime/builtin.ts";
 
 /** What a probe becomes. */
 interface ProbeOutcome {
-  /** The program listens for connections after all. */
-  begin(): void;
+  /**
+   * The program listens for connections after all.
+   *
+   * @param hasListened Whether `listening` has been emitted.
+   */
+  begin(hasListened: boolean): void;
   /** The program has closed it. */
   end(): void;
 }
@@ -23,6 +27,7 @@ export class PortProbe {
   readonly #address: ReturnType<net.Server["address"]>;
   readonly #outcome: ProbeOutcome;
   #isOver = false;
+  #hasListened = false;
 
   constructor(
     server: net.Server,
@@ -53,6 +58,7 @@ export class PortProbe {
     // Most programs add their listener before or right after the call.
     builtin("node:timers").setImmediate(() => {
       if (this.#isOver) return;
+      this.#hasListened = true;
       if (callback !== undefined) server.once("listening", callback);
       server.emit("listening");
     });
@@ -61,7 +67,7 @@ export class PortProbe {
   readonly #onNewListener = (event: string | symbol): void => {
     if (event !== "connection") return;
     this.#finish();
-    this.#outcome.begin();
+    this.#outcome.begin(this.#hasListened);
   };
 
   #close(onClose?: (error?: Error) => void): net.Server {

@@ -35,12 +35,19 @@ const REPLACED = [...CHANGES, ...QUERIES, "removeAllListeners"] as const;
 
 type Method = (...args: unknown[]) => unknown;
 
+/** A listener, or what an emitter wraps one in that is called once. */
+type SignalListener = ((...args: unknown[]) => unknown) & {
+  readonly listener?: (...args: unknown[]) => unknown;
+};
+
 /** What a drain has beside the servers. */
 interface DrainSteps {
   /** Precedes the end of the servers. */
   readonly before?: () => Promise<void>;
   /** Ends what else serves, beside the servers. */
   readonly beside?: () => Promise<void>;
+  /** Deno's own function that adds a listener. */
+  readonly addToDeno?: (signal: string, listener: () => void) => void;
 }
 
 /** Defers the program's listeners for the signals that stop it. */
@@ -58,6 +65,9 @@ export class ProgramSignals {
   readonly #arrived = new Set<string>();
   /** Whether one of our calls adds or removes a listener. */
   #isOwnCall = false;
+  /** Those of `Deno.addSignalListener`, and what adds them where they belong. */
+  readonly #denoListeners = new Set<unknown>();
+  readonly #addToDeno: DrainSteps["addToDeno"];
   readonly #timeoutMs: number;
   readonly #steps: DrainSteps;
 
@@ -65,6 +75,7 @@ export class ProgramSignals {
   constructor(timeoutMs: number, steps: DrainSteps) {
     this.#timeoutMs = timeoutMs;
     this.#steps = steps;
+    this.#addToDeno = steps.addToDeno;
     this.#own = Object.fromEntries(REPLACED.map((name) => [
       name,
       (this.#process[name] as Method).bind(this.#process),
@@ -84,6 +95,7 @@ export class ProgramSignals {
     // The listeners of Deno get no arguments, and are called once each.
     const isKnown = this.#program.listeners(signal).includes(listener);
     if (!isKnown) this.#program.on(signal, listener);
+    this.#denoListeners.add(listener);
     this.#followProgram();
     return true;
   }
@@ -105,8 +117,13 @@ export class ProgramSignals {
       writable: true,
       value: (...args: unknown[]) => {
         const [event] = args;
-        if (name === "removeAllListeners" && args.length === 0) program();
-        else if (this.#isDeferred(event)) {
+        if (name === "removeAllListeners" && args.length === 0) {
+          program();
+          own();
+          this.#registerAgain();
+          return this.#process;
+        }
+        if (this.#isDeferred(event)) {
           const result = program(...args);
           this.#followProgram();
           return isQuery ? result : this.#process;
@@ -128,6 +145,14 @@ export class ProgramSignals {
     else this.#unregister(INTERRUPT_SIGNAL);
   }
 
+  /** After all listeners of the process were removed, ours among them. */
+  #registerAgain(): void {
+    for (const [signal, listener] of this.#registered) {
+      this.#call("on", signal, listener);
+    }
+    this.#followProgram();
+  }
+
   #register(signal: string): void {
     if (this.#registered.has(signal)) return;
     const listener = () => void this.#onSignal(signal);
@@ -144,7 +169,7 @@ export class ProgramSignals {
 
   /** Calls a method of `process` as it was; Deno's calls functions of `Deno`. */
   #call(
-    name: "on" | "off",
+    name: "on" | "once" | "off",
     signal: string,
     listener: (...args: never[]) => unknown,
   ): void {
@@ -173,13 +198,9 @@ export class ProgramSignals {
   async #onSignal(signal: string): Promise<void> {
     // A second signal has its usual effect, which is none for the process 1 of a
     // container, see pid_namespaces(7).
-    if (this.#process.pid === 1) {
-      this.#call(
-        "on",
-        signal,
-        () => this.#process.exit(128 + signalNumber(signal)!),
-      );
-    }
+    const exit = () => this.#process.exit(128 + signalNumber(signal)!);
+    const isFirst = this.#process.pid === 1;
+    if (isFirst) this.#call("on", signal, exit);
     this.#unregister(signal);
     await this.#steps.before?.();
     const servers = [...runningServers, ...drainingServers];
@@ -188,14 +209,24 @@ export class ProgramSignals {
       this.#steps.beside?.(),
     ]);
     this.#arrived.add(signal);
-    const listeners = this.#program.rawListeners(signal);
+    const listeners = this.#program.rawListeners(signal) as SignalListener[];
     if (listeners.length === 0) return exitLater(shutdownTimes.exitMs);
     exitLater(this.#timeoutMs);
+    if (isFirst) this.#call("off", signal, exit);
     // As if they had been the process's own from the start: one may remove itself
     // and send the signal again.
-    for (const listener of listeners) {
-      this.#call("on", signal, listener as () => void);
-    }
+    for (const listener of listeners) this.#moveToProcess(signal, listener);
     this.#process.emit(signal, signal, signalNumber(signal));
+    for (const listener of listeners) {
+      if (this.#denoListeners.has(listener)) listener();
+    }
+  }
+
+  #moveToProcess(signal: string, listener: SignalListener): void {
+    if (this.#denoListeners.has(listener)) {
+      this.#addToDeno?.(signal, listener as () => void);
+    } else if (listener.listener !== undefined) {
+      this.#call("once", signal, listener.listener);
+    } else this.#call("on", signal, listener);
   }
 }

@@ -86,6 +86,8 @@ forEachHost(PRELOADED, (host) => {
       [3000, 511],
       [{ port: 3000 }],
       [{ port: "3000", host: "::", exclusive: true, backlog: 5 }],
+      // JSON has no undefined: the agent takes null for it.
+      [{ port: 3000, fd: null, handle: null }],
     ];
     for (const form of forms) {
       const { id } = await agent.call("listenHttp", "app", form);
@@ -188,6 +190,31 @@ forEachHost(PRELOADED, (host) => {
       assert.match(agent.stderr, /own SIGTERM/);
     });
   }
+
+  test(`a raw connection on ${host.label} is answered before the program ends`, async (t) => {
+    const { agent, ports: [port] } = await start(t, [WEB], {
+      LISTENFDS_MAP: "web=3000",
+    });
+    await agent.call("onSignal", "SIGTERM", "on");
+    await agent.call("listenNet", "app", [3000]);
+    const body = getBody(port!, "/slow");
+    await agent.until("it", () => agent.stderr.includes("slow begun"));
+    agent.process.kill("SIGTERM");
+    assert.equal(await body, "app");
+    assert.equal(await agent.exited, 7, agent.output);
+  });
+
+  test(`process.removeAllListeners() on ${host.label} leaves the drain`, async (t) => {
+    const { agent, ports: [port] } = await start(t, [WEB], {
+      LISTENFDS_MAP: "web=3000",
+    });
+    await agent.call("listenHttp", "app", [3000]);
+    await agent.call("removeAllListeners");
+    const body = getBody(port!, "/slow");
+    await agent.until("it", () => agent.stderr.includes("slow begun"));
+    agent.process.kill("SIGTERM");
+    assert.equal(await body, "app");
+  });
 
   test(`a wrong setting on ${host.label} is an error at the start`, async (t) => {
     const wrong = {
