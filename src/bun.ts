@@ -41,9 +41,8 @@ import { BunServers } from "./runtime/bun/server.ts";
 import { isEvaluatedAgain } from "./runtime/builtin.ts";
 import { requirePlatform } from "./runtime/current.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
-import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { beginLifetime, watchIdleness } from "./shutdown/idle_exit.ts";
 import { readEndOptions } from "./shutdown/options.ts";
-import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimTarget, describeTarget, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
@@ -157,8 +156,7 @@ export async function serve(
     await claim.release();
     throw error;
   }
-  const lifetime = new ServerLifetime(platform, server, settings);
-  watchIdleness(lifetime, settings.exitWhenIdleMs);
+  const lifetime = beginLifetime(platform, server, settings);
   const merged = server.merge(lifetime.stop) as Server;
   lifetime.finished.catch(() => {});
   hot?.rememberServer(

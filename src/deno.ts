@@ -46,9 +46,8 @@ import {
 import { type DenoServeOptions, DenoServer } from "./runtime/deno/server.ts";
 import { readServeArguments } from "./runtime/deno/serve_arguments.ts";
 import { trackListener } from "./shutdown/active_handle.ts";
-import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { beginLifetime } from "./shutdown/idle_exit.ts";
 import { readEndOptions } from "./shutdown/options.ts";
-import { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimTarget, describeTarget, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
@@ -174,8 +173,7 @@ export async function serve(
     await claim.release();
     throw error;
   }
-  const lifetime = new ServerLifetime(platform, server, settings);
-  watchIdleness(lifetime, settings.exitWhenIdleMs);
+  const lifetime = beginLifetime(platform, server, settings);
   return announceServer(server, lifetime, options, onListen, signal);
 }
 

@@ -32,9 +32,9 @@ import { addressMismatch, listenError } from "./runtime/errors.ts";
 import { NodeServer } from "./runtime/node/server.ts";
 import type { Platform } from "./runtime/platform.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
-import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { beginLifetime } from "./shutdown/idle_exit.ts";
 import { readEndOptions, readShutdownOptions } from "./shutdown/options.ts";
-import { ServerLifetime } from "./shutdown/server_lifetime.ts";
+import type { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimDescriptor, claimTarget, describeTarget } from "./target.ts";
 
 export type {
@@ -94,9 +94,7 @@ export async function listen(
     const known = nodeServers.get(server) ?? new NodeServer(server);
     nodeServers.set(server, known);
     await known.listen(platform, claim.source, takesDescriptors, action);
-    const lifetime = new ServerLifetime(platform, known, settings);
-    lifetimes.set(server, lifetime);
-    watchIdleness(lifetime, settings.exitWhenIdleMs);
+    lifetimes.set(server, beginLifetime(platform, known, settings));
     return known.addresses;
   } catch (error) {
     await claim.release();

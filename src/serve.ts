@@ -17,9 +17,9 @@ import { currentPlatform } from "./runtime/current.ts";
 import { ServerContext } from "./runtime/server_context.ts";
 import { loadBackends, readBackend, serveOnFirst } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
-import { watchIdleness } from "./shutdown/idle_exit.ts";
+import { beginLifetime, watchIdleness } from "./shutdown/idle_exit.ts";
 import { type EndSettings, readEndOptions } from "./shutdown/options.ts";
-import { ServerLifetime } from "./shutdown/server_lifetime.ts";
+import type { ServerLifetime } from "./shutdown/server_lifetime.ts";
 import { claimTarget, describeTarget } from "./target.ts";
 
 /**
@@ -115,10 +115,9 @@ export async function serve(
         context,
         action,
       );
-      const lifetime = new ServerLifetime(platform, server, settings);
+      const lifetime = beginLifetime(platform, server, settings);
       // A handler is given the runtime's own server, too, and may end it.
       server.merge?.(lifetime.stop);
-      watchIdleness(lifetime, settings.exitWhenIdleMs);
       lifetime.closeOnAbort(signal);
       const served = { ...selected, ...toFetchServer(lifetime, context) };
       hot?.rememberServer("serve", target, served.finished, (next: Service) => {

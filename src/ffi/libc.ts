@@ -248,11 +248,6 @@ export class Libc extends DescriptorCalls {
 
   /** Reads a whole file of `/proc`. */
   readFile(path: string): string {
-    return [...this.readChunks(path)].join("");
-  }
-
-  /** Reads a file of `/proc` in chunks, no further than the caller iterates. */
-  *readChunks(path: string): Generator<string> {
     const fd = this.check(
       "open",
       this.#functions.open(cString(path), O_RDONLY | O_CLOEXEC, 0),
@@ -260,13 +255,14 @@ export class Libc extends DescriptorCalls {
     try {
       const decoder = new TextDecoder();
       const bytes = new Uint8Array(FILE_CHUNK_BYTES);
+      let text = "";
       for (;;) {
         const length = this.check(
           "read",
           this.#functions.read(fd, bytes, bytes.length),
         );
-        if (length === 0) return;
-        yield decoder.decode(bytes.subarray(0, length), { stream: true });
+        if (length === 0) return text;
+        text += decoder.decode(bytes.subarray(0, length), { stream: true });
       }
     } finally {
       this.close(fd);

@@ -1,6 +1,6 @@
 /**
  * `Bun.serve` and `Bun.listen` of an unmodified program on inherited sockets; the
- * servers of Bun's `node:http` and `node:net` stand on these two.
+ * servers of Bun's `node:http` and `node:net` call these two.
  *
  * @module
  */
@@ -19,9 +19,7 @@ import {
   override,
 } from "../runtime/bun/listeners.ts";
 import { BunServers } from "../runtime/bun/server.ts";
-import type { Platform } from "../runtime/platform.ts";
-import { watchIdleness } from "../shutdown/idle_exit.ts";
-import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import { beginLifetime } from "../shutdown/idle_exit.ts";
 import {
   type AskedAddress,
   askedPath,
@@ -30,7 +28,6 @@ import {
 } from "./asked_address.ts";
 import { drainListener } from "./drained_listener.ts";
 import type { CreateServer, HandedSockets } from "./handed_sockets.ts";
-import type { PreloadSettings } from "./settings.ts";
 
 type BunOptions = Record<string, unknown>;
 
@@ -41,12 +38,10 @@ const BUN_PORT = 3000;
 
 /** Replaces the two functions. */
 export function preloadBun(
-  platform: Platform,
   handed: HandedSockets,
-  settings: PreloadSettings,
 ): void {
   const own = bunFunctions();
-  const calls = new BunCalls(platform, handed, settings);
+  const calls = new BunCalls(handed);
   const { Bun } = globalThis as unknown as { Bun: object };
   Object.assign(Bun, {
     serve: (options: BunOptions) => calls.serve(options) ?? own.serve(options),
@@ -57,35 +52,25 @@ export function preloadBun(
 
 /** The calls that take sockets; `undefined` for those that bind an address. */
 class BunCalls {
-  readonly #platform: Platform;
   readonly #handed: HandedSockets;
-  readonly #settings: PreloadSettings;
   readonly #nodeServer: () => http.Server | undefined = trackNodeServers();
 
-  constructor(
-    platform: Platform,
-    handed: HandedSockets,
-    settings: PreloadSettings,
-  ) {
-    this.#platform = platform;
+  constructor(handed: HandedSockets) {
     this.#handed = handed;
-    this.#settings = settings;
   }
 
   serve(options: BunOptions): BunServer | undefined {
-    const { end } = this.#settings;
+    const { platform, settings } = this.#handed;
     return this.#take(
       "Bun.serve",
       askedOfServe(options),
       (source, call, onEnd) => {
-        const platform = this.#platform;
         const server = BunServers.create(platform, source, options, call);
         const node = this.#nodeServer();
         node?.prependListener("request", (_, response) => {
           server.nodeRequests.track(response);
         });
-        const lifetime = new ServerLifetime(platform, server, end);
-        watchIdleness(lifetime, end.exitWhenIdleMs);
+        const lifetime = beginLifetime(platform, server, settings.end);
         lifetime.finished.then(onEnd, onEnd);
         if (node !== undefined) delayCallback(node, lifetime.finished);
         return server.merge((now) => {
@@ -98,12 +83,13 @@ class BunCalls {
   }
 
   listen(options: BunOptions): BunListener | undefined {
+    const { platform, settings } = this.#handed;
     return this.#take(
       "Bun.listen",
       askedOfListen(options),
       (source, call, onEnd) => {
         const { listeners, sockets } = createListeners(
-          this.#platform,
+          platform,
           source,
           "stream-listener",
           {
@@ -114,8 +100,12 @@ class BunCalls {
           call,
         );
         const listener = mergeBunListeners(listeners);
-        const { end } = this.#settings;
-        const close = drainListener(this.#platform, listener, sockets, end);
+        const close = drainListener(
+          platform,
+          listener,
+          sockets,
+          settings.end,
+        );
         const { stop } = listener;
         const stopAll = (closeActiveConnections?: boolean) => {
           close();

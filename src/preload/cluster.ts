@@ -2,24 +2,24 @@
  * `node:cluster`: the workers take the inherited sockets of their primary, which
  * accepts for all of them.
  *
- * A worker asks its primary for a descriptor by its number. So the primary tells
- * its workers what it was handed, in a variable of the environment.
+ * A worker asks its primary for a descriptor by its number. So the primary passes
+ * its sockets on to the workers in a variable of the environment.
  *
  * @module
  */
 
 import type { Worker } from "node:cluster";
 import type * as net from "node:net";
-import type { Activation } from "../core/activation.ts";
 import { Descriptor } from "../core/descriptor.ts";
 import type { DescriptorInfo } from "../core/info.ts";
 import { builtin, isClusterWorker, processGlobal } from "../runtime/builtin.ts";
 import { Deadline, delay } from "../runtime/timers.ts";
+import type { HandedSockets } from "./handed_sockets.ts";
 
 /** The variable, with JSON of {@linkcode Shared}. */
 const VARIABLE = "LISTENFDS_CLUSTER";
 
-/** What a primary tells its workers. */
+/** The sockets of a primary, for its workers. */
 interface Shared {
   /** Children of a worker get the variable, too. */
   readonly primaryPid: number;
@@ -30,16 +30,15 @@ interface Shared {
   }[];
 }
 
-/** Tells the workers, which are started later, what this process was handed. */
-export function shareWithWorkers({ descriptors }: Activation): void {
+/** Passes the sockets of this process on to its workers, which are started later. */
+export function shareWithWorkers({ all }: HandedSockets): void {
   const process = processGlobal()!;
-  const infos = Descriptor.inspectAll(descriptors);
   const shared: Shared = {
     primaryPid: process.pid,
-    sockets: descriptors.map(({ fd, name }, index) => ({
+    sockets: all.map(({ descriptor: { fd }, name, info }) => ({
       fd,
       name,
-      info: infos[index]!,
+      info,
     })),
   };
   process.env[VARIABLE] = JSON.stringify(shared, withoutBigints);
@@ -50,7 +49,7 @@ function withoutBigints(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? undefined : value;
 }
 
-/** Reads what the primary was handed, in a worker of it. */
+/** Reads the sockets of the primary, in a worker of it. */
 export function sharedDescriptors(): Descriptor[] | undefined {
   const process = processGlobal()!;
   const text = process.env[VARIABLE];

@@ -15,9 +15,7 @@ import {
   mergeDenoListeners,
 } from "../runtime/deno/listeners.ts";
 import { type DenoServeOptions, DenoServer } from "../runtime/deno/server.ts";
-import type { Platform } from "../runtime/platform.ts";
-import { watchIdleness } from "../shutdown/idle_exit.ts";
-import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import { beginLifetime } from "../shutdown/idle_exit.ts";
 import {
   type AskedAddress,
   askedPath,
@@ -31,7 +29,6 @@ import {
   type HandedSockets,
 } from "./handed_sockets.ts";
 import type { ProgramSignals } from "./program_signals.ts";
-import type { PreloadSettings } from "./settings.ts";
 
 type Handler = Deno.ServeHandler<Deno.Addr>;
 type DenoOptions = DenoServeOptions & Record<string, unknown>;
@@ -41,14 +38,12 @@ const DENO_PORT = 8000;
 
 /** Replaces the functions. */
 export function preloadDeno(
-  platform: Platform,
   handed: HandedSockets,
-  settings: PreloadSettings,
   signals: ProgramSignals,
 ): void {
   const own = denoFunctions();
   const { addSignalListener, removeSignalListener } = Deno;
-  const calls = new DenoCalls(platform, handed, settings);
+  const calls = new DenoCalls(handed);
   const replacements = {
     serve: (...args: unknown[]) =>
       calls.serve(args) ?? Reflect.apply(own.serve, Deno, args),
@@ -87,36 +82,27 @@ export function signalAdder():
 
 /** The calls that take sockets; `undefined` for those that bind an address. */
 class DenoCalls {
-  readonly #platform: Platform;
   readonly #handed: HandedSockets;
-  readonly #settings: PreloadSettings;
 
-  constructor(
-    platform: Platform,
-    handed: HandedSockets,
-    settings: PreloadSettings,
-  ) {
-    this.#platform = platform;
+  constructor(handed: HandedSockets) {
     this.#handed = handed;
-    this.#settings = settings;
   }
 
   serve(args: readonly unknown[]): Deno.HttpServer | undefined {
     const { options, handler } = readArguments(args);
     if (handler === undefined) return undefined;
+    const { platform, settings } = this.#handed;
     const asked = askedOf(options, DENO_PORT);
     return this.#use("Deno.serve", asked, (source, call, onEnd) => {
       const server = DenoServer.create(
-        this.#platform,
+        platform,
         source,
         options,
         handler,
         handler,
         call,
       );
-      const { end } = this.#settings;
-      const lifetime = new ServerLifetime(this.#platform, server, end);
-      watchIdleness(lifetime, end.exitWhenIdleMs);
+      const lifetime = beginLifetime(platform, server, settings.end);
       lifetime.finished.then(onEnd, onEnd);
       const { onListen = printAddress, signal } = options;
       return announceServer(
@@ -152,17 +138,17 @@ class DenoCalls {
     options: DenoOptions,
     create: ListenerFactory<T>["create"],
   ): T | undefined {
+    const { platform, settings } = this.#handed;
     return this.#use(name, askedOf(options), (source, call, onEnd) => {
       const { listeners, sockets } = createListeners(
-        this.#platform,
+        platform,
         source,
         "stream-listener",
         { create, close: (listener: T) => listener.close() },
         call,
       );
       const listener = mergeDenoListeners(listeners);
-      const { end } = this.#settings;
-      const drain = drainListener(this.#platform, listener, sockets, end);
+      const drain = drainListener(platform, listener, sockets, settings.end);
       const { close } = listener;
       const closeAll = () => {
         drain();

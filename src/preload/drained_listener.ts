@@ -10,9 +10,8 @@ import type { ListenSockets } from "../runtime/adoption/listen_sockets.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { delay } from "../runtime/timers.ts";
-import { watchIdleness } from "../shutdown/idle_exit.ts";
+import { beginLifetime } from "../shutdown/idle_exit.ts";
 import type { EndSettings } from "../shutdown/options.ts";
-import { ServerLifetime } from "../shutdown/server_lifetime.ts";
 
 /** Interval of looking for open connections. */
 const LOOK_MS = 20;
@@ -103,7 +102,6 @@ export function drainListener(
   end: EndSettings,
 ): () => void {
   const server = new DrainedListener(listener, sockets);
-  const lifetime = new ServerLifetime(platform, server, end);
-  watchIdleness(lifetime, end.exitWhenIdleMs);
+  beginLifetime(platform, server, end);
   return () => server.end();
 }

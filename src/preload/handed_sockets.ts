@@ -14,7 +14,7 @@ import { type OfferedSocket, SocketMatcher } from "./matching.ts";
 import type { PreloadSettings } from "./settings.ts";
 
 /** An inherited socket that a call can take. */
-interface HandedSocket extends OfferedSocket {
+export interface HandedSocket extends OfferedSocket {
   readonly descriptor: Descriptor;
   readonly info: DescriptorInfo;
 }
@@ -61,6 +61,10 @@ export interface HandedOptions {
 
 /** The inherited stream listeners. */
 export class HandedSockets {
+  readonly platform: Platform;
+  readonly settings: PreloadSettings;
+  /** All descriptors, those that can't be listened on, too. */
+  readonly all: readonly HandedSocket[];
   readonly #options: HandedOptions;
   readonly #matcher: SocketMatcher<HandedSocket>;
   readonly #claimed = new Set<number>();
@@ -68,13 +72,15 @@ export class HandedSockets {
   constructor(options: HandedOptions) {
     this.#options = options;
     const { platform, settings, descriptors } = options;
+    this.platform = platform;
+    this.settings = settings;
     const infos = Descriptor.inspectAll(descriptors);
-    const sockets = descriptors.map((descriptor, index): HandedSocket => {
+    this.all = descriptors.map((descriptor, index): HandedSocket => {
       const info = infos[index]!;
       return { name: descriptor.name, address: info.address, descriptor, info };
     });
     this.#matcher = new SocketMatcher(
-      sockets.filter(({ info }) => mayListen(info)),
+      this.all.filter(({ info }) => mayListen(info)),
       settings.entries,
       settings.bindsUnmatched,
       (a, b) => isSameFile(platform, a, b),
@@ -128,7 +134,7 @@ export class HandedSockets {
 
   /** Says what happened, where that is asked for. */
   #tell(message: string): void {
-    if (this.#options.settings.isVerbose) {
+    if (this.settings.isVerbose) {
       console.error(`listenfds: ${message}`);
     }
   }
@@ -136,7 +142,8 @@ export class HandedSockets {
   #open(sockets: readonly HandedSocket[], call: string): TakenSockets {
     const descriptors = sockets.map(({ descriptor }) => descriptor);
     const infos = sockets.map(({ info }) => info);
-    const { platform, claim } = this.#options;
+    const { platform } = this;
+    const { claim } = this.#options;
     requireKind(platform, descriptors, infos, "stream-listener", call);
     // Another part of the program may have claimed one by its name.
     for (const { fd } of descriptors) {

@@ -33,7 +33,7 @@ export type Match<Socket> =
     /**
      * - `unmatched`: no rule gives it a socket.
      * - `taken`: the sockets belong to an earlier call.
-     * - `second`: so, and by `*`, so that nobody knows which call was meant.
+     * - `second`: so, and by `*`, so that it is unknown which call was meant.
      */
     readonly kind: "unmatched" | "taken" | "second";
     readonly message: string;

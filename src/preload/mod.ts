@@ -5,10 +5,10 @@
  *
  * Nothing is exported: the runtime loads this before the program. Bare names are
  * looked up from the working directory, which is `/` under systemd, so units name
- * an absolute path.
+ * an absolute path: in an npm package, that of `src/preload/mod.js`.
  *
- *     node --import /opt/app/node_modules/@listenfds/listenfds/preload.js app.js
- *     bun --preload /opt/app/node_modules/@listenfds/listenfds/preload.js app.js
+ *     node --import PATH app.js
+ *     bun --preload PATH app.js
  *     deno run --preload npm:@listenfds/listenfds/preload app.ts
  *
  * Where the process is not activated, nothing happens. Settings are variables of
@@ -61,12 +61,10 @@ function preload(): void {
     beside: () => primary.shutdown(),
     ...addToDeno && { addToDeno },
   });
-  if (platform.name === "node") shareWithWorkers(activated);
-  if (platform.name === "bun") preloadBun(platform, handed, settings);
-  else preloadNode(platform, handed, settings, signals, primary);
-  if (platform.name === "deno") {
-    preloadDeno(platform, handed, settings, signals);
-  }
+  if (platform.name === "node") shareWithWorkers(handed);
+  if (platform.name === "bun") preloadBun(handed);
+  else preloadNode(handed, signals, primary);
+  if (platform.name === "deno") preloadDeno(handed, signals);
 }
 
 /** Before this version, Deno ends before deferred listeners are called. */
@@ -106,7 +104,7 @@ function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
   const signals: ProgramSignals = new ProgramSignals(settings.end.timeoutMs, {
     before: () => worker.primaryStopped(),
   });
-  preloadNode(currentPlatform(), handed, settings, signals);
+  preloadNode(handed, signals);
 }
 
 function readPreloadSettings(): PreloadSettings {

@@ -1,5 +1,5 @@
 /**
- * Servers of `node:net` of an unmodified program, and those that stand on it
+ * Servers of `node:net` of an unmodified program, and those that use it
  * (`node:http`, `node:tls` …), on inherited sockets.
  *
  * @module
@@ -10,9 +10,8 @@ import { toAddressInfo } from "../core/address.ts";
 import { requireUsable } from "../runtime/checks.ts";
 import { builtin } from "../runtime/builtin.ts";
 import { NodeServer } from "../runtime/node/server.ts";
-import type { Platform } from "../runtime/platform.ts";
-import { watchIdleness } from "../shutdown/idle_exit.ts";
-import { ServerLifetime } from "../shutdown/server_lifetime.ts";
+import { beginLifetime } from "../shutdown/idle_exit.ts";
+import type { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import type { ClusterPrimary } from "./cluster.ts";
 import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
 import {
@@ -22,25 +21,16 @@ import {
 } from "./listen_arguments.ts";
 import { PortProbe } from "./port_probe.ts";
 import type { ProgramSignals } from "./program_signals.ts";
-import type { PreloadSettings } from "./settings.ts";
 
 type Listen = (...args: unknown[]) => net.Server;
 
 /** Replaces `listen()` of all servers. */
 export function preloadNode(
-  platform: Platform,
   handed: HandedSockets,
-  settings: PreloadSettings,
   signals: ProgramSignals,
   primary?: ClusterPrimary,
 ): void {
-  const servers = new NodeServers(
-    platform,
-    handed,
-    settings,
-    signals,
-    primary,
-  );
+  const servers = new NodeServers(handed, signals, primary);
   const prototypes = new Set<object>([
     builtin("node:net").Server.prototype,
     builtin("node:http").Server.prototype,
@@ -62,9 +52,7 @@ export function preloadNode(
 
 /** The servers that listen on inherited sockets. */
 class NodeServers {
-  readonly #platform: Platform;
   readonly #handed: HandedSockets;
-  readonly #settings: PreloadSettings;
   readonly #servers = new WeakMap<net.Server, NodeServer>();
   readonly #lifetimes = new WeakMap<net.Server, ServerLifetime>();
   /** What gives the sockets of a server back. */
@@ -74,17 +62,13 @@ class NodeServers {
 
   /** @param primary Undefined in a worker of `node:cluster`. */
   constructor(
-    platform: Platform,
     handed: HandedSockets,
-    settings: PreloadSettings,
     signals: ProgramSignals,
     primary: ClusterPrimary | undefined,
   ) {
     this.#signals = signals;
     this.#primary = primary;
-    this.#platform = platform;
     this.#handed = handed;
-    this.#settings = settings;
   }
 
   /** Listens as the program asks; errors are events, as from Node. */
@@ -107,8 +91,7 @@ class NodeServers {
         begin: (hasListened) => {
           if (!hasListened) return this.#start(server, own, sockets, read);
           withoutEvent(server, "listening", () => {
-            const { callback: _, ...rest } = read;
-            this.#start(server, own, sockets, { ...rest, callback: undefined });
+            this.#start(server, own, sockets, { ...read, callback: undefined });
           });
         },
         end: () => sockets.release(),
@@ -124,7 +107,7 @@ class NodeServers {
     { asked, callback, options }: ListenArguments,
   ): void {
     const call = describeListen(asked);
-    const platform = this.#platform;
+    const { platform } = this.#handed;
     try {
       const { descriptors, infos } = taken.source;
       requireUsable(platform, descriptors, infos, "stream-listener", call);
@@ -160,7 +143,7 @@ class NodeServers {
     call: string,
   ): Promise<void> {
     try {
-      await known.listen(this.#platform, taken.source, true, call);
+      await known.listen(this.#handed.platform, taken.source, true, call);
       this.#begin(server, known, taken);
     } catch (error) {
       taken.release();
@@ -170,10 +153,9 @@ class NodeServers {
   }
 
   #begin(server: net.Server, known: NodeServer, taken: TakenSockets): void {
-    const { end } = this.#settings;
-    const lifetime = new ServerLifetime(this.#platform, known, end);
+    const { platform, settings } = this.#handed;
+    const lifetime = beginLifetime(platform, known, settings.end);
     this.#lifetimes.set(server, lifetime);
-    watchIdleness(lifetime, end.exitWhenIdleMs);
     this.#ends.set(server, taken.end);
     lifetime.finished.then(taken.end, taken.end);
   }

@@ -65,9 +65,8 @@ export class ProgramSignals {
   readonly #arrived = new Set<string>();
   /** Whether one of our calls adds or removes a listener. */
   #isOwnCall = false;
-  /** Those of `Deno.addSignalListener`, and what adds them where they belong. */
+  /** Those of `Deno.addSignalListener`. */
   readonly #denoListeners = new Set<unknown>();
-  readonly #addToDeno: DrainSteps["addToDeno"];
   readonly #timeoutMs: number;
   readonly #steps: DrainSteps;
 
@@ -75,7 +74,6 @@ export class ProgramSignals {
   constructor(timeoutMs: number, steps: DrainSteps) {
     this.#timeoutMs = timeoutMs;
     this.#steps = steps;
-    this.#addToDeno = steps.addToDeno;
     this.#own = Object.fromEntries(REPLACED.map((name) => [
       name,
       (this.#process[name] as Method).bind(this.#process),
@@ -181,7 +179,7 @@ export class ProgramSignals {
     }
   }
 
-  /** Whether the process has been told to stop. */
+  /** Whether a signal to stop has arrived. */
   get isStopping(): boolean {
     return !this.#registered.has(STOP_SIGNAL);
   }
@@ -199,8 +197,8 @@ export class ProgramSignals {
     // A second signal has its usual effect, which is none for the process 1 of a
     // container, see pid_namespaces(7).
     const exit = () => this.#process.exit(128 + signalNumber(signal)!);
-    const isFirst = this.#process.pid === 1;
-    if (isFirst) this.#call("on", signal, exit);
+    const isInit = this.#process.pid === 1;
+    if (isInit) this.#call("on", signal, exit);
     this.#unregister(signal);
     await this.#steps.before?.();
     const servers = [...runningServers, ...drainingServers];
@@ -212,7 +210,7 @@ export class ProgramSignals {
     const listeners = this.#program.rawListeners(signal) as SignalListener[];
     if (listeners.length === 0) return exitLater(shutdownTimes.exitMs);
     exitLater(this.#timeoutMs);
-    if (isFirst) this.#call("off", signal, exit);
+    if (isInit) this.#call("off", signal, exit);
     // As if they had been the process's own from the start: one may remove itself
     // and send the signal again.
     for (const listener of listeners) this.#moveToProcess(signal, listener);
@@ -224,7 +222,7 @@ export class ProgramSignals {
 
   #moveToProcess(signal: string, listener: SignalListener): void {
     if (this.#denoListeners.has(listener)) {
-      this.#addToDeno?.(signal, listener as () => void);
+      this.#steps.addToDeno?.(signal, listener as () => void);
     } else if (listener.listener !== undefined) {
       this.#call("once", signal, listener.listener);
     } else this.#call("on", signal, listener);

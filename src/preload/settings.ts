@@ -16,7 +16,7 @@ export interface PreloadSettings {
   /** Whether a call that no rule gives a socket binds its address. */
   readonly bindsUnmatched: boolean;
   readonly end: EndSettings;
-  /** Whether it is told which call takes which socket. */
+  /** Whether each call is reported with the sockets that it takes. */
   readonly isVerbose: boolean;
 }
 

@@ -5,14 +5,17 @@
  * @module
  */
 
+import type { GracefulServer } from "../runtime/backend.ts";
 import { builtin, processGlobal } from "../runtime/builtin.ts";
+import type { Platform } from "../runtime/platform.ts";
 import { hasActiveHandles } from "./active_handle.ts";
 import {
   drainingServers,
   runningServers,
-  type ServerLifetime,
+  ServerLifetime,
 } from "./server_lifetime.ts";
 import { callLater } from "../runtime/timers.ts";
+import type { EndSettings } from "./options.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** Measures how long a server has been idle. */
@@ -87,6 +90,17 @@ export function watchIdleness(
   if (isWatching) return;
   isWatching = true;
   callLater(checkIdleness, shutdownTimes.minIdleCheckMs);
+}
+
+/** Begins the lifetime of a server that may end the process when it is idle. */
+export function beginLifetime(
+  platform: Platform,
+  server: GracefulServer,
+  settings: EndSettings,
+): ServerLifetime {
+  const lifetime = new ServerLifetime(platform, server, settings);
+  watchIdleness(lifetime, settings.exitWhenIdleMs);
+  return lifetime;
 }
 
 let isWatching = false;

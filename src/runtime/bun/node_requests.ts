@@ -1,5 +1,5 @@
 /**
- * Tracking the requests of a server of Bun's `node:http`, which stands on
+ * Tracking the requests of a server of Bun's `node:http`, which uses
  * `Bun.serve`, and calls no handler of its options.
  *
  * @module

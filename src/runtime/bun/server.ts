@@ -32,7 +32,7 @@ export class BunServers extends NativeServer {
   readonly #servers: readonly [BunServer, ...BunServer[]];
   readonly #own: readonly ReturnType<typeof ownMethods>[];
   readonly #options: OptionsTracker;
-  /** Its requests, where a server of `node:http` stands on it. */
+  /** The requests of a server of `node:http` that uses it. */
   readonly nodeRequests: NodeRequests;
 
   /** Creates the servers, all or none, with options of `Bun.serve`. */
