@@ -161,7 +161,11 @@ export class HandedSockets {
       isTaken = false;
     };
     const release = () => {
-      for (const copy of copies ?? []) platform.close(copy.fd);
+      for (const copy of copies ?? []) {
+        // A listener that took it over has closed its number, which may be another
+        // file's by then.
+        if (copy.info.kind !== "closed") platform.close(copy.fd);
+      }
       giveBack();
     };
     return {
