@@ -10,6 +10,7 @@ import { formatTable } from "../scripts/table.ts";
 import type { Tool } from "../scripts/toolchain.ts";
 import { commandOf, measurementsOf, readRounds } from "./command.ts";
 import type { FirstAnswer, FirstAnswerPlan } from "./first_answer_host.ts";
+import { formatSpread, type Spread, spreadOf } from "./spread.ts";
 
 /** Turns in which each program has been started. */
 const TURNS = readRounds(20);
@@ -105,12 +106,6 @@ export interface FirstAnswerRatio {
   >;
 }
 
-/** A median, and the interval that holds the true one in 95 of 100 cases. */
-interface Spread {
-  readonly median: number;
-  readonly interval: readonly [number, number];
-}
-
 /**
  * Measures on every runtime, and prints the ratios.
  *
@@ -196,10 +191,10 @@ function compare(
     ({ label, way, to }) => {
       const ratio = (time: "wall" | "cpu") => {
         const own = timesOf(to, time);
-        return spread(timesOf(way, time).map((each, at) => each / own[at]!));
+        return spreadOf(timesOf(way, time).map((each, at) => each / own[at]!));
       };
       const middle = (name: string, time: "wall" | "cpu") =>
-        Number(spread(timesOf(name, time)).median.toPrecision(4));
+        Number(spreadOf(timesOf(name, time)).median.toPrecision(4));
       return {
         runtime,
         entryPoint: label,
@@ -216,22 +211,7 @@ function compare(
   );
 }
 
-/** The median, and its interval by the ranks of the sign test. */
-function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const count = sorted.length;
-  const rank = Math.max(0, Math.floor((count - 1.96 * Math.sqrt(count)) / 2));
-  const round = (value: number) => Number(value.toPrecision(4));
-  const middle = (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2;
-  return {
-    median: round(middle),
-    interval: [round(sorted[rank]!), round(sorted[count - 1 - rank]!)],
-  };
-}
-
 function print(ratios: readonly FirstAnswerRatio[]): void {
-  const text = ({ median, interval: [from, to] }: Spread) =>
-    `${median.toFixed(2)} (${from.toFixed(2)}–${to.toFixed(2)})`;
   console.log(`\nFirst answer / on a port of its own, in ${TURNS} turns:`);
   console.log(formatTable(
     ["runtime", "entry point", "own ms", "ms", "time", "CPU time"],
@@ -240,8 +220,8 @@ function print(ratios: readonly FirstAnswerRatio[]): void {
       entryPoint,
       milliseconds.ownWall.toFixed(1),
       milliseconds.wall.toFixed(1),
-      text(wall),
-      text(cpu),
+      formatSpread(wall),
+      formatSpread(cpu),
     ]),
   ));
   const missed = ratios.filter(({ runtime, entryPoint, wall }) => {

@@ -2,7 +2,7 @@
  * Runs the benchmarks, all or those that are named:
  *
  *     deno run -A bench/main.ts [environment] [metadata] [startup] [adoption]
- *         [throughput]
+ *         [throughput] [conversion] [exchanges]
  *
  * The exit status tells only whether they could be run, not what they showed.
  */
@@ -10,6 +10,7 @@
 import { type Tool, toolchain } from "../scripts/toolchain.ts";
 import { benchAdoption } from "./adoption.ts";
 import { benchEnvironment } from "./environment.ts";
+import { benchConversion, benchExchanges } from "./exchanges.ts";
 import { benchMetadata } from "./metadata.ts";
 import { NotMeasured } from "./not_measured.ts";
 import { benchStartup } from "./startup.ts";
@@ -25,6 +26,8 @@ const BENCHMARKS: ReadonlyMap<
   ["startup", benchStartup],
   ["adoption", benchAdoption],
   ["throughput", benchThroughput],
+  ["conversion", benchConversion],
+  ["exchanges", benchExchanges],
 ]);
 
 async function main(args: readonly string[]): Promise<void> {

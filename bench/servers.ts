@@ -100,7 +100,8 @@ function answers(port: number): Promise<boolean> {
         resolve(true);
         socket.destroy();
       });
-    socket.write("GET / HTTP/1.1\r\nHost: bench\r\n\r\n");
+    // A server that sends back what it receives answers "hello", too.
+    socket.write("GET / HTTP/1.1\r\nHost: hello\r\n\r\n");
   });
 }
 

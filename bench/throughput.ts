@@ -7,7 +7,7 @@
 
 import type { Tool } from "../scripts/toolchain.ts";
 import { commandOf, measurementsOf, readRounds } from "./command.ts";
-import { NotMeasured } from "./not_measured.ts";
+import { requireWrk, runs } from "./programs.ts";
 import { describeMachine, writeResults } from "./results.ts";
 import { chart } from "./throughput_chart.ts";
 import type { Plan } from "./throughput_host.ts";
@@ -32,11 +32,7 @@ const PROXIES = ["/usr/lib", "/lib"].map((directory) =>
  * @throws {NotMeasured} If `wrk` is not installed.
  */
 export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
-  if (!await runs("wrk", "--version")) {
-    throw new NotMeasured(
-      "wrk is missing: install it, such as by `apt install wrk`",
-    );
-  }
+  await requireWrk();
   const proxy = await findProxy();
   if (proxy === undefined) {
     console.log(
@@ -76,21 +72,6 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
 async function findProxy(): Promise<string | undefined> {
   for (const path of PROXIES) if (await runs(path, "--version")) return path;
   return undefined;
-}
-
-/** Whether a program is installed; `wrk` tells its version with status 1. */
-async function runs(program: string, ...args: string[]): Promise<boolean> {
-  try {
-    await new Deno.Command(program, {
-      args,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Runs the host. */

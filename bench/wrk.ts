@@ -10,7 +10,15 @@ import { text } from "node:stream/consumers";
 import type { Load } from "./throughput_ways.ts";
 
 /** One thread is enough, and leaves the server a core of two. */
-const OPTIONS = ["--threads", "1", "--connections", "50", "--latency"];
+const OPTIONS = [
+  "--threads",
+  "1",
+  "--connections",
+  "50",
+  "--latency",
+  "--timeout",
+  "10s",
+];
 
 /** The units of times, in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = {
@@ -25,10 +33,16 @@ const UNITS: Readonly<Record<string, number>> = {
  *
  * @param url What to request, again and again.
  * @param seconds For how long.
+ * @param script The path of a script that sets what each request has.
  * @returns What was seen.
  */
-export async function wrk(url: string, seconds: number): Promise<Load> {
-  const args = [...OPTIONS, "--duration", `${seconds}s`, url];
+export async function wrk(
+  url: string,
+  seconds: number,
+  script?: string,
+): Promise<Load> {
+  const scripts = script === undefined ? [] : ["--script", script];
+  const args = [...OPTIONS, "--duration", `${seconds}s`, ...scripts, url];
   const child = spawn("wrk", args, { stdio: ["ignore", "pipe", "inherit"] });
   const [output, [status]] = await Promise.all([
     text(child.stdout),
@@ -52,7 +66,7 @@ export function parseWrk(output: string): Load {
   };
   const percentile = (percent: number) => {
     const [, value, unit] = find(
-      new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s|m)$`, "m"),
+      new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s|m) *$`, "m"),
     );
     return Number(value) * UNITS[unit!]!;
   };

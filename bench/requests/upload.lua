@@ -1,0 +1,3 @@
+-- A megabyte, sent to the server.
+wrk.method = "POST"
+wrk.body = string.rep("x", 1024 * 1024)
