@@ -22,6 +22,7 @@ const ON_PORT = new Set([
   "own",
   "again",
   "node:http",
+  "node:http, emitted",
   "node:http with a Response",
   "srvx",
   "srvx with FastResponse",
@@ -73,8 +74,14 @@ const CONVERSIONS: readonly Comparison[] = [
   },
   {
     load: "hello",
-    on: /^(?:deno|bun)/,
-    ways: ["node:http", "again", "portable"],
+    on: /^deno/,
+    ways: ["node:http", "again", "node:http, emitted", "portable"],
+  },
+  // What it gets as events, Bun parses in JavaScript.
+  {
+    load: "hello",
+    on: /^bun/,
+    ways: ["node:http, emitted", "again", "node:http", "portable"],
   },
 ];
 

@@ -123,6 +123,13 @@ const OWN: Readonly<Record<string, () => unknown>> = {
   "node:http": () => listenOwn(createServer(onRequest)),
   "node:http with a Response": () =>
     listenOwn(createServer(onRequestWithResponse)),
+  "node:http, emitted": () => {
+    const server = createServer(onRequest);
+    // Deno closes idle connections of a server that doesn't seem to listen.
+    Object.defineProperty(server, "listening", { value: true });
+    net.createServer((socket) => void server.emit("connection", socket))
+      .listen(port, HOSTNAME);
+  },
   srvx: async () => {
     const { toNodeHandler } = await load("srvx/node");
     listenOwn(createServer(toNodeHandler(handler)));
