@@ -19,6 +19,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { countReport, type Counts } from "./junit.ts";
+import { EVERYDAY_APPS, installApps } from "./apps.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import {
   olderToolchain,
@@ -27,6 +28,8 @@ import {
   toolchain,
 } from "./toolchain.ts";
 
+type Environment = Readonly<Record<string, string>>;
+
 interface Run {
   readonly label: string;
   /** Whether it starts the runtimes as services. */
@@ -34,8 +37,8 @@ interface Run {
   /** Whether it starts the older versions. */
   readonly isMatrix?: boolean;
   readonly tool: Tool;
-  /** What else it finds in its environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** What else it finds in its environment; may be prepared beside other runs. */
+  readonly env?: Environment | Promise<Environment>;
   /** The arguments that run the suite and write a JUnit report. */
   readonly args: (report: string) => string[];
 }
@@ -82,6 +85,7 @@ async function runSuites(
     ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),
+    ...(suites.includes("apps") ? [appsRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
@@ -110,7 +114,7 @@ function describe({ passed, failed, skipped }: Counts): string {
  * Lets Node keep what it has compiled: it would strip the types of some 200 files
  * at each start, which takes longer than the tests.
  */
-const COMPILE_CACHE: Readonly<Record<string, string>> = {
+const COMPILE_CACHE: Environment = {
   NODE_COMPILE_CACHE: fileURLToPath(
     new URL("../.toolchain/compile-cache", import.meta.url),
   ),
@@ -172,8 +176,40 @@ function unitRun(tool: Tool, file: string = ""): Run {
 function e2eRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, all runtimes",
-    env: COMPILE_CACHE,
-    ...endToEnd(tools, ["tests/e2e/**/*.test.ts"]),
+    env: withApps(tools, EVERYDAY_APPS),
+    ...endToEnd(tools, [
+      "tests/apps/restarts.test.ts",
+      "tests/e2e/**/*.test.ts",
+    ]),
+  };
+}
+
+/** Installs programs of frameworks; by default, all. */
+function withApps(
+  tools: readonly Tool[],
+  names: readonly string[] | undefined,
+  env: Environment = {},
+): Promise<Environment> {
+  const installed = installApps(tools, names)
+    .then((directory) => ({
+      ...COMPILE_CACHE,
+      ...env,
+      LISTENFDS_APPS: directory,
+    }));
+  // A failure is one of the run that awaits it.
+  installed.catch(() => {});
+  return installed;
+}
+
+/** All unmodified programs of frameworks. */
+function appsRun(tools: readonly Tool[]): Run {
+  return {
+    label: "apps, unmodified",
+    env: withApps(tools, undefined, {
+      LISTENFDS_APP_RESTARTS: Deno.env.get("LISTENFDS_APP_RESTARTS") ?? "20",
+    }),
+    // One after another, because their results are compared.
+    ...endToEnd(tools, ["tests/apps/restarts.test.ts"], 1),
   };
 }
 
@@ -202,7 +238,7 @@ function matrixRun(tools: readonly Tool[]): Run {
 function systemdRun(tools: readonly Tool[]): Run {
   return {
     label: "systemd, all runtimes",
-    env: COMPILE_CACHE,
+    env: withApps(tools, EVERYDAY_APPS),
     ...endToEnd(tools, ["tests/systemd/*.test.ts"], 2),
   };
 }
@@ -293,7 +329,7 @@ async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
       env: {
         LISTENFDS_TOOLS: JSON.stringify(tools),
         NO_COLOR: "1",
-        ...run.env,
+        ...await run.env,
       },
       stdin: "null",
     }).spawn().status;

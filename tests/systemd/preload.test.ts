@@ -9,7 +9,7 @@ import type { TestContext } from "node:test";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
-import { groups, lost, measureRestarts } from "./load/under_load.ts";
+import { ALL_GROUPS, lost, measureRestarts } from "./load/under_load.ts";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import {
   NATIVE_HOSTS,
@@ -72,16 +72,15 @@ forEachHost(NATIVE_HOSTS, (host) => {
       { skip: NO_MACHINE, timeout: 240_000 + RESTARTS * 10_000 },
       async (t) => {
         await install(t, host, way);
-        const clients = [false, true].flatMap((keepAlive) =>
-          groups(keepAlive).map((group) => ({
-            ...group,
-            name: `${group.name} ${keepAlive ? "kept" : "new"}`,
-          }))
+        const report = await measureRestarts(
+          t,
+          machine(),
+          ALL_GROUPS,
+          RESTARTS,
         );
-        const report = await measureRestarts(t, machine(), clients, RESTARTS);
         const message = JSON.stringify(report);
         t.diagnostic(message);
-        assert.deepEqual(lost(report), clients.map(() => 0), message);
+        assert.deepEqual(lost(report), ALL_GROUPS.map(() => 0), message);
       },
     );
   }
