@@ -44,6 +44,22 @@ export async function installApps(
   return DIRECTORY;
 }
 
+/**
+ * Returns an environment with the directory of programs, which are installed beside
+ * what else happens.
+ */
+export function appsEnvironment(
+  tools: readonly Tool[],
+  env: Readonly<Record<string, string>>,
+  names?: readonly string[],
+): Promise<Readonly<Record<string, string>>> {
+  const installed = installApps(tools, names)
+    .then((directory) => ({ ...env, LISTENFDS_APPS: directory }));
+  // A failure is one of the run that awaits it.
+  installed.catch(() => {});
+  return installed;
+}
+
 /** Several suites may need the same programs. */
 const installing = new Map<string, Promise<void>>();
 

@@ -19,7 +19,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { countReport, type Counts } from "./junit.ts";
-import { EVERYDAY_APPS, installApps } from "./apps.ts";
+import { appsEnvironment, EVERYDAY_APPS } from "./apps.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import {
   olderToolchain,
@@ -176,7 +176,7 @@ function unitRun(tool: Tool, file: string = ""): Run {
 function e2eRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, all runtimes",
-    env: withApps(tools, EVERYDAY_APPS),
+    env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
     ...endToEnd(tools, [
       "tests/apps/restarts.test.ts",
       "tests/e2e/**/*.test.ts",
@@ -184,28 +184,12 @@ function e2eRun(tools: readonly Tool[]): Run {
   };
 }
 
-/** Installs programs of frameworks; by default, all. */
-function withApps(
-  tools: readonly Tool[],
-  names: readonly string[] | undefined,
-  env: Environment = {},
-): Promise<Environment> {
-  const installed = installApps(tools, names)
-    .then((directory) => ({
-      ...COMPILE_CACHE,
-      ...env,
-      LISTENFDS_APPS: directory,
-    }));
-  // A failure is one of the run that awaits it.
-  installed.catch(() => {});
-  return installed;
-}
-
 /** All unmodified programs of frameworks. */
 function appsRun(tools: readonly Tool[]): Run {
   return {
     label: "apps, unmodified",
-    env: withApps(tools, undefined, {
+    env: appsEnvironment(tools, {
+      ...COMPILE_CACHE,
       LISTENFDS_APP_RESTARTS: Deno.env.get("LISTENFDS_APP_RESTARTS") ?? "20",
     }),
     // One after another, because their results are compared.
@@ -238,7 +222,7 @@ function matrixRun(tools: readonly Tool[]): Run {
 function systemdRun(tools: readonly Tool[]): Run {
   return {
     label: "systemd, all runtimes",
-    env: withApps(tools, EVERYDAY_APPS),
+    env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
     ...endToEnd(tools, ["tests/systemd/*.test.ts"], 2),
   };
 }

@@ -2,6 +2,8 @@
 
 import path from "node:path";
 import { requireVariable, ROOT, toolOf } from "../harness/hosts.ts";
+import type { Group } from "../systemd/load/load.ts";
+import { ALL_GROUPS, HEALTH_GROUPS } from "../systemd/load/under_load.ts";
 
 /** The directory of the installed programs. */
 export const APPS: string = requireVariable("LISTENFDS_APPS", "apps");
@@ -21,6 +23,8 @@ export interface App {
   readonly framework?: string;
   /** What it asks for without a setting. */
   readonly port?: number;
+  /** Whether it has handlers of ours, not only an answer for its health. */
+  readonly hasHandlers?: false;
   /** What its documentation says to set in production. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -65,6 +69,16 @@ const ON_DISK: readonly App[] = [
     program: "bin/server.js",
     framework: "@adonisjs/core",
     env: { HOST: "0.0.0.0", PORT: "3000" },
+  },
+  {
+    name: "code-server",
+    runtime: "node",
+    directory: "code-server",
+    program: "start.cjs",
+    framework: "code-server",
+    hasHandlers: false,
+    // It listens for its command, too, on a path that has no unit.
+    env: { LISTENFDS_UNMATCHED: "bind" },
   },
 ];
 
@@ -112,6 +126,11 @@ export function titleOf({ name, runtime }: App): string {
 /** Returns the label of the runtime that a program runs on. */
 export function runtimeLabelOf({ runtime }: App): string {
   return LABELS[runtime];
+}
+
+/** Returns the clients of a program. */
+export function groupsOf({ hasHandlers }: App): readonly Group[] {
+  return hasHandlers === false ? HEALTH_GROUPS : ALL_GROUPS;
 }
 
 /** Returns the port that a program asks for without a setting. */

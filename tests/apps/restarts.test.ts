@@ -11,7 +11,6 @@ import process from "node:process";
 import { EVERYDAY_APPS } from "../../scripts/apps.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
-import { ALL_GROUPS } from "../systemd/load/under_load.ts";
 import { ALL_APPS, titleOf } from "./apps.ts";
 import { restartAlone, restartPreloaded } from "./restarts.ts";
 import { recordResult } from "./results.ts";
@@ -22,7 +21,9 @@ const RESTARTS = Number(LONG ?? 2);
 const OWN_RESTARTS = Math.ceil(RESTARTS / 4);
 
 const APPS = ALL_APPS
-  .filter(({ directory }) => LONG !== undefined || EVERYDAY_APPS.includes(directory))
+  .filter(({ directory }) =>
+    LONG !== undefined || EVERYDAY_APPS.includes(directory)
+  )
   .map((app) => ({ ...app, label: titleOf(app) }));
 
 forEachHost(APPS, (app) => {
@@ -30,10 +31,10 @@ forEachHost(APPS, (app) => {
     `${RESTARTS} restarts of ${app.label} with the preload lose nothing`,
     { timeout: 120_000 + RESTARTS * 20_000 },
     async (t) => {
-      const preloaded = await restartPreloaded(t, app, ALL_GROUPS, RESTARTS);
+      const preloaded = await restartPreloaded(t, app, RESTARTS);
       t.diagnostic(JSON.stringify(preloaded));
       if (LONG !== undefined) {
-        const alone = await restartAlone(t, app, ALL_GROUPS, OWN_RESTARTS);
+        const alone = await restartAlone(t, app, OWN_RESTARTS);
         t.diagnostic(JSON.stringify(alone));
         recordResult(app, preloaded, alone);
       }

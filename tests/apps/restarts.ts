@@ -8,7 +8,13 @@ import { freePorts } from "../harness/sockets.ts";
 import { CLEANUP } from "../harness/timed_test.ts";
 import { type Counts, failed, type Group } from "../systemd/load/load.ts";
 import { RunningLoad } from "../systemd/load/under_load.ts";
-import { type App, askedPort, commandOf, environmentOf } from "./apps.ts";
+import {
+  type App,
+  askedPort,
+  commandOf,
+  environmentOf,
+  groupsOf,
+} from "./apps.ts";
 
 /** Answers that each group gets from each process. */
 const ANSWERS = 8;
@@ -42,7 +48,6 @@ interface Starter {
 export async function restartPreloaded(
   t: TestContext,
   app: App,
-  groups: readonly Group[],
   restarts: number,
 ): Promise<RestartReport> {
   const held = await bindSockets([parseSocketSpec("web=tcp:127.0.0.1:0")]);
@@ -55,7 +60,7 @@ export async function restartPreloaded(
     // What a loaded machine needs.
     LISTENFDS_SHUTDOWN_TIMEOUT: "50s",
   };
-  return await restart(t, groups, restarts, {
+  return await restart(t, groupsOf(app), restarts, {
     port: held.ports[0]!,
     start: () => startActivated(t, inRoot(commandOf(app, true)), sockets, env),
   }, 60_000);
@@ -65,7 +70,6 @@ export async function restartPreloaded(
 export async function restartAlone(
   t: TestContext,
   app: App,
-  groups: readonly Group[],
   restarts: number,
 ): Promise<RestartReport> {
   const [port] = await freePorts(1) as [number];
@@ -77,7 +81,7 @@ export async function restartAlone(
       LISTEN_FDNAMES: undefined,
       LISTEN_PID: undefined,
     });
-  return await restart(t, groups, restarts, { port, start }, STOP_MS);
+  return await restart(t, groupsOf(app), restarts, { port, start }, STOP_MS);
 }
 
 /** Goes to `/` first, where services are started. */

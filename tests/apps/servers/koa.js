@@ -4,7 +4,8 @@ import { port } from "./port.js";
 import { handle } from "./work_node.js";
 
 const app = new Koa();
-app.use(async ({ req, res }) => {
-  await handle(req, res);
+app.use(async (context) => {
+  context.status = 200;
+  await handle(context.req, context.res);
 });
 app.listen(port);

@@ -53,16 +53,20 @@ export const ALL_GROUPS: readonly Group[] = [false, true].flatMap((keepAlive) =>
 );
 
 /** Clients of the first program of README.md. */
-export const HELLO_GROUPS: readonly Group[] = [false, true].map(
-  (keepAlive) => ({
+export const HELLO_GROUPS: readonly Group[] = fastGroups("hello");
+/** Clients of a program whose health alone can be asked for. */
+export const HEALTH_GROUPS: readonly Group[] = fastGroups("health");
+
+function fastGroups(content: "hello" | "health"): Group[] {
+  return [false, true].map((keepAlive) => ({
     name: keepAlive ? "keep-alive" : "new connections",
     clients: 16,
     keepAlive,
     handlerMs: 0,
-    content: "hello",
+    content,
     pauseMs: 20,
-  }),
-);
+  }));
+}
 
 /** A load to start, and where. */
 interface LoadStart {
