@@ -206,6 +206,7 @@ function matrixRun(tools: readonly Tool[]): Run {
     ...endToEnd(tools, [
       "tests/e2e/command/start.test.ts",
       "tests/e2e/preload/calls.test.ts",
+      "tests/e2e/preload/deno.test.ts",
       "tests/e2e/serving/native.test.ts",
       "tests/e2e/serving/adoption.test.ts",
       "tests/e2e/serving/backends.test.ts",

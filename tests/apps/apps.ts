@@ -25,6 +25,11 @@ export interface App {
   readonly port?: number;
   /** Whether it has handlers of ours, not only an answer for its health. */
   readonly hasHandlers?: false;
+  /**
+   * Whether it listens before it has its routes, so that what waits in the backlog
+   * is answered with status 404.
+   */
+  readonly listensEarly?: true;
   /** What its documentation says to set in production. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -68,7 +73,7 @@ const ON_DISK: readonly App[] = [
     directory: "adonis",
     program: "bin/server.js",
     framework: "@adonisjs/core",
-    env: { HOST: "0.0.0.0", PORT: "3000" },
+    port: 3333,
   },
   {
     name: "code-server",
@@ -77,6 +82,7 @@ const ON_DISK: readonly App[] = [
     program: "start.cjs",
     framework: "code-server",
     hasHandlers: false,
+    listensEarly: true,
     // It listens for its command, too, on a path that has no unit.
     env: { LISTENFDS_UNMATCHED: "bind" },
   },

@@ -42,6 +42,36 @@ export function recordResult(
   fs.writeFileSync(FILE, `${JSON.stringify(results, null, 2)}\n`);
 }
 
+/** Formats all results as a table of Markdown. */
+export function formatResults(): string {
+  const results: Record<string, AppResult> = JSON.parse(
+    fs.readFileSync(FILE, "utf8"),
+  );
+  const lines = Object.entries(results).map(([title, result]) => {
+    const { version, preloaded, alone } = result;
+    const { killed, restarts } = alone;
+    return [
+      title,
+      version,
+      `${preloaded.lost} of ${preloaded.requests}`,
+      `${alone.lost} of ${alone.requests}` +
+      (killed > 0 ? `, ${killed} of ${restarts} killed` : ""),
+      `${alone.refused}`,
+    ];
+  });
+  return [
+    [
+      "Program",
+      "Version",
+      "Lost with the preload",
+      "Lost alone",
+      "Refused alone",
+    ],
+    Array.from({ length: 5 }, () => "---"),
+    ...lines,
+  ].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
 function withoutMessages({ messages: _, ...counts }: RestartReport): Counted {
   return counts;
 }
