@@ -135,6 +135,7 @@ async function run(
       CI: "1",
       ASTRO_TELEMETRY_DISABLED: "1",
       NEXT_TELEMETRY_DISABLED: "1",
+      NUXT_TELEMETRY_DISABLED: "1",
     },
     stdin: "null",
   }).output();

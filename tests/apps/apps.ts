@@ -60,6 +60,13 @@ const ON_DISK: readonly App[] = [
     };
   }),
   {
+    name: "Nuxt",
+    runtime: "node",
+    directory: "nuxt",
+    program: ".output/server/index.mjs",
+    framework: "nuxt",
+  },
+  {
     name: "Astro, standalone",
     runtime: "node",
     directory: "astro",
