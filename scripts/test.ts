@@ -18,7 +18,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { countReport, type Counts } from "./junit.ts";
+import { addCounts, countReport, type Counts } from "./junit.ts";
 import { appsEnvironment, EVERYDAY_APPS } from "./apps.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import {
@@ -92,17 +92,29 @@ async function runSuites(
   if (runs.some(({ isEndToEnd }) => isEndToEnd)) await fillStrippedTypes(tools);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
-  for (const run of runs) {
-    console.log(`\n== ${run.label}`);
-    const counts = await execute(run, run.isMatrix ? older : tools);
-    lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+  for (const batch of batchesOf(runs)) {
+    console.log(`\n== ${batch.map(({ label }) => label).join(" and ")}`);
+    await Promise.all(batch.map(async (run) => {
+      const counts = await execute(run, run.isMatrix ? older : tools);
+      lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
+      addCounts(total, counts);
+    }));
   }
   console.log(`\n${lines.join("\n")}`);
   console.log(describe(total));
   return total.failed === 0 && total.passed > 0;
+}
+
+/** Puts two runs of one process each beside each other, and the others alone. */
+function batchesOf(runs: readonly Run[]): Run[][] {
+  const batches: Run[][] = [];
+  for (const run of runs) {
+    const last = batches.at(-1);
+    const isJoined = ![run, ...last ?? []].some((each) => each.isEndToEnd);
+    if (last?.length === 1 && isJoined) last.push(run);
+    else batches.push([run]);
+  }
+  return batches;
 }
 
 function describe({ passed, failed, skipped }: Counts): string {
