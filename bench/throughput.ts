@@ -44,6 +44,7 @@ export async function benchThroughput(tools: readonly Tool[]): Promise<void> {
     "own",
     "again",
     "adopted",
+    "preload",
     "neutral",
     "portable",
   ];

@@ -26,6 +26,7 @@ const STYLE = `
   .range { stroke: #24292f; }
   .own, .again { fill: #8c959f; }
   .adopted { fill: #0969da; }
+  .preload { fill: #8250df; }
   .neutral { fill: #1a7f37; }
   .portable { fill: #bf8700; }
   .proxy { fill: #cf5a5a; }
@@ -35,6 +36,7 @@ const STYLE = `
     .range { stroke: #e6edf3; }
     .own, .again { fill: #768390; }
     .adopted { fill: #4493f8; }
+    .preload { fill: #ab7df8; }
     .neutral { fill: #3fb950; }
     .portable { fill: #d29922; }
     .proxy { fill: #e5726d; }

@@ -98,6 +98,9 @@ async function start(
   if (way === "adopted" || way === "neutral" || way === "portable") {
     return await startActivated(serverOf(tool, way));
   }
+  if (way === "preload") {
+    return await startActivated(preloaded(tool, serverOf(tool, "own", "3000")));
+  }
   const server = await startOnPort((port) =>
     serverOf(tool, "own", String(port))
   );
@@ -112,6 +115,17 @@ async function start(
 
 function serverOf(tool: Tool, ...args: string[]): string[] {
   return commandOf(tool, "throughput_server.ts", ...args);
+}
+
+/** The program on a port of its own, which gets the inherited socket instead. */
+function preloaded(tool: Tool, command: string[]): string[] {
+  const option = tool.runtime === "node" ? "--import" : "--preload";
+  const file = new URL("../src/preload/mod.ts", import.meta.url).pathname;
+  const index = command.findIndex((word) => word.endsWith(".ts"));
+  return [
+    ...["/usr/bin/env", "LISTENFDS_MAP=web=3000"],
+    ...command.toSpliced(index, 0, `${option}=${file}`),
+  ];
 }
 
 await runHost(main);

@@ -45,6 +45,7 @@ const COMPARISONS: readonly {
   // The same thing twice: how far the comparison itself can be trusted.
   { way: "again", to: "own" },
   { way: "adopted", to: "own", least: 0.97 },
+  { way: "preload", to: "own", least: 0.97 },
   { way: "neutral", to: "own" },
   { way: "portable", to: "own" },
   // The proxy passes on about as many as Node answers: it costs that one less.

@@ -9,6 +9,7 @@ export const WAYS = {
   own: "own port",
   again: "own port, again",
   adopted: "adopted",
+  preload: "preload",
   neutral: "neutral serve",
   portable: "portable path",
   proxy: "behind the proxy",

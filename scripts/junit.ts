@@ -27,3 +27,13 @@ export function countReport(xml: string): Counts {
   }
   return counts;
 }
+
+/** Adds counts to a sum of them. */
+export function addCounts(
+  sum: Counts,
+  { passed, failed, skipped }: Counts,
+): void {
+  sum.passed += passed;
+  sum.failed += failed;
+  sum.skipped += skipped;
+}

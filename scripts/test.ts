@@ -18,7 +18,8 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { countReport, type Counts } from "./junit.ts";
+import { addCounts, countReport, type Counts } from "./junit.ts";
+import { appsEnvironment, EVERYDAY_APPS } from "./apps.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import {
   olderToolchain,
@@ -27,6 +28,8 @@ import {
   toolchain,
 } from "./toolchain.ts";
 
+type Environment = Readonly<Record<string, string>>;
+
 interface Run {
   readonly label: string;
   /** Whether it starts the runtimes as services. */
@@ -34,8 +37,8 @@ interface Run {
   /** Whether it starts the older versions. */
   readonly isMatrix?: boolean;
   readonly tool: Tool;
-  /** What else it finds in its environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** What else it finds in its environment; may be prepared beside other runs. */
+  readonly env?: Environment | Promise<Environment>;
   /** The arguments that run the suite and write a JUnit report. */
   readonly args: (report: string) => string[];
 }
@@ -82,23 +85,36 @@ async function runSuites(
     ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),
+    ...(suites.includes("apps") ? [appsRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
   if (runs.some(({ isEndToEnd }) => isEndToEnd)) await fillStrippedTypes(tools);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
-  for (const run of runs) {
-    console.log(`\n== ${run.label}`);
-    const counts = await execute(run, run.isMatrix ? older : tools);
-    lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+  for (const batch of batchesOf(runs)) {
+    console.log(`\n== ${batch.map(({ label }) => label).join(" and ")}`);
+    await Promise.all(batch.map(async (run) => {
+      const counts = await execute(run, run.isMatrix ? older : tools);
+      lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
+      addCounts(total, counts);
+    }));
   }
   console.log(`\n${lines.join("\n")}`);
   console.log(describe(total));
   return total.failed === 0 && total.passed > 0;
+}
+
+/** Puts two runs of one process each beside each other, and the others alone. */
+function batchesOf(runs: readonly Run[]): Run[][] {
+  const batches: Run[][] = [];
+  for (const run of runs) {
+    const last = batches.at(-1);
+    const isJoined = ![run, ...last ?? []].some((each) => each.isEndToEnd);
+    if (last?.length === 1 && isJoined) last.push(run);
+    else batches.push([run]);
+  }
+  return batches;
 }
 
 function describe({ passed, failed, skipped }: Counts): string {
@@ -110,7 +126,7 @@ function describe({ passed, failed, skipped }: Counts): string {
  * Lets Node keep what it has compiled: it would strip the types of some 200 files
  * at each start, which takes longer than the tests.
  */
-const COMPILE_CACHE: Readonly<Record<string, string>> = {
+const COMPILE_CACHE: Environment = {
   NODE_COMPILE_CACHE: fileURLToPath(
     new URL("../.toolchain/compile-cache", import.meta.url),
   ),
@@ -172,8 +188,24 @@ function unitRun(tool: Tool, file: string = ""): Run {
 function e2eRun(tools: readonly Tool[]): Run {
   return {
     label: "e2e, all runtimes",
-    env: COMPILE_CACHE,
-    ...endToEnd(tools, ["tests/e2e/**/*.test.ts"]),
+    env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
+    ...endToEnd(tools, [
+      "tests/apps/restarts.test.ts",
+      "tests/e2e/**/*.test.ts",
+    ]),
+  };
+}
+
+/** All unmodified programs of frameworks. */
+function appsRun(tools: readonly Tool[]): Run {
+  return {
+    label: "apps, unmodified",
+    env: appsEnvironment(tools, {
+      ...COMPILE_CACHE,
+      LISTENFDS_APP_RESTARTS: Deno.env.get("LISTENFDS_APP_RESTARTS") ?? "20",
+    }),
+    // One after another, because their results are compared.
+    ...endToEnd(tools, ["tests/apps/restarts.test.ts"], 1),
   };
 }
 
@@ -186,6 +218,7 @@ function matrixRun(tools: readonly Tool[]): Run {
     ...endToEnd(tools, [
       "tests/e2e/command/start.test.ts",
       "tests/e2e/preload/calls.test.ts",
+      "tests/e2e/preload/deno.test.ts",
       "tests/e2e/serving/native.test.ts",
       "tests/e2e/serving/adoption.test.ts",
       "tests/e2e/serving/backends.test.ts",
@@ -202,7 +235,7 @@ function matrixRun(tools: readonly Tool[]): Run {
 function systemdRun(tools: readonly Tool[]): Run {
   return {
     label: "systemd, all runtimes",
-    env: COMPILE_CACHE,
+    env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
     ...endToEnd(tools, ["tests/systemd/*.test.ts"], 2),
   };
 }
@@ -293,7 +326,7 @@ async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
       env: {
         LISTENFDS_TOOLS: JSON.stringify(tools),
         NO_COLOR: "1",
-        ...run.env,
+        ...await run.env,
       },
       stdin: "null",
     }).spawn().status;

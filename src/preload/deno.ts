@@ -14,6 +14,10 @@ import {
   createTlsListener,
   mergeDenoListeners,
 } from "../runtime/deno/listeners.ts";
+import {
+  readServeAddress,
+  removeServeAddress,
+} from "../runtime/deno/serve_address.ts";
 import { type DenoServeOptions, DenoServer } from "../runtime/deno/server.ts";
 import { beginLifetime } from "../shutdown/idle_exit.ts";
 import {
@@ -32,6 +36,7 @@ import type { ProgramSignals } from "./program_signals.ts";
 
 type Handler = Deno.ServeHandler<Deno.Addr>;
 type DenoOptions = DenoServeOptions & Record<string, unknown>;
+type OnListen = (addr: Deno.Addr) => void;
 
 /** The port of `Deno.serve` without an option. */
 const DENO_PORT = 8000;
@@ -83,6 +88,8 @@ export function signalAdder():
 /** The calls that take sockets; `undefined` for those that bind an address. */
 class DenoCalls {
   readonly #handed: HandedSockets;
+  /** Where Deno moves the first server to. */
+  #serveAddress: string | undefined = readServeAddress();
 
   constructor(handed: HandedSockets) {
     this.#handed = handed;
@@ -91,8 +98,20 @@ class DenoCalls {
   serve(args: readonly unknown[]): Deno.HttpServer | undefined {
     const { options, handler } = readArguments(args);
     if (handler === undefined) return undefined;
+    const moved = parseServeAddress(this.#serveAddress);
+    this.#serveAddress = undefined;
+    const server = this.#serve({ ...options, ...moved }, options, handler);
+    if (moved !== undefined && server !== undefined) removeServeAddress();
+    return server;
+  }
+
+  #serve(
+    address: DenoOptions,
+    options: DenoOptions,
+    handler: Handler,
+  ): Deno.HttpServer | undefined {
     const { platform, settings } = this.#handed;
-    const asked = askedOf(options, DENO_PORT);
+    const asked = askedOf(address, DENO_PORT);
     return this.#use("Deno.serve", asked, (source, call, onEnd) => {
       const server = DenoServer.create(
         platform,
@@ -104,12 +123,12 @@ class DenoCalls {
       );
       const lifetime = beginLifetime(platform, server, settings.end);
       lifetime.finished.then(onEnd, onEnd);
-      const { onListen = printAddress, signal } = options;
+      const { onListen = addressPrinter(options), signal } = options;
       return announceServer(
         server,
         lifetime,
         options,
-        onListen as typeof printAddress,
+        firstCallOnly(onListen as OnListen | null),
         (signal as AbortSignal | null) ?? undefined,
       );
     });
@@ -180,14 +199,49 @@ class DenoCalls {
 }
 
 /** Prints what `Deno.serve` does without `onListen`. */
-function printAddress(addr: Deno.Addr): void {
-  if (!("hostname" in addr)) {
-    console.log(`Listening on ${(addr as Deno.UnixAddr).path}`);
-    return;
-  }
-  const { hostname, port } = addr;
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  console.log(`Listening on http://${host}:${port}/`);
+function addressPrinter({ cert }: DenoOptions): OnListen {
+  return (addr) => {
+    if (!("hostname" in addr)) {
+      console.error(`Listening on ${(addr as Deno.UnixAddr).path}`);
+      return;
+    }
+    const { hostname, port } = addr;
+    const show = (host: string) =>
+      `${
+        (cert ?? undefined) === undefined ? "http" : "https"
+      }://${host}:${port}/`;
+    const url = show(hostname.includes(":") ? `[${hostname}]` : hostname);
+    const isWildcard = hostname === "0.0.0.0" || hostname === "::";
+    console.error(
+      `Listening on ${url}${isWildcard ? ` (${show("localhost")})` : ""}`,
+    );
+  };
+}
+
+/** Deno calls `onListen` once, however many sockets a name has. */
+function firstCallOnly(onListen: OnListen | null): OnListen | null {
+  if (onListen === null) return null;
+  let hasBegun = false;
+  return function (this: unknown, addr) {
+    if (hasBegun) return;
+    hasBegun = true;
+    Reflect.apply(onListen, this, [addr]);
+  };
+}
+
+/**
+ * Reads where Deno moves the first server to; `undefined` if nowhere. With
+ * `duplicate,` in front, Deno serves on the program's own address, too.
+ */
+function parseServeAddress(
+  text: string | undefined,
+): Record<string, unknown> | undefined {
+  const [, tcp, port, path, cid] =
+    /^(?:tcp:(.+):(\d+)|unix:(.+)|vsock:(\d+):\d+)$/.exec(text ?? "") ?? [];
+  const elsewhere = { path: undefined, cid: undefined, transport: undefined };
+  if (tcp !== undefined) return { ...elsewhere, hostname: tcp, port };
+  if (path !== undefined) return { ...elsewhere, path };
+  return cid === undefined ? undefined : { ...elsewhere, cid };
 }
 
 function readArguments(

@@ -125,15 +125,21 @@ export class SocketMatcher<Socket extends OfferedSocket> {
     const sockets = unmapped.filter(({ name, address }) =>
       address !== undefined && names.has(name) &&
       ("port" in asked
-        ? "port" in address && address.port === asked.port
+        ? hasAskedPort(address, asked)
         : hasAskedAddress(address, asked, this.#sameFile))
     );
     return { sockets };
   }
 
   #takeAny(name: string, asked: AskedAddress, call: string): Match<Socket> {
-    const match = this.#takeAll(this.#ofEntry(name), asked, call);
+    const found = this.#ofEntry(name);
+    const match = this.#takeAll(found, asked, call);
     if (match.kind !== "taken") return match;
+    // A program knows the port of the socket from its server, and may try it on
+    // other addresses, as Fastify does.
+    if (found.sockets.some(({ address }) => hasAskedPort(address, asked))) {
+      return match;
+    }
     return {
       kind: "second",
       message: `${match.message}: LISTENFDS_MAP gives ${quote(name)} to any ` +
@@ -186,6 +192,14 @@ export class SocketMatcher<Socket extends OfferedSocket> {
   #list(): string {
     return this.#sockets.map(describeSocket).join(", ");
   }
+}
+
+function hasAskedPort(
+  address: Address | undefined,
+  asked: AskedAddress,
+): boolean {
+  return address !== undefined && "port" in address && "port" in asked &&
+    address.port === asked.port;
 }
 
 function describeSocket({ name, address }: OfferedSocket): string {

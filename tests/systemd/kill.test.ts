@@ -3,12 +3,7 @@
 import assert from "node:assert/strict";
 import type http from "node:http";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
-import {
-  answered,
-  installLoaded,
-  lost,
-  RunningLoad,
-} from "./load/under_load.ts";
+import { answered, installLoaded, lost, startLoad } from "./load/under_load.ts";
 import { NATIVE_HOSTS } from "./machine/units.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost } from "../harness/hosts.ts";
@@ -73,7 +68,7 @@ forEachHost(NATIVE_HOSTS, (host) => {
   }, async (t) => {
     await installLoaded(t, machine(), host, "graceful");
     const common = { clients: 16, handlerMs: 0, pauseMs: 10 };
-    const load = RunningLoad.start(t, machine(), [
+    const load = startLoad(t, machine(), [
       { ...common, name: "new connections", keepAlive: false },
       { ...common, name: "keep-alive", keepAlive: true },
       { ...common, name: "slow", keepAlive: false, handlerMs: 100 },

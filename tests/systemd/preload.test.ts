@@ -6,26 +6,18 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import type { TestContext } from "node:test";
-import { eventually } from "../harness/eventually.ts";
 import { forEachHost } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
-import { groups, lost, measureRestarts } from "./load/under_load.ts";
+import { ALL_GROUPS, lost, measureRestarts } from "./load/under_load.ts";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
-import {
-  NATIVE_HOSTS,
-  serviceUnit,
-  type Settings,
-  socketUnit,
-  type UnitHost,
-} from "./machine/units.ts";
+import { assertSleeps, installPreloaded } from "./machine/preloaded.ts";
+import { NATIVE_HOSTS, type Settings, type UnitHost } from "./machine/units.ts";
 
 const machine = useMachine();
 const LONG = process.env["LISTENFDS_RESTARTS"];
 const RESTARTS = Number(LONG ?? 2);
 
-const DIRECTORY = "/opt/listenfds";
-const PROGRAM = `${DIRECTORY}/tests/systemd/programs/unmodified.ts`;
-const PRELOAD = `${DIRECTORY}/src/preload/mod.ts`;
+const PROGRAM = "/opt/listenfds/tests/systemd/programs/unmodified.ts";
 
 const WAYS: Readonly<Record<UnitHost["runtime"], readonly string[]>> = {
   deno: ["deno", "hono", "http", "express"],
@@ -34,35 +26,13 @@ const WAYS: Readonly<Record<UnitHost["runtime"], readonly string[]>> = {
 };
 
 /** Installs a program as `loaded.service`, and starts its socket. */
-async function install(
+function install(
   t: TestContext,
   host: UnitHost,
   way: string,
   settings: Settings = {},
 ): Promise<void> {
-  const option = host.runtime === "node" ? "--import" : "--preload";
-  const environment = [
-    "LISTENFDS_MAP=web=3000",
-    "LISTENFDS_SHUTDOWN_TIMEOUT=50s",
-    ...settings["Environment"] === undefined
-      ? []
-      : [settings["Environment"]].flat(),
-    ...host.runtime === "deno" ? ["DENO_DIR=/run/deno"] : [],
-  ];
-  await machine().install(t, {
-    "loaded.socket": socketUnit({
-      FileDescriptorName: "web",
-      ListenStream: "127.0.0.1:8080",
-    }),
-    "loaded.service": serviceUnit(host, way, {
-      ExecStart: [...host.command, `${option}=${PRELOAD}`, PROGRAM, way]
-        .join(" "),
-      TimeoutStopSec: 60,
-      ...settings,
-      Environment: environment,
-    }, { StartLimitIntervalSec: 0 }),
-  });
-  await machine().systemctl("start", "loaded.socket");
+  return installPreloaded(t, machine(), host, `${PROGRAM} ${way}`, settings);
 }
 
 forEachHost(NATIVE_HOSTS, (host) => {
@@ -72,16 +42,15 @@ forEachHost(NATIVE_HOSTS, (host) => {
       { skip: NO_MACHINE, timeout: 240_000 + RESTARTS * 10_000 },
       async (t) => {
         await install(t, host, way);
-        const clients = [false, true].flatMap((keepAlive) =>
-          groups(keepAlive).map((group) => ({
-            ...group,
-            name: `${group.name} ${keepAlive ? "kept" : "new"}`,
-          }))
+        const report = await measureRestarts(
+          t,
+          machine(),
+          ALL_GROUPS,
+          RESTARTS,
         );
-        const report = await measureRestarts(t, machine(), clients, RESTARTS);
         const message = JSON.stringify(report);
         t.diagnostic(message);
-        assert.deepEqual(lost(report), clients.map(() => 0), message);
+        assert.deepEqual(lost(report), ALL_GROUPS.map(() => 0), message);
       },
     );
   }
@@ -93,23 +62,7 @@ forEachHost(NATIVE_HOSTS, (host) => {
       await install(t, host, WAYS[host.runtime].at(-1)!, {
         Environment: "LISTENFDS_IDLE_TIMEOUT=200ms",
       });
-      const ask = async () =>
-        (await machine().request({ port: 8080 })).body.split(":")[0];
-      const first = await ask();
-      const state = async () =>
-        (await machine().run("systemctl", "is-active", "loaded.service"))
-          .stdout;
-      await eventually(
-        "the end of the idle process",
-        state,
-        (found) => found === "inactive\n",
-      );
-      const next = await ask();
-      assert.notEqual(next, first);
-      assert.doesNotMatch(
-        await machine().journal("loaded.service"),
-        /Failed with result/,
-      );
+      await assertSleeps(machine(), "/");
     },
   );
 });

@@ -6,7 +6,7 @@ import type net from "node:net";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Group } from "./load/load.ts";
-import { lost, RunningLoad } from "./load/under_load.ts";
+import { lost, startLoad } from "./load/under_load.ts";
 import { NO_MACHINE, type Units, useMachine } from "./machine/machine.ts";
 import {
   AUTO_HOSTS,
@@ -153,7 +153,7 @@ forEachHost(AUTO_HOSTS, (host) => {
     async (t) => {
       await machine().install(t, units(host, NON_BLOCKING, NON_BLOCKING));
       await machine().systemctl("start", "shared.socket", ...INSTANCES);
-      const load = RunningLoad.start(t, machine(), GROUPS);
+      const load = startLoad(t, machine(), GROUPS);
       for (let round = 0; round < 6; round++) {
         await load.progress(8);
         await machine().systemctl("restart", INSTANCES[round % 2]!);

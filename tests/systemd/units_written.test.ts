@@ -6,58 +6,18 @@ import fs from "node:fs";
 import type { TestContext } from "node:test";
 import fc from "fast-check";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
+import { installWritten, UNITS } from "./machine/written.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost, TOOLS } from "../harness/hosts.ts";
-import { CLEANUP, test } from "../harness/timed_test.ts";
+import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const COMMAND = "/opt/listenfds/src/cli/bin.ts";
 const SERVICE = "/opt/listenfds/tests/systemd/programs/service.ts";
 const UNMODIFIED = "/opt/listenfds/tests/systemd/programs/unmodified.ts";
-const UNITS = "/etc/systemd/system";
 
-/**
- * Writes units as the command does, has systemd verify them, and starts the
- * sockets. All is stopped and removed after the test.
- */
-async function install(
-  t: TestContext,
-  ...args: readonly string[]
-): Promise<string[]> {
-  const written = await machine().run(
-    "/usr/local/bin/node",
-    ...[
-      COMMAND,
-      "unit",
-      ...args.slice(0, 1),
-      `--output=${UNITS}`,
-      ...args.slice(1),
-    ],
-  );
-  assert.equal(written.status, 0, written.stderr);
-  assert.equal(written.stderr, "", "nothing is to be looked at again");
-  const paths = written.stdout.trimEnd().split("\n");
-  const names = paths.map((path) => path.slice(UNITS.length + 1));
-  const sockets = names.filter((name) => name.endsWith(".socket"));
-  t.after(async () => {
-    const all = names.map((name) => name.replace("@.", "@*."));
-    await machine().run("systemctl", "stop", ...sockets);
-    await machine().run("systemctl", "stop", ...all);
-    await machine().run("systemctl", "reset-failed", ...all);
-    if (!(t as { passed?: boolean }).passed) {
-      for (const name of all) {
-        t.diagnostic(`${name}:\n${await machine().journal(name)}`);
-      }
-    }
-    for (const path of paths) fs.rmSync(machine().file(path));
-    await machine().systemctl("daemon-reload");
-  }, CLEANUP);
-  const verified = await machine().run("systemd-analyze", "verify", ...paths);
-  assert.deepEqual(verified, { status: 0, stdout: "", stderr: "" });
-  await machine().systemctl("daemon-reload");
-  await machine().systemctl("start", ...sockets);
-  return names;
-}
+/** Writes units, and starts their sockets. */
+const install = (t: TestContext, ...args: readonly string[]) =>
+  installWritten(t, machine(), args);
 
 /** Asks a service for its report on itself. */
 async function about(

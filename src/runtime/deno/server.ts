@@ -25,6 +25,7 @@ import type { ListenSource, Platform } from "../platform.ts";
 import { fromDenoAddr } from "./connection.ts";
 import { denoFunctions } from "./functions.ts";
 import { showAddr, toDenoAddr, toDenoOptions } from "./listeners.ts";
+import { withoutServeAddress } from "./serve_address.ts";
 import {
   DenoRequestTracker,
   trackHandler,
@@ -306,10 +307,12 @@ function serveOn(
     signal: controller.signal,
     onListen() {},
   });
-  const server = denoFunctions().serve(
-    placed as Deno.ServeTcpOptions,
-    isUnix ? withPath(handler, inherited) : handler,
-  );
+  const serve = () =>
+    denoFunctions().serve(
+      placed as Deno.ServeTcpOptions,
+      isUnix ? withPath(handler, inherited) : handler,
+    );
+  const server = inherited === undefined ? serve() : withoutServeAddress(serve);
   if (inherited !== undefined) showAddr(server, toDenoAddr(inherited));
   return {
     server: server as Deno.HttpServer,

@@ -161,6 +161,19 @@ forEachHost(PRELOADED, (host) => {
     );
   });
 
+  test(`a call for the port of a socket taken by an asterisk on ${host.label} fails`, async (t) => {
+    const { agent, ports: [port] } = await start(t, [WEB], {
+      LISTENFDS_MAP: "web=*",
+    });
+    await agent.call("listenHttp", "app", [3000]);
+    // As Fastify does, for each address of localhost.
+    for (const host of ["127.0.0.1", "::1"]) {
+      const { code } = await agent.fail("listenHttp", "app", [{ port, host }]);
+      assert.equal(code, "EADDRINUSE");
+    }
+    assert.equal(await getBody(port!, "/"), "app");
+  });
+
   test(`a call without a rule on ${host.label} binds if that is set`, async (t) => {
     const { agent, sockets } = await start(t, [WEB], {
       LISTENFDS_UNMATCHED: "bind",
@@ -265,32 +278,6 @@ forEachHost(PRELOADED, (host) => {
         parentPort.postMessage(server.address().port));`,
     );
     assert.notEqual(port, sockets[0]!.port);
-  });
-});
-
-forEachHost(PRELOADED.filter(({ runtime }) => runtime === "deno"), (host) => {
-  test(`Deno.serve on ${host.label} prints the inherited address`, async (t) => {
-    const { agent, sockets } = await activateAgent(
-      t,
-      host,
-      [WEB],
-      { LISTENFDS_MAP: "web=8000" },
-      PRELOAD_AGENT,
-    );
-    const port = sockets[0]!.port!;
-    const { id, address, lines } = await agent.call("serveDeno", "deno", {});
-    assert.deepEqual(lines, [`Listening on http://127.0.0.1:${port}/`]);
-    assert.deepEqual(address, {
-      transport: "tcp",
-      hostname: "127.0.0.1",
-      port,
-    } as object);
-    assert.equal(await getBody(port, "/"), "deno");
-    const again = await agent.fail("serveDeno", "deno", { port: 8000 });
-    assert.equal(again.name, "AddrInUse");
-    await agent.call("close", id);
-    await agent.call("serveDeno", "again", { port: 8000 });
-    assert.equal(await getBody(port, "/"), "again");
   });
 });
 

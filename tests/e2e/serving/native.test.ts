@@ -20,6 +20,7 @@ import {
   NO_PYTHON,
   temporaryDirectory,
 } from "../../harness/machine_tools.ts";
+import type { Environment } from "../../harness/program.ts";
 import { assertListensOnly, untilListensOnly } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
@@ -28,8 +29,9 @@ function start(
   t: TestContext,
   host: Host,
   specs: readonly string[],
+  env: Environment = {},
 ): ReturnType<typeof activateAgent<NativeOperations>> {
-  return activateAgent(t, host, specs, {}, NATIVE_AGENT);
+  return activateAgent(t, host, specs, env, NATIVE_AGENT);
 }
 
 /** A WebSocket of Node's, from its first message to the answer. */
@@ -47,6 +49,16 @@ function echoed(url: string): Promise<string> {
 
 forEachHost(hostsWith({ adopts: true }), (host) => {
   const isDeno = host.runtime === "deno";
+
+  if (isDeno) {
+    test(`native serve on ${host.label} is not moved by DENO_SERVE_ADDRESS`, async (t) => {
+      const { agent, sockets } = await start(t, host, ["web=tcp:127.0.0.1:0"], {
+        DENO_SERVE_ADDRESS: "tcp:127.0.0.1:0",
+      });
+      await agent.call("serve", "web");
+      assertListensOnly(agent, sockets);
+    });
+  }
 
   test(`native serve on ${host.label} answers on all sockets of a name`, async (t) => {
     const { agent, sockets } = await start(t, host, [

@@ -31,12 +31,12 @@ export interface Group {
   /** The time of the handler; uploads take as long to send. */
   readonly handlerMs: number;
   /**
-   * What is asked for: a path that `service.ts` answers, an upload to it, or a
-   * path that the first program of README.md answers.
+   * What is asked for: a path that `service.ts` answers, an upload to it, a path
+   * that the first program of README.md answers, or the health of code-server.
    *
    * @default {"work"}
    */
-  readonly content?: "work" | "upload" | "hello";
+  readonly content?: "work" | "upload" | "hello" | "health";
   /** The longest time between requests of a client, which is random. */
   readonly pauseMs: number;
 }
@@ -116,7 +116,10 @@ export class LoadGenerator {
         }
         const { sent, expected } = this.#next(group);
         const answer = await connection.request(sent, this.#load.timeoutMs);
-        if (answer.status !== 200 || answer.body !== expected) {
+        const isExpected = typeof expected === "string"
+          ? answer.body === expected
+          : expected.test(answer.body);
+        if (answer.status !== 200 || !isExpected) {
           const { status, body } = answer;
           throw new Failure("wrong", `${sent.path}: ${status}, ${body}`);
         }
@@ -140,7 +143,7 @@ export class LoadGenerator {
 
   #next({ content, keepAlive, handlerMs }: Group): {
     sent: Sent;
-    expected: string;
+    expected: string | RegExp;
   } {
     const isLast = !keepAlive;
     if (content !== "upload") {
@@ -149,6 +152,12 @@ export class LoadGenerator {
         return {
           sent: { path: `/${id}`, isLast },
           expected: `hello from /${id}\n`,
+        };
+      }
+      if (content === "health") {
+        return {
+          sent: { path: "/healthz", isLast },
+          expected: /^\{"status":"\w+","lastHeartbeat":\d+\}$/,
         };
       }
       const path = `/work?id=${id}&ms=${handlerMs}`;

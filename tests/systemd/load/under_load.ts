@@ -5,7 +5,13 @@ import { once } from "node:events";
 import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
-import { failed, type Group, type Load, type Report } from "./load.ts";
+import {
+  type Counts,
+  failed,
+  type Group,
+  type Load,
+  type Report,
+} from "./load.ts";
 import { eventually } from "../../harness/eventually.ts";
 import type { Machine } from "../machine/machine.ts";
 import { serviceUnit, socketUnit, type UnitHost } from "../machine/units.ts";
@@ -38,19 +44,39 @@ export function groups(keepAlive: boolean): readonly Group[] {
   ];
 }
 
+/** All of them, with connections that are kept and with new ones. */
+export const ALL_GROUPS: readonly Group[] = [false, true].flatMap((keepAlive) =>
+  groups(keepAlive).map((group) => ({
+    ...group,
+    name: `${group.name} ${keepAlive ? "kept" : "new"}`,
+  }))
+);
+
 /** Clients of the first program of README.md. */
-export const HELLO_GROUPS: readonly Group[] = [false, true].map(
-  (keepAlive) => ({
+export const HELLO_GROUPS: readonly Group[] = fastGroups("hello");
+/** Clients of a program whose health alone can be asked for. */
+export const HEALTH_GROUPS: readonly Group[] = fastGroups("health");
+
+function fastGroups(content: "hello" | "health"): Group[] {
+  return [false, true].map((keepAlive) => ({
     name: keepAlive ? "keep-alive" : "new connections",
     clients: 16,
     keepAlive,
     handlerMs: 0,
-    content: "hello",
+    content,
     pauseMs: 20,
-  }),
-);
+  }));
+}
 
-/** A load generator in the network of a machine. */
+/** A load to start, and where. */
+interface LoadStart {
+  readonly groups: readonly Group[];
+  readonly port: number;
+  /** What comes before the command, such as what enters another network. */
+  readonly enter?: readonly string[];
+}
+
+/** A load generator in a process of its own. */
 export class RunningLoad {
   readonly #child: ChildProcess;
   #printed = "";
@@ -65,12 +91,11 @@ export class RunningLoad {
   /** Starts one; it ends with the test. */
   static start(
     t: TestContext,
-    machine: Machine,
-    groups: readonly Group[],
+    { groups, port, enter = [] }: LoadStart,
   ): RunningLoad {
-    const load: Load = { port: PORT, groups, timeoutMs: 30_000 };
+    const load: Load = { port, groups, timeoutMs: 30_000 };
     const [program, ...args] = [
-      ...machine.enter("net"),
+      ...enter,
       ...[process.execPath, GENERATOR, JSON.stringify(load)],
     ];
     const child = spawn(program!, args, {
@@ -95,12 +120,26 @@ export class RunningLoad {
 
   /** Waits until each group has more requests that were answered or lost. */
   async progress(requests: number): Promise<void> {
-    const sum = (report: Report) =>
-      Object.values(report).map((counts) => counts.answered + failed(counts));
-    const before = sum(await this.report());
+    await this.#progress(
+      requests,
+      (counts) => counts.answered + failed(counts),
+    );
+  }
+
+  /** Waits until each group has more answers. */
+  async answers(requests: number): Promise<void> {
+    await this.#progress(requests, ({ answered }) => answered);
+  }
+
+  async #progress(
+    requests: number,
+    count: (counts: Counts) => number,
+  ): Promise<void> {
+    const counts = async () => Object.values(await this.report()).map(count);
+    const before = await counts();
     await eventually(
       `${requests} more answers in each group than ${before}`,
-      async () => sum(await this.report()),
+      counts,
       (now) => now.every((count, index) => count >= before[index]! + requests),
     );
   }
@@ -112,6 +151,19 @@ export class RunningLoad {
     await once(this.#child, "close");
     return JSON.parse(this.#printed);
   }
+}
+
+/** Starts a load in the network of a machine. */
+export function startLoad(
+  t: TestContext,
+  machine: Machine,
+  groups: readonly Group[],
+): RunningLoad {
+  return RunningLoad.start(t, {
+    groups,
+    port: PORT,
+    enter: machine.enter("net"),
+  });
 }
 
 /** Installs a service that is to be loaded, and starts its socket. */
@@ -162,7 +214,7 @@ export async function measureRestarts(
   /** Answers that each group gets from each process. */
   answers = 8,
 ): Promise<Report> {
-  const load = RunningLoad.start(t, machine, groups);
+  const load = startLoad(t, machine, groups);
   for (let round = 0; round < restarts; round++) {
     await load.progress(answers);
     await machine.systemctl("restart", "loaded.service");

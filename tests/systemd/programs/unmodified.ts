@@ -3,33 +3,18 @@
  * as its documentation says. Its argument is what it is made of.
  */
 
-import { createHash } from "node:crypto";
 import cluster from "node:cluster";
 import http from "node:http";
 import process from "node:process";
-import { answerNode, workBody } from "../load/work.ts";
+import { answerNode, answerWork } from "../load/work.ts";
 
 const PORT = 3000;
 
-async function handle(request: Request): Promise<Response> {
-  const { pathname, searchParams } = new URL(request.url);
-  if (pathname === "/upload") {
-    const hash = createHash("sha256");
-    for await (const chunk of request.body!) hash.update(chunk);
-    return new Response(hash.digest("hex"));
-  }
-  const milliseconds = Number(searchParams.get("ms") ?? 0);
-  if (milliseconds > 0) {
-    await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  }
-  return new Response(workBody(searchParams.get("id") ?? String(process.pid)));
-}
-
-/** The same for a server of `node:http`. */
+/** Answers a request of `node:http`. */
 const handleNode = (
   request: http.IncomingMessage,
   response: http.ServerResponse,
-): Promise<void> => answerNode(handle, request, response);
+): Promise<void> => answerNode(answerWork, request, response);
 
 /** Closes a server, and ends, as Node's documentation shows it. */
 function closeOnSignal(server: http.Server): void {
@@ -76,7 +61,7 @@ const ways: Record<string, () => unknown> = {
     });
   },
   deno() {
-    const server = Deno.serve({ port: PORT }, handle);
+    const server = Deno.serve({ port: PORT }, answerWork);
     Deno.addSignalListener("SIGTERM", async () => {
       await server.shutdown();
       Deno.exit(0);
@@ -84,7 +69,7 @@ const ways: Record<string, () => unknown> = {
   },
   bun() {
     const { Bun } = globalThis as unknown as { Bun: BunGlobal };
-    const server = Bun.serve({ port: PORT, fetch: handle });
+    const server = Bun.serve({ port: PORT, fetch: answerWork });
     process.on("SIGTERM", async () => {
       await server.stop();
       process.exit(0);
@@ -92,7 +77,7 @@ const ways: Record<string, () => unknown> = {
   },
   async elysia() {
     const { Elysia } = await import("elysia");
-    const app = new Elysia({ aot: false }).mount(handle);
+    const app = new Elysia({ aot: false }).mount(answerWork);
     app.listen(PORT);
     process.on("SIGTERM", async () => {
       await app.stop();
@@ -101,7 +86,7 @@ const ways: Record<string, () => unknown> = {
   },
   async hono() {
     const { Hono } = await import("hono");
-    const app = new Hono().all("*", (context) => handle(context.req.raw));
+    const app = new Hono().all("*", (context) => answerWork(context.req.raw));
     const { fetch } = app;
     if ("Deno" in globalThis) return void Deno.serve({ port: PORT }, fetch);
     const { Bun } = globalThis as unknown as { Bun: BunGlobal };

@@ -125,6 +125,9 @@ test("an asterisk takes any address once, but none that another socket has", () 
     (second as { message: string }).message,
     /^listen\("\/run\/x"\): the socket "web" is in use since listen\(3000\): .*in place of "\*"$/,
   );
+  // The program knows this port from its server alone.
+  strictEqual(ask(all, { port: 80, hostname: "127.0.0.1" }), "taken");
+  strictEqual(ask(all, { port: 80, hostname: "192.0.2.1" }), "taken");
   all.release([web]);
   deepStrictEqual(ask(all, { port: 3001 }), [web]);
 });

@@ -1,0 +1,3 @@
+import { answerWork } from "../../work.ts";
+
+export default defineEventHandler((event) => answerWork(toWebRequest(event)));

@@ -1,0 +1,3 @@
+import process from "node:process";
+
+export const port = Number(process.env.PORT ?? 3000);

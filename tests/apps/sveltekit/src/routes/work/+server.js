@@ -1,0 +1,3 @@
+import { answerWork } from "../../../work.ts";
+
+export const GET = ({ request }) => answerWork(request);
