@@ -157,6 +157,7 @@ export async function serve(
     throw error;
   }
   const lifetime = beginLifetime(platform, server, settings);
+  claim.opened(settings.notifies);
   const merged = server.merge(lifetime.stop) as Server;
   lifetime.finished.catch(() => {});
   hot?.rememberServer(
@@ -220,6 +221,7 @@ export async function listen(
       },
       action,
     );
+    claim.opened();
     return trackListener(
       mergeBunListeners(listeners),
       () => sockets.mayHaveConnections(),
@@ -282,6 +284,7 @@ export async function udpSocket(
       },
       action,
     );
+    claim.opened();
     return trackListener(socket) as UdpSocket;
   } catch (error) {
     await claim.release();

@@ -174,6 +174,7 @@ export async function serve(
     throw error;
   }
   const lifetime = beginLifetime(platform, server, settings);
+  claim.opened(settings.notifies);
   return announceServer(server, lifetime, options, onListen, signal);
 }
 
@@ -264,6 +265,7 @@ async function openListener<T extends Deno.Listener<Deno.Conn>>(
       factory,
       action,
     );
+    claim.opened();
     return trackListener(
       mergeDenoListeners(listeners),
       () => sockets.mayHaveConnections(),
@@ -322,6 +324,7 @@ export async function listenDatagram(
       },
       action,
     );
+    claim.opened();
     return trackListener(socket!);
   } catch (error) {
     await claim.release();

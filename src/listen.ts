@@ -64,6 +64,7 @@ export async function listen(
         claim.source,
         action,
       );
+      claim.opened();
       return new StreamListener(listeners, selected);
     } catch (error) {
       await claim.release();

@@ -95,6 +95,7 @@ export async function listen(
     nodeServers.set(server, known);
     await known.listen(platform, claim.source, takesDescriptors, action);
     lifetimes.set(server, beginLifetime(platform, known, settings));
+    claim.opened(settings.notifies);
     return known.addresses;
   } catch (error) {
     await claim.release();
@@ -225,6 +226,7 @@ export async function bind(
       throw addressMismatch(platform, descriptor, expected, actual, action);
     }
     trackListener(socket);
+    claim.opened();
     return actual ?? expected;
   } catch (error) {
     await claim.release();

@@ -116,6 +116,7 @@ export async function serve(
         action,
       );
       const lifetime = beginLifetime(platform, server, settings);
+      claim.opened(settings.notifies);
       // A handler is given the runtime's own server, too, and may end it.
       server.merge?.(lifetime.stop);
       lifetime.closeOnAbort(signal);

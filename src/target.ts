@@ -21,6 +21,7 @@ import {
   parseListenAddress,
 } from "./core/listen_address.ts";
 import type { Fallback, ListenTarget } from "./core/types.ts";
+import { announceServing, beginOpening, endOpening } from "./readiness.ts";
 import { requirePassed, requireUsable } from "./runtime/checks.ts";
 import { listenersClosed } from "./runtime/leftovers.ts";
 import { currentPlatform } from "./runtime/current.ts";
@@ -34,6 +35,12 @@ export interface Claim {
    * listeners of the failed use are closed.
    */
   release(): Promise<void>;
+  /**
+   * The descriptors are served.
+   *
+   * @param notifies `false` if the program notifies the service manager itself.
+   */
+  opened(notifies?: boolean): void;
 }
 
 /**
@@ -92,14 +99,14 @@ export function claimDescriptor(
   const activated = activation();
   if (activated === null) throw notActivated(action);
   const address = named ?? findConnection(activated, action);
-  const { source, release } = claimInherited(activated, address, kind, action);
-  const { descriptors, infos } = source;
+  const claim = claimInherited(activated, address, kind, action);
+  const { descriptors, infos } = claim.source;
   try {
-    requireOne(source, action);
+    requireOne(claim.source, action);
     requireUsable(currentPlatform(), descriptors, infos, kind, action);
-    return { source, release, descriptor: descriptors[0], info: infos[0]! };
+    return { ...claim, descriptor: descriptors[0], info: infos[0]! };
   } catch (error) {
-    activated.release(descriptors);
+    void claim.release();
     throw error;
   }
 }
@@ -144,6 +151,7 @@ function claimInherited(
     const [first, ...rest] = indexes.map((index) => claimed[index]!);
     const descriptors = [first!, ...rest] as const;
     activated.release(claimed.filter((each) => !descriptors.includes(each)));
+    beginOpening(descriptors);
     return {
       source: {
         kind: "inherited",
@@ -151,8 +159,13 @@ function claimInherited(
         infos: indexes.map((index) => infos[index]!),
       },
       async release() {
+        endOpening(descriptors);
         activated.release(descriptors);
         await listenersClosed();
+      },
+      opened(notifies) {
+        endOpening(descriptors);
+        announceServing(notifies);
       },
     };
   } catch (error) {
@@ -216,6 +229,7 @@ function fallbackClaim(address: Fallback, foreignReason?: string): Claim {
       ...foreignReason !== undefined && { foreignReason },
     },
     release: listenersClosed,
+    opened() {},
   };
 }
 

@@ -14,7 +14,7 @@ export const LAYERS: readonly string[] = [
   "src/core, src/core/launchers, src/core/systemd | src/ffi",
   "src/linux",
   "src/runtime",
-  "src/runtime/adoption | src/runtime/http",
+  "src/runtime/adoption | src/runtime/http | src/runtime/manager",
   "src/shutdown",
   "src/runtime/deno | src/runtime/bun | src/runtime/node",
   "src/runtime/current.ts, src/runtime/select.ts",

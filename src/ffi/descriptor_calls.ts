@@ -22,7 +22,7 @@ import type { LibcFunctions } from "./signatures.ts";
 /** `sizeof(struct sockaddr_storage)`. */
 const ADDRESS_BYTES = 128;
 /** `sizeof(struct pollfd)`. */
-const POLLFD_BYTES = 8;
+export const POLLFD_BYTES = 8;
 
 /** The lowest number beside those of standard input, output and error. */
 const FIRST_FD = 3;

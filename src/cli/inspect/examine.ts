@@ -5,7 +5,8 @@
  * @module
  */
 
-import { explainInactive, MAX_COUNT } from "../../activation.ts";
+import { MAX_COUNT } from "../../activation.ts";
+import { explainInactive } from "../../inactive.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
