@@ -1,13 +1,16 @@
 /**
  * Runs the tests on every runtime, and counts them all:
  *
- *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd] [package]
- *         [restarts] [long] [fallback]
+ *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd]
+ *         [systemd-differences] [package] [systemd-newer] [restarts] [long]
+ *         [fallback]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
  * own servers older versions, too. Those in tests/systemd do the same with the
- * units of a real systemd. Not run by default are `restarts`, the long form of
+ * units of a real systemd: `systemd` with that of this machine, `systemd-newer`
+ * with that of a later Debian, and `systemd-differences` with the latter only
+ * those that differ. Not run by default are `systemd-newer`; `restarts`, the long form of
  * what they measure under load, and `long`, the long forms of end-to-end tests.
  * The tests of the package install it into empty projects: a tarball or a
  * directory that `--package=PATH` names, or what `deno pack` makes. That of the
@@ -20,6 +23,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { countReport, type Counts } from "./junit.ts";
 import { denoPack, npmPack } from "./pack.ts";
+import { fetchSystemd } from "./systemd_root.ts";
 import {
   olderToolchain,
   packageToolchain,
@@ -56,7 +60,7 @@ async function main(args: string[]): Promise<boolean> {
   });
   const suites = positionals.length > 0
     ? positionals
-    : ["unit", "e2e", "matrix", "systemd", "package"];
+    : ["unit", "e2e", "matrix", "systemd", "systemd-differences", "package"];
   const tools = await toolchain();
   const packed = await Deno.makeTempDir({ prefix: "listenfds-packed-" });
   try {
@@ -80,6 +84,12 @@ async function runSuites(
     ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
     ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
     ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
+    ...(suites.includes("systemd-newer")
+      ? await newerSystemdRuns(tools, "tests/systemd/*.test.ts")
+      : []),
+    ...(suites.includes("systemd-differences")
+      ? await newerSystemdRuns(tools, "tests/systemd/notify*.test.ts")
+      : []),
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
@@ -205,6 +215,27 @@ function systemdRun(tools: readonly Tool[]): Run {
     env: COMPILE_CACHE,
     ...endToEnd(tools, ["tests/systemd/*.test.ts"], 2),
   };
+}
+
+/**
+ * Real units of another systemd; nothing where Debian's packages can't be fetched.
+ * The variable LISTENFDS_DEBIAN names another Debian, such as `sid`.
+ */
+async function newerSystemdRuns(
+  tools: readonly Tool[],
+  files: string,
+): Promise<Run[]> {
+  const suite = Deno.env.get("LISTENFDS_DEBIAN") ?? "trixie";
+  const fetched = await fetchSystemd(suite);
+  if ("reason" in fetched) {
+    console.log(`\n== systemd of ${suite}: skipped: ${fetched.reason}`);
+    return [];
+  }
+  return [{
+    label: `systemd of ${suite}`,
+    env: { ...COMPILE_CACHE, LISTENFDS_SYSTEMD_USR: fetched.usr },
+    ...endToEnd(tools, [files], 2),
+  }];
 }
 
 /** What restarts lose, measured for long enough to be believed. */
