@@ -26,6 +26,7 @@ import { isMainThread } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { once } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
+import { announceServing } from "./readiness.ts";
 import { managerState } from "./runtime/manager/state.ts";
 import { hasManager, isNotifyDescriptor } from "./runtime/manager/variables.ts";
 import type { Platform } from "./runtime/platform.ts";
@@ -143,6 +144,8 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
       isActivated = false;
       return { kind: "inactive", reason: explainNotifyOnly(pid) } as const;
     }
+    // Also for a program that claims the descriptors, and serves them itself.
+    announceServing(activation);
     return { kind: "activated", activation } as const;
   } catch (error) {
     return { kind: "failed", error } as const;

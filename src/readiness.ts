@@ -4,7 +4,7 @@
  * @module
  */
 
-import { activation } from "./activation.ts";
+import type { Activation } from "./core/activation.ts";
 import { Descriptor } from "./core/descriptor.ts";
 import { quoteAll } from "./core/errors.ts";
 import type { DescriptorKind } from "./core/info.ts";
@@ -32,20 +32,22 @@ let isNotified: boolean | undefined;
  * Notifies the service manager when all sockets are served. Loads nothing where
  * no service manager wants to be notified.
  *
+ * @param activated The activation of this process.
  * @param notifies `false` if the program does that itself.
  */
-export function announceServing(notifies: boolean = true): void {
+export function announceServing(
+  activated: Activation,
+  notifies: boolean = true,
+): void {
   isNotified ??= hasManager(currentPlatform());
   if (!isNotified) return;
   if (!notifies) managerState().isAutomatic = false;
   // Later servers of the same turn are opened before the import is done.
-  else void import("./shutdown/notifier.ts").then(notify);
-}
-
-function notify(
-  { notifyWhenReady }: typeof import("./shutdown/notifier.ts"),
-): void {
-  notifyWhenReady(currentPlatform(), readMissing);
+  else {
+    void import("./shutdown/notifier.ts").then(({ notifyWhenReady }) => {
+      notifyWhenReady(currentPlatform(), () => readMissing(activated));
+    });
+  }
 }
 
 /** Kinds that nobody serves. */
@@ -56,10 +58,7 @@ const FILE_KINDS: readonly DescriptorKind[] = [
   "closed",
 ];
 
-function readMissing(): string | undefined {
-  const activated = activation();
-  if (activated === null) return "";
-  const { unclaimed } = activated;
+function readMissing({ unclaimed }: Activation): string | undefined {
   const infos = Descriptor.inspectAll(unclaimed);
   const missing = unclaimed.filter((_, index) =>
     !FILE_KINDS.includes(infos[index]!.kind)

@@ -165,7 +165,7 @@ function claimInherited(
       },
       opened(notifies) {
         endOpening(descriptors);
-        announceServing(notifies);
+        announceServing(activated, notifies);
       },
     };
   } catch (error) {

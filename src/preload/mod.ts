@@ -32,7 +32,6 @@ import {
   sharedDescriptors,
   shareWithWorkers,
 } from "./cluster.ts";
-import { announceServing } from "../readiness.ts";
 import { preloadDeno, signalAdder } from "./deno.ts";
 import { type HandedOptions, HandedSockets } from "./handed_sockets.ts";
 import { preloadNode } from "./node.ts";
@@ -49,7 +48,6 @@ function preload(): void {
   requireVersion(platform);
   requireNoLauncher(processGlobal()!.argv);
   const settings = readPreloadSettings();
-  announceServing();
   const libc = platform.libc();
   const handed = handOver(settings, {
     descriptors: activated.descriptors,

@@ -1,30 +1,21 @@
 /** A service manager of the tests' own, which receives notifications. */
 
-import { execFileSync } from "node:child_process";
-import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { Program, spawnPiped } from "./program.ts";
 import { ROOT } from "./hosts.ts";
-import { CLEANUP } from "./timed_test.ts";
+import {
+  missingProgram,
+  NO_PYTHON,
+  temporaryDirectory,
+} from "./machine_tools.ts";
 
 /** The reason why there is none, if there is one. */
-export const NO_MANAGER: string | false = lacks("python3", "--version");
+export const NO_MANAGER: string | false = NO_PYTHON;
 /** The reason why nothing can be sent without FFI, if there is one. */
-export const NO_SYSTEMD_NOTIFY: string | false = lacks(
+export const NO_SYSTEMD_NOTIFY: string | false = missingProgram(
   "systemd-notify",
-  "--version",
 );
-
-function lacks(program: string, ...args: string[]): string | false {
-  try {
-    execFileSync(program, args, { stdio: "ignore" });
-    return false;
-  } catch {
-    return `${program} is not installed`;
-  }
-}
 
 /** A message that has arrived. */
 export interface Received {
@@ -48,9 +39,7 @@ export class FakeManager {
     t: TestContext,
     ...options: ("abstract" | "hold" | "deaf")[]
   ): Promise<FakeManager> {
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "listenfds-"));
-    t.after(() => fs.rmSync(directory, { recursive: true }), CLEANUP);
-    const file = path.join(directory, "notify");
+    const file = path.join(temporaryDirectory(t), "notify");
     const address = options.includes("abstract") ? `@${file}` : file;
     const script = path.join(ROOT, "tests/fixtures/manager.py");
     const child = spawnPiped(["python3", script, address, ...options]);

@@ -51,7 +51,16 @@ test("package.json tells what deno.json says, and what npm's users need", () => 
   assert.deepEqual(Object.keys(exports), Object.keys(CONFIG.exports));
   assert.deepEqual(
     Object.keys(exports),
-    [".", "./core", "./deno", "./bun", "./node", "./preload", "./cli"],
+    [
+      ".",
+      "./core",
+      "./deno",
+      "./bun",
+      "./node",
+      "./notify",
+      "./preload",
+      "./cli",
+    ],
   );
   assert.deepEqual(engines, { node: ">=22.12", bun: ">=1.2", deno: ">=2.3" });
   assert.deepEqual(Object.keys(bin), ["listenfds"]);
