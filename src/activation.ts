@@ -26,7 +26,7 @@ import { isMainThread } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { once } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
-import { announceServing } from "./readiness.ts";
+import { announceServing } from "./service/readiness.ts";
 import { managerState } from "./runtime/manager/state.ts";
 import { hasManager, isNotifyDescriptor } from "./runtime/manager/variables.ts";
 import type { Platform } from "./runtime/platform.ts";

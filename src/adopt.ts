@@ -8,7 +8,7 @@
 import { Descriptor } from "./core/descriptor.ts";
 import type { AdoptOptions } from "./core/types.ts";
 import { createListenerAsync } from "./runtime/adoption/create_listeners.ts";
-import { beginOpening, endOpening } from "./readiness.ts";
+import { beginOpening, endOpening } from "./service/readiness.ts";
 import { currentPlatform } from "./runtime/current.ts";
 
 /**

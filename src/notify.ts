@@ -29,6 +29,13 @@ import { removeNotifyVariables } from "./runtime/manager/variables.ts";
 import { beginWatchdog, extendWhileDraining } from "./shutdown/notifier.ts";
 import { readWatchdog } from "./shutdown/watchdog.ts";
 
+export {
+  removeStored,
+  storeDescriptor,
+  type StoreOptions,
+} from "./service/store.ts";
+export { type OpenedFile, openFile } from "./service/files.ts";
+export { Descriptor } from "./core/descriptor.ts";
 export type { Notification } from "./core/systemd/notify_message.ts";
 export { ActivationError, type ActivationErrorCode } from "./core/errors.ts";
 

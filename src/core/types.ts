@@ -71,8 +71,31 @@ export interface InactiveReason {
  * before 1.3 leave it.
  */
 export type Fallback =
-  | { readonly port: number; readonly hostname?: string }
-  | { readonly path: string };
+  | {
+    readonly port: number;
+    readonly hostname?: string;
+    /** See {@linkcode StoreOption}. */
+    readonly store?: boolean;
+  }
+  | {
+    readonly path: string;
+    /** See {@linkcode StoreOption}. */
+    readonly store?: boolean;
+  };
+
+/** The option of a fallback that outlives the process. */
+export interface StoreOption {
+  /**
+   * Whether the service manager stores the socket (`FileDescriptorStoreMax=`), so
+   * that a restart without a socket unit loses nothing: the next process gets it
+   * under the name. It is then bound wherever the name is missing, also beside
+   * other descriptors, and drains as an inherited one. Nothing is stored where no
+   * service manager wants to be notified.
+   *
+   * @default {false}
+   */
+  readonly store?: boolean;
+}
 
 /** The option for a process that is not activated. */
 export interface FallbackOptions {

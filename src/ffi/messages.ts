@@ -16,7 +16,7 @@ import {
   SOL_SOCKET,
 } from "./constants.ts";
 import type { DenoFfi } from "./deno.ts";
-import { DescriptorCalls, POLLFD_BYTES } from "./descriptor_calls.ts";
+import { DescriptorCalls } from "./descriptor_calls.ts";
 import { openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
 
@@ -114,11 +114,7 @@ export class MessageCalls extends DescriptorCalls {
 
   /** Whether nobody holds the other end of a pipe, without waiting. */
   isHungUp(fd: number): boolean {
-    const pollfd = new DataView(new ArrayBuffer(POLLFD_BYTES));
-    pollfd.setInt32(0, fd, true);
-    const bytes = new Uint8Array(pollfd.buffer);
-    return this.#functions.poll(bytes, 1, 0) > 0 &&
-      (pollfd.getInt16(6, true) & POLLHUP) !== 0;
+    return (this.poll(fd, 0) & POLLHUP) !== 0;
   }
 
   /** Reads `CLOCK_MONOTONIC` in microseconds. */

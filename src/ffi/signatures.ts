@@ -32,6 +32,7 @@ export const SIGNATURES = {
   open: [["bytes", "int", "unsigned"], "int"],
   pipe2: [["bytes", "int"], "int"],
   poll: [["bytes", "size", "int"], "int"],
+  pread: [["int", "bytes", "size", "long"], "long"],
   read: [["int", "bytes", "size"], "long"],
   readlink: [["bytes", "bytes", "size"], "long"],
   recv: [["int", "bytes", "size", "int"], "long"],
@@ -43,6 +44,8 @@ export const SIGNATURES = {
   statx: [["int", "bytes", "int", "unsigned", "bytes"], "int"],
   // For system calls that older C libraries have no function for.
   syscall: [["long", "long", "long"], "long"],
+  unlink: [["bytes"], "int"],
+  write: [["int", "bytes", "size"], "long"],
 } as const;
 
 /** The name of a function. */

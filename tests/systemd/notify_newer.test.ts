@@ -85,6 +85,59 @@ forEachHost(NOTIFYING, (host) => {
   });
 });
 
+forEachHost(NOTIFYING, (host) => {
+  test(
+    `OpenFile= on ${host.label} passes files that the service can't open itself`,
+    {
+      skip: lacksVersion(253),
+    },
+    async (t) => {
+      const secret = machine().file("/run/newer-secret");
+      const log = machine().file("/run/newer-log");
+      fs.writeFileSync(secret, "secret", { mode: 0o600 });
+      fs.writeFileSync(log, "old\n", { mode: 0o600 });
+      const operations = JSON.stringify([
+        ["open", "secret"],
+        ["bytes", "secret"],
+        ["open", "log"],
+        ["write", "log", "new"],
+        ["unclaimed"],
+      ]).replaceAll('"', '\\"');
+      await install(t, host, {
+        Type: "oneshot",
+        RemainAfterExit: "yes",
+        DynamicUser: "yes",
+        Sockets: "",
+        OpenFile: [
+          "/run/newer-secret:secret:read-only",
+          "/run/newer-log:log:append",
+        ],
+        ExecStart: [
+          ...host.command,
+          "/opt/listenfds/tests/fixtures/file_user.ts",
+          `"${operations}"`,
+        ].join(" "),
+        ...host.runtime === "deno" && {
+          CacheDirectory: "newer",
+          Environment: "DENO_DIR=%C/newer",
+        },
+      });
+      await machine().systemctl("start", UNIT);
+      const lines = (await machine().journal(UNIT)).split("\n");
+      const printed = lines.filter((line) => /^["[{]|^null$/.test(line));
+      assert.deepEqual(printed.map((line) => JSON.parse(line)), [
+        ["file", "read"],
+        "secret",
+        // systemd opens it for reading, too.
+        ["file", "read-write"],
+        null,
+        [],
+      ]);
+      assert.equal(fs.readFileSync(log, "utf8"), "old\nnew");
+    },
+  );
+});
+
 forEachHost(WITHOUT_FFI, (host) => {
   test(`OpenFile= of the notify socket is what ${host.label} writes to`, {
     skip: lacksVersion(253),

@@ -232,7 +232,7 @@ forEachHost(HOSTS.filter(({ runtime }) => runtime !== "deno"), (host) => {
         assert.equal(await getBody(sockets[0]!.port!, "/"), "hello\n");
       });
       const calls = fs.readFileSync(log, "utf8");
-      assert.match(calls, /readiness\.ts/);
+      assert.match(calls, /service\/readiness\.ts/);
       assert.doesNotMatch(calls, /notifier\.ts|manager\.ts|sendmsg|AF_UNIX/);
     },
   );

@@ -10,6 +10,7 @@ import { decodeSockaddr, encodeIpv4 } from "../../../src/core/sockaddr.ts";
 import { bindBunFunctions } from "../../../src/ffi/bun.ts";
 import { bindDenoFunctions } from "../../../src/ffi/deno.ts";
 import { LibcError } from "../../../src/ffi/descriptor_calls.ts";
+import { FILE_FUNCTIONS } from "../../../src/ffi/files.ts";
 import { Libc, LIBC_FUNCTIONS } from "../../../src/ffi/libc.ts";
 import { bindNodeFunctions } from "../../../src/ffi/node.ts";
 import { bindFunctions } from "../../../src/ffi/open.ts";
@@ -44,6 +45,9 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   epoll_ctl: [["i32", "i32", "i32", "ptr"], "i32"],
   poll: [["ptr", "u64", "i32"], "i32"],
   recv: [["i32", "ptr", "u64", "i32"], "i64"],
+  pread: [["i32", "ptr", "u64", "i64"], "i64"],
+  write: [["i32", "ptr", "u64"], "i64"],
+  unlink: [["ptr"], "i32"],
   sendmsg: [["i32", "ptr", "i32"], "i64"],
   shutdown: [["i32", "i32"], "i32"],
   syscall: [["i64", "i64", "i64"], "i64"],
@@ -201,6 +205,7 @@ test("the table has each function that C declares, and is used as a whole", () =
   );
   assert.deepEqual([...ALL].sort(), declared.sort());
   const used = new Set<string>([
+    ...FILE_FUNCTIONS,
     ...LIBC_FUNCTIONS,
     ...MESSAGE_FUNCTIONS,
     ...SOCKET_FUNCTIONS,
