@@ -286,3 +286,43 @@ forEachHost(NOTIFYING, (host) => {
     assert.equal(await property("StatusText"), "spawned");
   });
 });
+
+// Without FFI, descriptors can't be duplicated, and are closed with their server.
+forEachHost(
+  NOTIFYING.filter(({ label }) => label !== "node 22" && label !== "node 24"),
+  (host) => {
+    const { label } = host;
+
+    test(`a program on ${label} that knows nothing of it can listen again`, {
+      skip: NO_MACHINE,
+    }, async (t) => {
+      const option = host.runtime === "node" ? "--import" : "--preload";
+      const command = [
+        ...host.command,
+        `${option}=/opt/listenfds/src/preload/mod.ts`,
+        "/opt/listenfds/tests/systemd/programs/listen_again.ts",
+      ];
+      await install(t, host, {
+        ExecStart: command.join(" "),
+        Environment: [
+          "LISTENFDS_MAP=web=3000,admin=3001",
+          "LISTENFDS_SHUTDOWN_TIMEOUT=30s",
+          "DENO_DIR=/run/deno",
+        ],
+        TimeoutStopSec: 1,
+        WatchdogSec: 2,
+      });
+      await machine().systemctl("start", UNIT);
+      const pid = await property("MainPID");
+      assert.equal(await get("/"), pid);
+      assert.equal(await get("/again", ADMIN), pid);
+      await untilPrinted("listening again");
+      // TimeoutStopSec= and WatchdogSec= would have passed.
+      await sleep(3000);
+      assert.equal(await get("/"), pid);
+      assert.equal(await property("SubState"), "running");
+      await machine().systemctl("stop", UNIT);
+      assert.equal(await property("Result"), "success");
+    });
+  },
+);
