@@ -8,7 +8,7 @@
  */
 
 import { ActivationError } from "../core/errors.ts";
-import { toStatus } from "../core/systemd/notify_message.ts";
+import { escapeBackslashes, toStatus } from "../core/systemd/notify_message.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { currentManager, type Manager } from "../runtime/manager/manager.ts";
 import { managerState } from "../runtime/manager/state.ts";
@@ -114,7 +114,9 @@ class Notifier {
       explicit.has("status") || !missing
     ) return;
     this.#hasStatus = true;
-    this.#send(`STATUS=${toStatus(`Waiting for ${missing}`)}`);
+    this.#send(
+      `STATUS=${escapeBackslashes(toStatus(`Waiting for ${missing}`))}`,
+    );
   }
 
   #send(message: string): void {

@@ -263,6 +263,9 @@ forEachHost(NOTIFYING, (host) => {
     await untilPrinted("serving admin");
     const send = (message: object) =>
       get(`/notify?message=${encodeURIComponent(JSON.stringify(message))}`);
+    // systemd removes backslashes, and ignores a message that ends with one.
+    assert.equal(await send({ status: "C:\\x\\" }), "true");
+    await untilProperty("StatusText", "C:\\x\\");
     assert.equal(await send({ status: "loading" }), "true");
     await untilProperty("StatusText", "loading");
     assert.equal(await property("ActiveState"), "activating");

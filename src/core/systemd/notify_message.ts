@@ -111,7 +111,7 @@ export function joinAssignments(
       `${action}: the message is empty: set a member such as ready`,
     );
   }
-  const message = lines.join("\n");
+  const message = lines.map(escapeBackslashes).join("\n");
   const { length } = new TextEncoder().encode(message);
   if (length > MAX_MESSAGE_BYTES) {
     throw new RangeError(
@@ -120,6 +120,14 @@ export function joinAssignments(
     );
   }
   return message;
+}
+
+/**
+ * Doubles backslashes, because systemd takes each for an escape of the next
+ * character, and ignores a message that ends with one (seen with 252, 257, 262).
+ */
+export function escapeBackslashes(text: string): string {
+  return text.replaceAll("\\", "\\\\");
 }
 
 /** Encodes an assignment whose value is text. */
@@ -149,9 +157,7 @@ export function encodeAssignment(
 export function toStatus(text: string): string {
   const line = text.toWellFormed()
     // deno-lint-ignore no-control-regex
-    .replace(/[\0-\x1f\x7f]+/g, " ")
-    // Before 254, systemd takes a backslash for the beginning of an escape.
-    .replaceAll("\\", "/");
+    .replace(/[\0-\x1f\x7f]+/g, " ");
   return line.length > MAX_STATUS_LENGTH
     ? `${line.slice(0, MAX_STATUS_LENGTH - 1).toWellFormed()}…`
     : line;

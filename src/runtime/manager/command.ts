@@ -14,21 +14,19 @@ import { listenError } from "../errors.ts";
  *
  * @param address The value of `NOTIFY_SOCKET`.
  */
-export function runSystemdNotify(
+export async function runSystemdNotify(
   message: string,
   address: string,
   action: string,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { env } = processGlobal()!;
-  const child = builtin("node:child_process").spawn(
-    "systemd-notify",
-    message.split("\n"),
-    {
-      env: { ...env, NOTIFY_SOCKET: address },
-      stdio: ["ignore", "ignore", "pipe"],
-    },
-  );
+  let child: ReturnType<typeof spawnNotify>;
+  try {
+    child = spawnNotify(message, address);
+  } catch (error) {
+    // Node's permission model throws.
+    throw listenError(error, action);
+  }
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => errors += text);
   child.on("error", (error) => {
@@ -42,7 +40,19 @@ export function runSystemdNotify(
     if (status === 0) resolve();
     else reject(failedCommand(errors, status, action));
   });
-  return promise;
+  await promise;
+}
+
+function spawnNotify(message: string, address: string) {
+  const { env } = processGlobal()!;
+  return builtin("node:child_process").spawn(
+    "systemd-notify",
+    message.split("\n"),
+    {
+      env: { ...env, NOTIFY_SOCKET: address },
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
 }
 
 function missingCommand(action: string): ActivationError {

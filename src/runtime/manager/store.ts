@@ -6,6 +6,7 @@
 
 import { ActivationError, quote } from "../../core/errors.ts";
 import { isSystemdName } from "../../core/listen_address.ts";
+import { escapeBackslashes } from "../../core/systemd/notify_message.ts";
 import type { Platform } from "../platform.ts";
 
 /** Returns the message that stores descriptors under a name. */
@@ -15,13 +16,15 @@ export function storeMessage(
   action: string,
 ): string {
   requireStoreName(name, action);
-  return `FDSTORE=1\nFDNAME=${name}${poll ? "" : "\nFDPOLL=0"}`;
+  return `FDSTORE=1\nFDNAME=${escapeBackslashes(name)}${
+    poll ? "" : "\nFDPOLL=0"
+  }`;
 }
 
 /** Returns the message that removes the descriptors of a name. */
 export function removeStoredMessage(name: string, action: string): string {
   requireStoreName(name, action);
-  return `FDSTOREREMOVE=1\nFDNAME=${name}`;
+  return `FDSTOREREMOVE=1\nFDNAME=${escapeBackslashes(name)}`;
 }
 
 function requireStoreName(name: unknown, action: string): void {

@@ -86,7 +86,7 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
             !/^(?:MONOTONIC_USEC|X_LISTENFDS)=/.test(line)
           ),
           [
-            "STATUS=Grüße \\ = \u{1f600} --x",
+            "STATUS=Grüße \\\\ = \u{1f600} --x",
             "ERRNO=2",
             "READY=1",
             "RELOADING=1",

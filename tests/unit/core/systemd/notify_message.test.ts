@@ -63,6 +63,10 @@ test("encodeNotification() writes each member as an assignment", () => {
   ]);
 });
 
+test("encodeNotification() doubles backslashes, which systemd removes", () => {
+  assert.equal(encode({ status: "C:\\" }), "STATUS=C:\\\\");
+});
+
 test("encodeNotification() leaves out what is false or undefined", () => {
   assert.equal(
     encode({ ready: false, reloading: undefined, status: "" }),
