@@ -58,6 +58,13 @@ async function install(
       ...settings,
     }),
   });
+  // A killed process of the test before may hold the ports for a moment.
+  await eventually(
+    "the sockets to listen",
+    () => machine().run("systemctl", "start", ...SOCKETS),
+    ({ status }) => status === 0,
+    { intervalMs: 100 },
+  );
 }
 
 async function get(path: string, port = WEB): Promise<string> {
@@ -102,7 +109,6 @@ forEachHost(NOTIFYING, (host) => {
   }, async (t) => {
     const file = absent(t, "/run/notify-go");
     await install(t, host, {}, "--wait=/run/notify-go");
-    await machine().systemctl("start", ...SOCKETS);
     const start = machine().systemctl("start", UNIT);
     assert.equal(await get("/"), await property("MainPID"));
     assert.equal(await property("ActiveState"), "activating");
