@@ -8,24 +8,27 @@ import { Activation } from "./core/activation.ts";
 import { namesFromMap, readMap } from "./core/name_map.ts";
 import { Descriptor } from "./core/descriptor.ts";
 import { checkExpectations, readExpectations } from "./core/expectations.ts";
-import { quote, requireOptions } from "./core/errors.ts";
+import { requireOptions } from "./core/errors.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
-  type ListenVariables,
   parseListenEnvironment,
 } from "./core/environment.ts";
 import type { ActivationOptions, InactiveReason } from "./core/types.ts";
-import { fileNameOf } from "./core/launchers/names.ts";
-import { recognizeStarted } from "./core/launchers/recognize.ts";
 import {
-  isClusterWorker,
-  isMainThread,
-  processGlobal,
-} from "./runtime/builtin.ts";
+  explainClusterWorker,
+  explainEarlier,
+  explainInactive,
+  explainNotifyOnly,
+  explainWorker,
+} from "./inactive.ts";
+import { isMainThread } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { once } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
+import { announceServing } from "./service/readiness.ts";
+import { managerState } from "./runtime/manager/state.ts";
+import { hasManager, isNotifyDescriptor } from "./runtime/manager/variables.ts";
 import type { Platform } from "./runtime/platform.ts";
 
 /**
@@ -137,6 +140,12 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
       return { kind: "inactive", reason } as const;
     }
     const activation = createActivation(platform, environment, options);
+    if (activation === undefined) {
+      isActivated = false;
+      return { kind: "inactive", reason: explainNotifyOnly(pid) } as const;
+    }
+    // Also for a program that claims the descriptors, and serves them itself.
+    announceServing(activation);
     return { kind: "activated", activation } as const;
   } catch (error) {
     return { kind: "failed", error } as const;
@@ -159,7 +168,7 @@ function createActivation(
   platform: Platform,
   environment: ListenEnvironment & { kind: "activated" },
   { map }: ActivationOptions,
-): Activation {
+): Activation | undefined {
   const { count } = environment;
   const { inspector } = platform;
   if (count > MAX_COUNT) {
@@ -185,13 +194,33 @@ function createActivation(
     return descriptor;
   });
   const firstOwnFd = once(() => findFirstOwnFd(platform, descriptors));
-  return new Activation(descriptors, (fd) => {
+  const passed = withoutNotifyDescriptor(platform, descriptors);
+  if (passed.length === 0) return undefined;
+  return new Activation(passed, (fd) => {
     if (fd >= firstOwnFd()) return false;
     const parked = parkedListeners.get(descriptors[fd - LISTEN_FDS_START]!);
     if (parked === undefined) return platform.close(fd);
     parked.close();
     return true;
   });
+}
+
+/**
+ * Takes the socket that `OpenFile=` has connected to the service manager, which
+ * messages to it are written to.
+ *
+ * @returns The other descriptors.
+ */
+function withoutNotifyDescriptor(
+  platform: Platform,
+  descriptors: readonly Descriptor[],
+): readonly Descriptor[] {
+  const found = descriptors.find((descriptor) =>
+    isNotifyDescriptor(descriptor.name, () => descriptor.info)
+  );
+  if (found === undefined || !hasManager(platform)) return descriptors;
+  managerState().notifyFd = found.fd;
+  return descriptors.filter((descriptor) => descriptor !== found);
 }
 
 /** Finds the first number that the runtime itself got, if any was announced. */
@@ -215,118 +244,4 @@ function wasStartedActivated(platform: Platform): boolean {
   const initial = platform.initialEnvironment() ?? [];
   return initial.includes(`LISTEN_PID=${platform.pid}`) &&
     initial.some((word) => word.startsWith("LISTEN_FDS="));
-}
-
-function explainWorker(pid: number): InactiveReason {
-  return {
-    kind: "worker",
-    pid,
-    message: `Not activated: this is a worker thread, and the descriptors ` +
-      `belong to the main thread of its process: serve them in the main thread`,
-  };
-}
-
-/** Explains why an activated process has no activation any more. */
-function explainEarlier(pid: number): InactiveReason {
-  return {
-    kind: "activated-before",
-    pid,
-    message: `Not activated: this process was activated before, and its ` +
-      `descriptors were passed only once: restart the process when a file ` +
-      `changes, as "listenfds run --watch" does`,
-  };
-}
-
-/** Explains a worker of `node:cluster`, whose primary process was activated. */
-function explainClusterWorker(
-  pid: number,
-  { LISTEN_PID }: ListenVariables,
-): InactiveReason | undefined {
-  const listenPid = Number(LISTEN_PID);
-  if (!(listenPid > 0) || listenPid === pid || !isClusterWorker()) {
-    return undefined;
-  }
-  return {
-    kind: "foreign",
-    listenPid,
-    pid,
-    wrapper: "cluster",
-    message:
-      `Not activated: this process, ${pid}, is a worker of node:cluster, ` +
-      `and the descriptors were passed to process ${listenPid}: serve in the ` +
-      `primary process, or start a service for each process, with ` +
-      `ReusePort=yes in its socket unit`,
-  };
-}
-
-/**
- * Explains why a process has no activation.
- *
- * @internal Not for users: the declarations would name a runtime's types.
- */
-export function explainInactive(
-  { pid, commandLine }: Pick<Platform, "pid" | "commandLine">,
-  environment: Exclude<ListenEnvironment, { kind: "activated" }>,
-): InactiveReason {
-  if (environment.kind === "absent") {
-    return {
-      kind: "absent",
-      pid,
-      message: `Not activated: ${environment.missing} is not set: start the ` +
-        `socket unit, or run under systemd-socket-activate(1)`,
-    };
-  }
-  const { listenPid, listenPidfdId } = environment;
-  if (listenPidfdId !== undefined) {
-    return {
-      kind: "foreign",
-      listenPid,
-      pid,
-      message: `Not activated: LISTEN_PIDFDID is ${listenPidfdId}, which is ` +
-        `another process that had the number ${pid} before: the variables ` +
-        `were inherited from it: start this process without them`,
-    };
-  }
-  if (pid === 1) {
-    return {
-      kind: "foreign",
-      listenPid,
-      pid,
-      message:
-        `Not activated: LISTEN_PID is ${listenPid}, but this process is ` +
-        `1, the first of a PID namespace, and the service manager counts ` +
-        `outside of that: remove PrivatePIDs=yes from the service, or let the ` +
-        `container's runtime set LISTEN_PID=1`,
-    };
-  }
-  const started = commandLine(listenPid);
-  // A launcher may have ended, as the command of a process manager does.
-  const launcher = started === undefined
-    ? recognizeStarted(commandLine(processGlobal()!.ppid) ?? [])
-    : recognizeStarted(started);
-  return {
-    kind: "foreign",
-    listenPid,
-    pid,
-    ...launcher && { wrapper: launcher.name },
-    message: `Not activated: LISTEN_PID is ${listenPid}, but this process is ` +
-      `${pid}: ` +
-      (launcher
-        ? `${launcher.name} was started in its place: ${launcher.advice}` +
-          (launcher.isWatcher
-            ? `, and let "listenfds run --watch" restart the program when ` +
-              `files change`
-            : "")
-        : `${describeProgram(started)}let the service manager start this ` +
-          `process itself, not through a wrapper such as npm, npx or sh -c ` +
-          `without exec`),
-  };
-}
-
-/** Names an unknown program, without its arguments, which may be secret. */
-function describeProgram(command: readonly string[] = []): string {
-  const [program] = command;
-  return program === undefined
-    ? ""
-    : `${quote(fileNameOf(program))} was started in its place: `;
 }

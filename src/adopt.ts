@@ -8,6 +8,7 @@
 import { Descriptor } from "./core/descriptor.ts";
 import type { AdoptOptions } from "./core/types.ts";
 import { createListenerAsync } from "./runtime/adoption/create_listeners.ts";
+import { beginOpening, endOpening } from "./service/readiness.ts";
 import { currentPlatform } from "./runtime/current.ts";
 
 /**
@@ -37,14 +38,19 @@ export async function adopt<T>(
   options: AdoptOptions<T>,
 ): Promise<T> {
   const infos = Descriptor.inspectAll([descriptor]);
-  return await createListenerAsync(
-    currentPlatform(),
-    { kind: "inherited", descriptors: [descriptor], infos },
-    undefined,
-    {
-      create: (bindTo) => options.create(bindTo),
-      close: (listener) => options.close(listener),
-    },
-    `Adopting ${descriptor}`,
-  );
+  beginOpening([descriptor]);
+  try {
+    return await createListenerAsync(
+      currentPlatform(),
+      { kind: "inherited", descriptors: [descriptor], infos },
+      undefined,
+      {
+        create: (bindTo) => options.create(bindTo),
+        close: (listener) => options.close(listener),
+      },
+      `Adopting ${descriptor}`,
+    );
+  } finally {
+    endOpening([descriptor]);
+  }
 }

@@ -43,7 +43,7 @@ import { requirePlatform } from "./runtime/current.ts";
 import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
 import { beginLifetime, watchIdleness } from "./shutdown/idle_exit.ts";
 import { readEndOptions } from "./shutdown/options.ts";
-import { claimTarget, describeTarget, requireOne } from "./target.ts";
+import { describeTarget, prepareClaim, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
 export type {
@@ -148,7 +148,8 @@ export async function serve(
   );
   if (reloaded !== undefined) return reloaded.result;
   const platform = requirePlatform("bun");
-  const claim = claimTarget(target, fallback, "stream-listener", action);
+  const claimAs = await prepareClaim(fallback);
+  const claim = claimAs(target, "stream-listener", action);
   let server: BunServers;
   try {
     server = BunServers.create(platform, claim.source, options, action);
@@ -157,6 +158,7 @@ export async function serve(
     throw error;
   }
   const lifetime = beginLifetime(platform, server, settings);
+  claim.opened(settings.notifies);
   const merged = server.merge(lifetime.stop) as Server;
   lifetime.finished.catch(() => {});
   hot?.rememberServer(
@@ -205,7 +207,8 @@ export async function listen(
   requireOptions(options, action, true);
   const { fallback } = options;
   const platform = requirePlatform("bun");
-  const claim = claimTarget(target, fallback, "stream-listener", action);
+  const claimAs = await prepareClaim(fallback);
+  const claim = claimAs(target, "stream-listener", action);
   try {
     const functions = bunFunctions();
     const reader = new OptionsReader(options);
@@ -220,6 +223,7 @@ export async function listen(
       },
       action,
     );
+    claim.opened();
     return trackListener(
       mergeBunListeners(listeners),
       () => sockets.mayHaveConnections(),
@@ -266,7 +270,8 @@ export async function udpSocket(
   requireOptions(options, action, true);
   const { fallback } = options;
   const platform = requirePlatform("bun");
-  const claim = claimTarget(target, fallback, "datagram", action);
+  const claimAs = await prepareClaim(fallback);
+  const claim = claimAs(target, "datagram", action);
   const opening = new ActiveHandle();
   try {
     requireOne(claim.source, action);
@@ -282,6 +287,7 @@ export async function udpSocket(
       },
       action,
     );
+    claim.opened();
     return trackListener(socket) as UdpSocket;
   } catch (error) {
     await claim.release();

@@ -46,8 +46,10 @@ export async function connection(
   try {
     const { descriptor, info } = claim;
     await requireConnection(platform, descriptor, info, action);
-    return await platform.connect?.(descriptor.fd) ??
+    const connected = await platform.connect?.(descriptor.fd) ??
       connectSocket(descriptor.fd);
+    claim.opened();
+    return connected;
   } catch (error) {
     await claim.release();
     throw error;

@@ -48,7 +48,7 @@ import { readServeArguments } from "./runtime/deno/serve_arguments.ts";
 import { trackListener } from "./shutdown/active_handle.ts";
 import { beginLifetime } from "./shutdown/idle_exit.ts";
 import { readEndOptions } from "./shutdown/options.ts";
-import { claimTarget, describeTarget, requireOne } from "./target.ts";
+import { describeTarget, prepareClaim, requireOne } from "./target.ts";
 
 export type { ListenAddress } from "./core/listen_address.ts";
 export type {
@@ -158,7 +158,8 @@ export async function serve(
   const settings = readEndOptions(options, action);
   signal?.throwIfAborted();
   const platform = requirePlatform("deno");
-  const claim = claimTarget(target, fallback, "stream-listener", action);
+  const claimAs = await prepareClaim(fallback);
+  const claim = claimAs(target, "stream-listener", action);
   let server: DenoServer;
   try {
     server = DenoServer.create(
@@ -174,6 +175,7 @@ export async function serve(
     throw error;
   }
   const lifetime = beginLifetime(platform, server, settings);
+  claim.opened(settings.notifies);
   return announceServer(server, lifetime, options, onListen, signal);
 }
 
@@ -255,7 +257,8 @@ async function openListener<T extends Deno.Listener<Deno.Conn>>(
   action: string,
 ): Promise<T> {
   const platform = requirePlatform("deno");
-  const claim = claimTarget(target, fallback, "stream-listener", action);
+  const claimAs = await prepareClaim(fallback);
+  const claim = claimAs(target, "stream-listener", action);
   try {
     const { listeners, sockets } = createListeners(
       platform,
@@ -264,6 +267,7 @@ async function openListener<T extends Deno.Listener<Deno.Conn>>(
       factory,
       action,
     );
+    claim.opened();
     return trackListener(
       mergeDenoListeners(listeners),
       () => sockets.mayHaveConnections(),
@@ -308,7 +312,8 @@ export async function listenDatagram(
   const { fallback } = options;
   const platform = requirePlatform("deno");
   const open = requireListenDatagram(action);
-  const claim = claimTarget(target, fallback, "datagram", action);
+  const claimAs = await prepareClaim(fallback);
+  const claim = claimAs(target, "datagram", action);
   try {
     requireOne(claim.source, action);
     const { listeners: [socket] } = createListeners(
@@ -322,6 +327,7 @@ export async function listenDatagram(
       },
       action,
     );
+    claim.opened();
     return trackListener(socket!);
   } catch (error) {
     await claim.release();

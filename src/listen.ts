@@ -16,7 +16,7 @@ import type { ConnectionListener } from "./runtime/backend.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { listenOnFirst, loadBackends, readBackend } from "./runtime/select.ts";
 import { ActiveHandle } from "./shutdown/active_handle.ts";
-import { claimTarget, describeTarget } from "./target.ts";
+import { describeTarget, prepareClaim } from "./target.ts";
 
 /**
  * Listens on the sockets that a service manager passed under a name.
@@ -51,12 +51,8 @@ export async function listen(
   const opening = new ActiveHandle();
   try {
     const backends = await loadBackends(platform, option, "listen");
-    const claim = claimTarget(
-      target,
-      options.fallback,
-      "stream-listener",
-      action,
-    );
+    const claimAs = await prepareClaim(options.fallback);
+    const claim = claimAs(target, "stream-listener", action);
     try {
       const { listeners, ...selected } = await listenOnFirst(
         platform,
@@ -64,6 +60,7 @@ export async function listen(
         claim.source,
         action,
       );
+      claim.opened();
       return new StreamListener(listeners, selected);
     } catch (error) {
       await claim.release();

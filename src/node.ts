@@ -35,7 +35,7 @@ import { ActiveHandle, trackListener } from "./shutdown/active_handle.ts";
 import { beginLifetime } from "./shutdown/idle_exit.ts";
 import { readEndOptions, readShutdownOptions } from "./shutdown/options.ts";
 import type { ServerLifetime } from "./shutdown/server_lifetime.ts";
-import { claimDescriptor, claimTarget, describeTarget } from "./target.ts";
+import { claimDescriptor, describeTarget, prepareClaim } from "./target.ts";
 
 export type {
   ClosableWebSocket,
@@ -82,12 +82,8 @@ export async function listen(
   if (server.listening) {
     throw new TypeError(`${action}: the server listens already`);
   }
-  const claim = claimTarget(
-    target,
-    options.fallback,
-    "stream-listener",
-    action,
-  );
+  const claimAs = await prepareClaim(options.fallback);
+  const claim = claimAs(target, "stream-listener", action);
   const opening = new ActiveHandle();
   try {
     // Reused after an earlier call whose server drained, or failed to listen.
@@ -95,6 +91,7 @@ export async function listen(
     nodeServers.set(server, known);
     await known.listen(platform, claim.source, takesDescriptors, action);
     lifetimes.set(server, beginLifetime(platform, known, settings));
+    claim.opened(settings.notifies);
     return known.addresses;
   } catch (error) {
     await claim.release();
@@ -225,6 +222,7 @@ export async function bind(
       throw addressMismatch(platform, descriptor, expected, actual, action);
     }
     trackListener(socket);
+    claim.opened();
     return actual ?? expected;
   } catch (error) {
     await claim.release();

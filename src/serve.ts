@@ -20,7 +20,7 @@ import { ActiveHandle } from "./shutdown/active_handle.ts";
 import { beginLifetime, watchIdleness } from "./shutdown/idle_exit.ts";
 import { type EndSettings, readEndOptions } from "./shutdown/options.ts";
 import type { ServerLifetime } from "./shutdown/server_lifetime.ts";
-import { claimTarget, describeTarget } from "./target.ts";
+import { describeTarget, prepareClaim } from "./target.ts";
 
 /**
  * Serves HTTP on the sockets that a service manager passed under a name.
@@ -105,7 +105,8 @@ export async function serve(
   const opening = new ActiveHandle();
   try {
     const backends = await loadBackends(platform, option, "serve");
-    const claim = claimTarget(target, fallback, "stream-listener", action);
+    const claimAs = await prepareClaim(fallback);
+    const claim = claimAs(target, "stream-listener", action);
     try {
       const { server, ...selected } = await serveOnFirst(
         platform,
@@ -116,6 +117,7 @@ export async function serve(
         action,
       );
       const lifetime = beginLifetime(platform, server, settings);
+      claim.opened(settings.notifies);
       // A handler is given the runtime's own server, too, and may end it.
       server.merge?.(lifetime.stop);
       lifetime.closeOnAbort(signal);

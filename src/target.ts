@@ -8,32 +8,68 @@
 import { activation, inactiveReason } from "./activation.ts";
 import type { Activation } from "./core/activation.ts";
 import { Descriptor } from "./core/descriptor.ts";
-import {
-  ActivationError,
-  describeValue,
-  quote,
-  quoteAll,
-} from "./core/errors.ts";
-import { type DescriptorInfo, isKindUnknown } from "./core/info.ts";
+import { ActivationError, quote, quoteAll } from "./core/errors.ts";
+import { type DescriptorInfo, isFileInfo, isKindUnknown } from "./core/info.ts";
 import { judgeKind, type UsableKind } from "./core/kinds.ts";
-import {
-  type ListenAddress,
-  parseListenAddress,
-} from "./core/listen_address.ts";
+import type { ListenAddress } from "./core/listen_address.ts";
 import type { Fallback, ListenTarget } from "./core/types.ts";
+import {
+  type Claim,
+  requireFallback,
+  toFallback,
+  toListenAddress,
+} from "./listen_target.ts";
+export { describeTarget } from "./listen_target.ts";
+import {
+  announceServing,
+  beginOpening,
+  endOpening,
+} from "./service/readiness.ts";
 import { requirePassed, requireUsable } from "./runtime/checks.ts";
 import { listenersClosed } from "./runtime/leftovers.ts";
 import { currentPlatform } from "./runtime/current.ts";
+import { hasManager } from "./runtime/manager/variables.ts";
 import type { ListenSource } from "./runtime/platform.ts";
 
-/** A claimed source. */
-export interface Claim {
-  readonly source: ListenSource;
-  /**
-   * Makes the descriptors claimable again after a failed use. Resolves when the
-   * listeners of the failed use are closed.
-   */
-  release(): Promise<void>;
+/** Binds fallback addresses whose sockets the service manager stores. */
+type FallbackStore = typeof import("./service/stored_fallback.ts");
+
+/** Claims the descriptors of a target that have the kind, or binds a fallback. */
+export type ClaimAs = (
+  target: ListenTarget,
+  kind: UsableKind,
+  action: string,
+) => Claim;
+
+/**
+ * Loads what stores the socket of a fallback, if it is to be stored, before
+ * anything is claimed.
+ */
+export async function prepareClaim(
+  fallback: Fallback | undefined,
+): Promise<ClaimAs> {
+  const isStored = Object(fallback).store === true &&
+    hasManager(currentPlatform());
+  const store = isStored
+    ? await import("./service/stored_fallback.ts")
+    : undefined;
+  return (target, kind, action) =>
+    claimTarget(target, fallback, kind, action, store);
+}
+
+/**
+ * Whether all descriptors are files, as `OpenFile=` passes them: then there is no
+ * socket unit that could be wrong.
+ */
+function hasOnlyFiles({ descriptors }: Activation): boolean {
+  return Descriptor.inspectAll(descriptors).every(isFileInfo);
+}
+
+/** Whether a name is missing that a stored socket would have. */
+function mayStore(activated: Activation | null, name: string): boolean {
+  if (activated !== null) return !activated.has(name);
+  const { kind } = inactiveReason()!;
+  return kind === "absent" || kind === "foreign";
 }
 
 /**
@@ -42,19 +78,36 @@ export interface Claim {
  *
  * @param action The beginning of an error's message, such as `Listening on "web"`.
  */
-export function claimTarget(
+function claimTarget(
   target: ListenTarget,
   fallback: Fallback | undefined,
   kind: UsableKind,
   action: string,
+  store: FallbackStore | undefined,
 ): Claim {
   const address = toListenAddress(target, action);
   if (fallback !== undefined) requireFallback(fallback, action);
   const activated = activation();
+  if (
+    store !== undefined && address.kind === "systemd" &&
+    mayStore(activated, address.name)
+  ) {
+    return store.bindStored(
+      { activated, name: address.name, fallback: fallback! },
+      kind,
+      action,
+    );
+  }
   if (address.kind === "tcp" || address.kind === "unix") {
-    if (activated !== null) throw bindWhileActivated(activated, action);
+    if (activated !== null && !hasOnlyFiles(activated)) {
+      throw bindWhileActivated(activated, action);
+    }
     return fallbackClaim(toFallback(address));
   }
+  if (
+    fallback !== undefined && address.kind === "systemd" &&
+    activated?.has(address.name) === false && hasOnlyFiles(activated)
+  ) return fallbackClaim(fallback);
   if (activated === null) {
     // An earlier evaluation, or the main thread, serves the sockets.
     const { kind } = inactiveReason()!;
@@ -92,14 +145,14 @@ export function claimDescriptor(
   const activated = activation();
   if (activated === null) throw notActivated(action);
   const address = named ?? findConnection(activated, action);
-  const { source, release } = claimInherited(activated, address, kind, action);
-  const { descriptors, infos } = source;
+  const claim = claimInherited(activated, address, kind, action);
+  const { descriptors, infos } = claim.source;
   try {
-    requireOne(source, action);
+    requireOne(claim.source, action);
     requireUsable(currentPlatform(), descriptors, infos, kind, action);
-    return { source, release, descriptor: descriptors[0], info: infos[0]! };
+    return { ...claim, descriptor: descriptors[0], info: infos[0]! };
   } catch (error) {
-    activated.release(descriptors);
+    void claim.release();
     throw error;
   }
 }
@@ -144,6 +197,7 @@ function claimInherited(
     const [first, ...rest] = indexes.map((index) => claimed[index]!);
     const descriptors = [first!, ...rest] as const;
     activated.release(claimed.filter((each) => !descriptors.includes(each)));
+    beginOpening(descriptors);
     return {
       source: {
         kind: "inherited",
@@ -151,8 +205,13 @@ function claimInherited(
         infos: indexes.map((index) => infos[index]!),
       },
       async release() {
+        endOpening(descriptors);
         activated.release(descriptors);
         await listenersClosed();
+      },
+      opened(notifies) {
+        endOpening(descriptors);
+        announceServing(activated, notifies);
       },
     };
   } catch (error) {
@@ -216,6 +275,7 @@ function fallbackClaim(address: Fallback, foreignReason?: string): Claim {
       ...foreignReason !== undefined && { foreignReason },
     },
     release: listenersClosed,
+    opened() {},
   };
 }
 
@@ -234,83 +294,10 @@ export function requireOne(source: ListenSource, action: string): void {
   );
 }
 
-/** Formats a target for messages. */
-export function describeTarget(target: ListenTarget): string {
-  if (typeof target === "string") return quote(target);
-  if (!isListenAddress(target)) return describeValue(target);
-  switch (target.kind) {
-    case "systemd":
-      return quote(target.name);
-    case "fd":
-      return quote(`fd:${target.fd}`);
-    case "tcp":
-      return quote(`tcp:${target.hostname}:${target.port}`);
-    case "unix":
-      return quote(`unix:${target.path}`);
-  }
-}
-
-/** Parses a target; text with a colon is an address, since no name holds one. */
-function toListenAddress(target: ListenTarget, action: string): ListenAddress {
-  if (typeof target === "string") {
-    return target.includes(":")
-      ? parseListenAddress(target)
-      : { kind: "systemd", name: target };
-  }
-  if (isListenAddress(target)) return target;
-  throw new TypeError(
-    `${action}: expected a name, an address such as "systemd:web", or an ` +
-      `address that parseListenAddress() returned, found ${
-        describeValue(target)
-      }`,
-  );
-}
-
-function isListenAddress(value: unknown): value is ListenAddress {
-  const { kind, name, fd, hostname, port, path } = Object(value);
-  switch (kind) {
-    case "systemd":
-      return typeof name === "string";
-    case "fd":
-      return Number.isInteger(fd);
-    case "tcp":
-      return typeof hostname === "string" && Number.isInteger(port);
-    case "unix":
-      return typeof path === "string";
-    default:
-      return false;
-  }
-}
-
 /** Returns the reason if the variables are meant for another process. */
 function foreignReason(): string | undefined {
   const { kind, message } = inactiveReason()!;
   return kind === "foreign" ? message : undefined;
-}
-
-function toFallback(
-  address: ListenAddress & { kind: "tcp" | "unix" },
-): Fallback {
-  return address.kind === "unix"
-    ? { path: address.path }
-    : { port: address.port, hostname: address.hostname };
-}
-
-function requireFallback(fallback: Fallback, action: string): void {
-  const { port, path } = fallback as { port?: unknown; path?: unknown };
-  const hasPort = typeof port === "number" && path === undefined;
-  const hasPath = typeof path === "string" && path !== "" && port === undefined;
-  if (!hasPort && !hasPath) {
-    throw new TypeError(
-      `${action}: expected a fallback of { port, hostname } or { path }, found ` +
-        describeValue(fallback),
-    );
-  }
-  if (hasPort && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
-    throw new RangeError(
-      `${action}: expected a fallback port from 0 to 65535, found ${port}`,
-    );
-  }
 }
 
 function bindWhileActivated(

@@ -11,7 +11,7 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
-const AF_VSOCK = 40;
+export const AF_VSOCK = 40;
 
 /** The size of `sa_family`, which begins every `struct sockaddr`. */
 const FAMILY_SIZE = 2;
@@ -128,5 +128,15 @@ export function encodeIpv6(
   view.setUint16(2, port);
   bytes.set(parseIpv6(hostname)!, 8);
   view.setUint32(24, scopeId, true);
+  return bytes;
+}
+
+/** Encodes a `struct sockaddr_vm`. */
+export function encodeVsock(contextId: number, port: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_VSOCK, true);
+  view.setUint32(4, port, true);
+  view.setUint32(8, contextId, true);
   return bytes;
 }

@@ -8,6 +8,8 @@
 export const AT_FDCWD = -100;
 export const AT_EMPTY_PATH = 0x1000;
 
+export const CLOCK_MONOTONIC = 1;
+
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 
@@ -18,6 +20,14 @@ export const EBADF = 9;
 export const EAGAIN = 11;
 export const EEXIST = 17;
 export const ENOTDIR = 20;
+export const ENODEV = 19;
+export const EPROTOTYPE = 91;
+export const EAFNOSUPPORT = 97;
+export const EADDRINUSE = 98;
+export const ECONNREFUSED = 111;
+export const EPROTONOSUPPORT = 93;
+export const ESOCKTNOSUPPORT = 94;
+export const ETIMEDOUT = 110;
 
 export const F_GETFD = 1;
 export const F_SETFD = 2;
@@ -33,14 +43,20 @@ export const PID_FS_MAGIC = 0x50494446n;
 
 export const MSG_PEEK = 2;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
 
+export const O_ACCMODE = 3;
 export const O_RDONLY = 0;
+export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 
 export const PATH_MAX = 4096;
+export const POLLHUP = 0x10;
 export const POLLIN = 1;
+export const POLLOUT = 4;
+export const SCM_RIGHTS = 1;
 export const SHUT_RDWR = 2;
 
 /** File types in `st_mode`, see `inode(7)`. */

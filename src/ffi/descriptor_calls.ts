@@ -14,7 +14,10 @@ import {
   F_SETFD,
   F_SETFL,
   FD_CLOEXEC,
+  O_ACCMODE,
   O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
   POLLIN,
 } from "./constants.ts";
 import type { LibcFunctions } from "./signatures.ts";
@@ -152,6 +155,20 @@ export class DescriptorCalls {
     );
   }
 
+  /** Returns the events that a descriptor has now, see `poll(2)`. */
+  poll(fd: number, events: number): number {
+    const pollfd = new DataView(new ArrayBuffer(POLLFD_BYTES));
+    pollfd.setInt32(0, fd, true);
+    pollfd.setInt16(4, events, true);
+    const bytes = new Uint8Array(pollfd.buffer);
+    return this.#functions.poll(bytes, 1, 0) > 0 ? pollfd.getInt16(6, true) : 0;
+  }
+
+  /** Returns how a descriptor was opened. */
+  accessMode(fd: number): "read" | "write" | "read-write" {
+    return toAccess(this.fcntl(fd, F_GETFL));
+  }
+
   protected fcntl(fd: number, command: number, argument: number = 0): number {
     return this.check("fcntl", this.#functions.fcntl(fd, command, argument));
   }
@@ -160,6 +177,18 @@ export class DescriptorCalls {
   protected check(call: string, result: number): number {
     if (result < 0) throw new LibcError(call, this.#functions.errno());
     return result;
+  }
+}
+
+/** Reads the access mode from the flags of `open(2)`. */
+export function toAccess(flags: number): "read" | "write" | "read-write" {
+  switch (flags & O_ACCMODE) {
+    case O_RDONLY:
+      return "read";
+    case O_WRONLY:
+      return "write";
+    default:
+      return "read-write";
   }
 }
 

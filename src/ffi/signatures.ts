@@ -15,7 +15,9 @@ export type CType = "int" | "unsigned" | "long" | "size" | "bytes";
 export const SIGNATURES = {
   accept4: [["int", "bytes", "bytes", "int"], "int"],
   bind: [["int", "bytes", "unsigned"], "int"],
+  clock_gettime: [["int", "bytes"], "int"],
   close: [["int"], "int"],
+  connect: [["int", "bytes", "unsigned"], "int"],
   dup3: [["int", "int", "int"], "int"],
   epoll_ctl: [["int", "int", "int", "bytes"], "int"],
   fcntl: [["int", "int", "int"], "int"],
@@ -24,12 +26,17 @@ export const SIGNATURES = {
   getsockname: [["int", "bytes", "bytes"], "int"],
   getsockopt: [["int", "int", "int", "bytes", "bytes"], "int"],
   listen: [["int", "int"], "int"],
+  // It returns its first argument: the address of memory, as a number.
+  memmove: [["bytes", "bytes", "size"], "size"],
   mkfifo: [["bytes", "unsigned"], "int"],
   open: [["bytes", "int", "unsigned"], "int"],
+  pipe2: [["bytes", "int"], "int"],
   poll: [["bytes", "size", "int"], "int"],
+  pread: [["int", "bytes", "size", "long"], "long"],
   read: [["int", "bytes", "size"], "long"],
   readlink: [["bytes", "bytes", "size"], "long"],
   recv: [["int", "bytes", "size", "int"], "long"],
+  sendmsg: [["int", "bytes", "int"], "long"],
   setsockopt: [["int", "int", "int", "bytes", "unsigned"], "int"],
   shutdown: [["int", "int"], "int"],
   socket: [["int", "int", "int"], "int"],
@@ -37,6 +44,8 @@ export const SIGNATURES = {
   statx: [["int", "bytes", "int", "unsigned", "bytes"], "int"],
   // For system calls that older C libraries have no function for.
   syscall: [["long", "long", "long"], "long"],
+  unlink: [["bytes"], "int"],
+  write: [["int", "bytes", "size"], "long"],
 } as const;
 
 /** The name of a function. */

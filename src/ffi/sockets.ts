@@ -28,6 +28,7 @@ export const SOCKET_FUNCTIONS = [
   "accept4",
   "bind",
   "close",
+  "connect",
   "fcntl",
   "getsockname",
   "listen",
@@ -36,6 +37,7 @@ export const SOCKET_FUNCTIONS = [
   "poll",
   "setsockopt",
   "socket",
+  "unlink",
 ] as const;
 
 /**
@@ -92,6 +94,16 @@ export class SocketCalls extends DescriptorCalls {
   /** Binds a socket to a `struct sockaddr`. */
   bind(fd: number, address: Uint8Array): void {
     this.check("bind", this.#functions.bind(fd, address, address.length));
+  }
+
+  /** Connects a socket to a `struct sockaddr`. */
+  connect(fd: number, address: Uint8Array): void {
+    this.check("connect", this.#functions.connect(fd, address, address.length));
+  }
+
+  /** Removes a path. */
+  unlink(path: string): void {
+    this.check("unlink", this.#functions.unlink(cString(path)));
   }
 
   listen(fd: number, backlog: number): void {

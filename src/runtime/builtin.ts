@@ -10,6 +10,7 @@
 
 import { isOlder } from "./versions.ts";
 import type * as buffer from "node:buffer";
+import type * as childProcess from "node:child_process";
 import type cluster from "node:cluster";
 import type * as dgram from "node:dgram";
 import type * as events from "node:events";
@@ -26,6 +27,7 @@ import type * as workerThreads from "node:worker_threads";
 /** The built-in modules that this library uses. */
 interface Builtins {
   "node:buffer": typeof buffer;
+  "node:child_process": typeof childProcess;
   "node:cluster": typeof cluster;
   "node:dgram": typeof dgram;
   "node:events": typeof events;
@@ -74,6 +76,7 @@ export interface ProcessGlobal {
   listenerCount(signal: string): number;
   off(signal: string, listener: () => void): unknown;
   exit(status: number): never;
+  readonly hrtime: { bigint(): bigint };
   emitWarning(warning: string | Error, ...options: unknown[]): void;
   getBuiltinModule<Id extends keyof Builtins>(id: Id): Builtins[Id] | undefined;
 }

@@ -40,6 +40,13 @@ export interface Platform {
   readVariables(): ListenVariables;
   /** Removes the variables of the protocol except those in `kept`. */
   clearVariables(kept: readonly string[]): void;
+  /**
+   * Reads another variable of the environment.
+   *
+   * @throws {ActivationError} With the code `permission` if Deno denies access.
+   */
+  readVariable(name: string): string | undefined;
+  removeVariable(name: string): void;
   /** Reads the command line of another process, where that is permitted. */
   commandLine(pid: number): string[] | undefined;
   /**
@@ -82,6 +89,8 @@ export interface Platform {
    */
   isEventQueue(fd: number, info: DescriptorInfo): boolean;
   readonly close: CloseDescriptor;
+  /** Whether `node:fs` reads and writes descriptors that it hasn't opened. */
+  readonly fsTakesDescriptors: boolean;
 
   // The runtime's own listeners.
 

@@ -28,6 +28,8 @@ export function processMembers(
   | "pidfdId"
   | "readVariables"
   | "clearVariables"
+  | "readVariable"
+  | "removeVariable"
   | "commandLine"
   | "initialEnvironment"
   | "addSignalListener"
@@ -38,6 +40,7 @@ export function processMembers(
   | "setCloseOnExec"
   | "isEventQueue"
   | "close"
+  | "fsTakesDescriptors"
 > {
   const process = processGlobal()!;
   const { env, pid } = process;
@@ -50,6 +53,10 @@ export function processMembers(
         if (!kept.includes(name)) delete env[name];
       }
     },
+    readVariable: (name) => env[name],
+    removeVariable(name) {
+      delete env[name];
+    },
     commandLine: readCommandLine,
     initialEnvironment: readInitialEnvironment,
     addSignalListener: (signal, listener) =>
@@ -61,5 +68,6 @@ export function processMembers(
     setCloseOnExec: (fd) => libc()?.setCloseOnExec(fd) ?? !isClosed(fd),
     isEventQueue: (_fd, info) => isEventQueue(info),
     close: (fd) => closeInherited(fd, inspector),
+    fsTakesDescriptors: true,
   };
 }

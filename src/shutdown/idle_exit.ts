@@ -15,6 +15,7 @@ import {
   ServerLifetime,
 } from "./server_lifetime.ts";
 import { callLater } from "../runtime/timers.ts";
+import { announceProcessEnd } from "./process_end.ts";
 import type { EndSettings } from "./options.ts";
 import { shutdownTimes } from "./times.ts";
 
@@ -118,7 +119,9 @@ async function checkIdleness(): Promise<void> {
     expired.length === servers.length && !isInUse() && await pauseAll(servers)
   ) {
     isWatching = false;
-    await drainAll(servers);
+    const drained = drainAll(servers);
+    announceProcessEnd();
+    await drained;
     callLater(exitUnlessInUse, shutdownTimes.exitMs);
     return;
   }

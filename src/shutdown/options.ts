@@ -20,8 +20,12 @@ export interface EndSettings {
   readonly isGraceful: boolean | undefined;
   readonly signals: readonly string[];
   readonly timeoutMs: number;
+  /** Whether the program has set the timeout itself. */
+  readonly hasOwnTimeout: boolean;
   readonly webSockets: NonNullable<ShutdownOptions["webSockets"]>;
   readonly exitWhenIdleMs: number | undefined;
+  /** `false` if the program notifies the service manager itself. */
+  readonly notifies: boolean;
 }
 
 /**
@@ -30,11 +34,17 @@ export interface EndSettings {
  * @throws {TypeError | RangeError} If an option has another form.
  */
 export function readEndOptions(
-  { gracefulShutdown, exitWhenIdle }: EndOptions,
+  { gracefulShutdown, exitWhenIdle, notify = true }: EndOptions,
   action: string,
 ): EndSettings {
   if (exitWhenIdle !== undefined) {
     requireTime("exitWhenIdle", exitWhenIdle, action);
+  }
+  if (typeof notify !== "boolean") {
+    throw new TypeError(
+      `${action}: expected the option notify to be a boolean, found ` +
+        describeValue(notify),
+    );
   }
   const isGraceful = gracefulShutdown === undefined
     ? undefined
@@ -47,6 +57,7 @@ export function readEndOptions(
     isGraceful,
     ...readShutdownOptions(options, "gracefulShutdown", action),
     exitWhenIdleMs: exitWhenIdle,
+    notifies: notify,
   };
 }
 
@@ -60,7 +71,10 @@ export function readShutdownOptions(
   options: ShutdownOptions,
   name: string,
   action: string,
-): Pick<EndSettings, "signals" | "timeoutMs" | "webSockets"> {
+): Pick<
+  EndSettings,
+  "signals" | "timeoutMs" | "hasOwnTimeout" | "webSockets"
+> {
   if (!isRecord(options)) {
     throw new TypeError(
       `${action}: expected the option ${name} to be a boolean or an object, ` +
@@ -86,7 +100,8 @@ export function readShutdownOptions(
         `found ${describeValue(webSockets)}`,
     );
   }
-  return { signals, timeoutMs: timeout, webSockets };
+  const hasOwnTimeout = options.timeout !== undefined;
+  return { signals, timeoutMs: timeout, hasOwnTimeout, webSockets };
 }
 
 function requireSignal(signal: unknown, name: string, action: string): void {

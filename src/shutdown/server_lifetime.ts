@@ -21,6 +21,8 @@ export class ServerLifetime {
   readonly server: GracefulServer;
   /** Time that its shutdown takes at most. */
   timeoutMs: number;
+  /** Whether the program has set that time itself. */
+  hasOwnTimeout: boolean;
   readonly #platform: Platform;
   #settings: EndSettings;
   readonly #finish: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -38,6 +40,7 @@ export class ServerLifetime {
     this.#platform = platform;
     this.#settings = settings;
     this.timeoutMs = settings.timeoutMs;
+    this.hasOwnTimeout = settings.hasOwnTimeout;
     runningServers.add(this);
     this.configure(settings);
     server.ended?.then(() => {
@@ -53,6 +56,7 @@ export class ServerLifetime {
       settings;
     this.#settings = settings;
     this.timeoutMs = timeoutMs;
+    this.hasOwnTimeout = settings.hasOwnTimeout;
     this.#ignoreSignals();
     this.#ignoreSignals = isGraceful
       ? shutdownOnSignals(this.#platform, signals, this)
@@ -88,6 +92,7 @@ export class ServerLifetime {
       drainingServers.add(this);
       const { timeoutMs, webSockets } = { ...this.#settings, ...settings };
       this.timeoutMs = timeoutMs;
+      if (settings.timeoutMs !== undefined) this.hasOwnTimeout = true;
       drain(this.server, timeoutMs, webSockets)
         .then(() => this.#end(), (error) => this.#fail(error));
     }

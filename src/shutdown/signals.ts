@@ -12,6 +12,7 @@ import {
 } from "../runtime/builtin.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { callLater } from "../runtime/timers.ts";
+import { announceProcessEnd } from "./process_end.ts";
 import { shutdownTimes } from "./times.ts";
 
 /** The servers that shut down on each signal, and the one listener for it. */
@@ -97,6 +98,7 @@ function onSignal(
     }
   });
   const ended = Promise.allSettled(servers.map((each) => each.shutdown()));
+  announceProcessEnd();
   if (hasOwnListeners) {
     // The program's own listeners decide until the longest timeout.
     const timeoutMs = Math.max(...servers.map((each) => each.timeoutMs));

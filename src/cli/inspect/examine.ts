@@ -5,7 +5,8 @@
  * @module
  */
 
-import { explainInactive, MAX_COUNT } from "../../activation.ts";
+import { MAX_COUNT } from "../../activation.ts";
+import { explainInactive } from "../../inactive.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
@@ -22,12 +23,24 @@ import {
   note,
   variableFindings,
 } from "./findings.ts";
-import type { ExaminedDescriptor, Finding, Report, Subject } from "./report.ts";
+import type {
+  ExaminedDescriptor,
+  Finding,
+  Report,
+  ServiceVariables,
+  Subject,
+} from "./report.ts";
+import { serviceFindings } from "./service_findings.ts";
 
-/** Examines a process and its unmodified variables; never throws. */
+/**
+ * Examines a process and its unmodified variables; never throws.
+ *
+ * @param service Variables of notifications; `null` if they can't be read.
+ */
 export function examine(
   variables: ListenVariables,
   subject: Subject,
+  service: ServiceVariables | null = {},
 ): Report {
   const environment = readEnvironment(variables, subject);
   const inactive = environment.kind === "foreign" ||
@@ -44,11 +57,13 @@ export function examine(
     listenPid: inactive?.listenPid,
     wrapper: inactive?.wrapper,
     descriptors,
+    service,
     findings: [
       ...variableFindings(variables, environment, inactive?.message),
       ...nameFindings(variables, count),
       ...descriptorFindings(descriptors, subject, environment.kind),
       ...omitted === undefined ? [] : [omitted],
+      ...serviceFindings(service, descriptors, subject),
     ],
   };
 }

@@ -25,7 +25,7 @@ import type {
 } from "./report.ts";
 
 /** Creates a problem. */
-const problem = (
+export const problem = (
   code: FindingCode,
   message: string,
   fds: readonly number[] = [],

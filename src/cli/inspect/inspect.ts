@@ -16,7 +16,13 @@ import { argumentError, parseOptions } from "../shared/options.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
 import { examine } from "./examine.ts";
 import { formatJson } from "./json.ts";
-import { isInOrder, type MetadataSource, type Subject } from "./report.ts";
+import {
+  isInOrder,
+  type MetadataSource,
+  SERVICE_VARIABLES,
+  type ServiceVariables,
+  type Subject,
+} from "./report.ts";
 import { styleFor } from "./style.ts";
 import { formatReport } from "./table.ts";
 
@@ -64,6 +70,7 @@ function inspect(args: readonly string[], io: Io): number {
   const report = examine(
     readListenVariables(io.env),
     currentSubject(currentPlatform()),
+    readServiceVariables(io.env),
   );
   io.stdout.write(
     values.has("json") ? formatJson(report) : formatReport(
@@ -79,6 +86,17 @@ function readListenVariables(env: Io["env"]): ListenVariables {
     return readVariables((name) => env[name]);
   } catch (error) {
     throw new UsageError(VARIABLES_DENIED, { cause: error });
+  }
+}
+
+/** Reads the variables of notifications, if that is permitted. */
+function readServiceVariables(env: Io["env"]): ServiceVariables | null {
+  try {
+    return Object.fromEntries(
+      SERVICE_VARIABLES.map((name) => [name, env[name]]),
+    );
+  } catch {
+    return null;
   }
 }
 

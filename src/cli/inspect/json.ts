@@ -14,7 +14,12 @@ import {
 } from "../../core/info.ts";
 import { LISTEN_VARIABLES } from "../../core/environment.ts";
 import { escapeUnprintable } from "../../core/errors.ts";
-import { type ExaminedDescriptor, isInOrder, type Report } from "./report.ts";
+import {
+  type ExaminedDescriptor,
+  isInOrder,
+  type Report,
+  SERVICE_VARIABLES,
+} from "./report.ts";
 import { RUNTIMES, type Use, verdictOf, type Way } from "../shared/use.ts";
 
 /** Version of the format: it changes if a field changes or is removed. */
@@ -51,6 +56,9 @@ function toJson(report: Report): Json {
     },
     variables: Object.fromEntries(
       LISTEN_VARIABLES.map((name) => [name, variables[name] ?? null]),
+    ),
+    service: Object.fromEntries(
+      SERVICE_VARIABLES.map((name) => [name, report.service?.[name] ?? null]),
     ),
     listenPid: report.listenPid ?? null,
     wrapper: report.wrapper ?? null,

@@ -66,7 +66,10 @@ export type FindingCode =
   | "omitted"
   | "unknown-kind"
   | "blocking"
-  | "flag-of-runtime";
+  | "flag-of-runtime"
+  | "notify"
+  | "watchdog"
+  | "store";
 
 /** A problem or a note. */
 export interface Finding {
@@ -79,6 +82,19 @@ export interface Finding {
   readonly message: string;
 }
 
+/** The variables of a service that can notify the service manager. */
+export const SERVICE_VARIABLES = [
+  "NOTIFY_SOCKET",
+  "WATCHDOG_USEC",
+  "WATCHDOG_PID",
+  "FDSTORE",
+] as const;
+
+/** Their values. */
+export type ServiceVariables = Readonly<
+  Partial<Record<typeof SERVICE_VARIABLES[number], string | undefined>>
+>;
+
 /** Result of an inspection. */
 export interface Report {
   readonly subject: Subject;
@@ -89,6 +105,8 @@ export interface Report {
   /** Known wrapper that this other process is, such as `npm`. */
   readonly wrapper: string | undefined;
   readonly descriptors: readonly ExaminedDescriptor[];
+  /** Variables of notifications; `null` if they can't be read. */
+  readonly service: ServiceVariables | null;
   /** Findings in order of the variables, then of the descriptors. */
   readonly findings: readonly Finding[];
 }

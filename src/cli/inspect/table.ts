@@ -15,6 +15,7 @@ import {
   isInOrder,
   type MetadataSource,
   type Report,
+  SERVICE_VARIABLES,
 } from "./report.ts";
 import { formatFds } from "./findings.ts";
 import { type Cell, columns, type Style, wrap } from "./style.ts";
@@ -45,6 +46,7 @@ export function formatReport(report: Report, style: Style): string {
       ]),
       style,
     ),
+    ...serviceLines(report, style),
     ...descriptors.length === 0
       ? [[style("dim", "No descriptors")]]
       : [descriptorLines(descriptors, style), useLines(report, style)],
@@ -60,6 +62,21 @@ export function formatReport(report: Report, style: Style): string {
     ],
   ];
   return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
+}
+
+/** Shows the variables of notifications that are set. */
+function serviceLines({ service }: Report, style: Style): string[][] {
+  const names = SERVICE_VARIABLES.filter((name) =>
+    service?.[name] !== undefined
+  );
+  if (names.length === 0) return [];
+  return [columns(
+    names.map((name) => [
+      { text: name, format: "bold" },
+      variableCell(service![name]),
+    ]),
+    style,
+  )];
 }
 
 function variableCell(value: string | undefined): Cell {

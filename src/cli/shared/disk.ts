@@ -5,6 +5,7 @@
  * @module
  */
 
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 
@@ -34,6 +35,11 @@ export interface ShellContext {
   readonly cwd: string;
   /** Variable `PATH`. */
   readonly searchPath: string | undefined;
+  /**
+   * Returns the first number of the version that a program prints; `undefined` if
+   * it prints none.
+   */
+  readonly readVersion?: (program: string) => number | undefined;
 }
 
 const START_BYTES = 64 * 1024;
@@ -82,6 +88,23 @@ export const disk: Disk = {
     }
   },
 };
+
+/** Reads the version of a program, from what it prints for `--version`. */
+export function readVersion(program: string): number | undefined {
+  try {
+    const printed = execFileSync(program, ["--version"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: VERSION_TIMEOUT_MS,
+    });
+    const number = /\d+/.exec(printed)?.[0];
+    return number === undefined ? undefined : Number(number);
+  } catch {
+    return undefined;
+  }
+}
+
+const VERSION_TIMEOUT_MS = 5000;
 
 /** The shell's default if `PATH` is not set. */
 const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";

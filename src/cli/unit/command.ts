@@ -15,7 +15,6 @@ import {
   skipPrefixes,
 } from "../../core/launchers/prefixes.ts";
 import type { RuntimeName } from "../../core/types.ts";
-import { SETTING_NAMES } from "../../preload/settings.ts";
 import { findProgram, type ShellContext } from "../shared/disk.ts";
 import { interpreterOf, refuseLauncher } from "../shared/launchers.ts";
 import { UsageError } from "../shared/verb.ts";
@@ -41,7 +40,7 @@ export interface ServiceCommand {
  * Completes a typed command for a unit.
  *
  * @param denoPermissions Flags for Deno, besides those to read the variables.
- * @param isPreloaded Whether the variables are also those of the preload.
+ * @param variables Further variables that a program on Deno reads.
  * @throws {UsageError} If the program or its script is missing, or if the
  * program starts another process.
  */
@@ -49,7 +48,7 @@ export function serviceCommand(
   words: readonly string[],
   context: ShellContext,
   denoPermissions: readonly string[],
-  isPreloaded: boolean = false,
+  variables: readonly string[] = [],
 ): ServiceCommand {
   const plain = skipPrefixes(words);
   const environment = plain.prefixes.flatMap(environmentOf);
@@ -76,7 +75,7 @@ export function serviceCommand(
     ? { words: expanded.slice(1), paths: [], rest: expanded.slice(1) }
     : completeArguments(runtime, expanded.slice(1), own, denoPermissions, [
       ...LISTEN_VARIABLES,
-      ...isPreloaded ? SETTING_NAMES : [],
+      ...variables,
     ]);
   return {
     words: [...prefix, expanded[0], ...completed.words],

@@ -6,11 +6,14 @@
 
 import { posix } from "node:path";
 import { quote } from "../../core/errors.ts";
+import { NOTIFY_VARIABLES } from "../../core/systemd/notify_socket.ts";
+import { SETTING_NAMES } from "../../preload/settings.ts";
 import type { ShellContext } from "../shared/disk.ts";
 import { argumentError, parseOptions } from "../shared/options.ts";
 import { addPreload, type Preload, readPreload } from "../shared/preload.ts";
 import { type ServiceCommand, serviceCommand } from "./command.ts";
 import { nativePermissions, parseNamedSockets } from "./listen.ts";
+import { NOTIFY_OPTIONS, planNotify } from "./notify.ts";
 import { hiddenPaths, isInHome } from "./paths.ts";
 import type { NamedSockets, UnitPlan } from "./plan.ts";
 
@@ -26,6 +29,7 @@ const UNIT_OPTIONS = {
   "working-directory": "value",
   "native": "flag",
   "preload": "optional-list",
+  ...NOTIFY_OPTIONS,
   "output": "value",
   "force": "flag",
 } as const;
@@ -117,6 +121,7 @@ function planService(
       user,
       envFile: absolute(value("env-file")),
       workingDirectory,
+      notify: planNotify(values, command, accept, context),
       needsHome: paths.some((path) => isInHome(path, disk)),
     },
     warnings: [
@@ -136,7 +141,12 @@ function planCommand(
   const permissions = values.has("native") || isPreloaded
     ? nativePermissions(sockets)
     : [];
-  const command = serviceCommand(words, context, permissions, isPreloaded);
+  const notifies = permissions.length > 0 && !values.has("no-notify") &&
+    !values.has("accept");
+  const command = serviceCommand(words, context, permissions, [
+    ...isPreloaded ? SETTING_NAMES : [],
+    ...notifies ? NOTIFY_VARIABLES : [],
+  ]);
   const names = sockets.map(({ name }) => name);
   const preload = readPreload(values.get("preload"), names, command.runtime);
   return preload === undefined ? command : preloadedCommand(command, preload);

@@ -5,6 +5,7 @@
  */
 
 import type { ServiceCommand } from "./command.ts";
+import type { NotifyPlan } from "./notify.ts";
 
 /** A unit. */
 export interface UnitFile {
@@ -40,6 +41,8 @@ export interface UnitPlan {
   readonly user: string | undefined;
   readonly envFile: string | undefined;
   readonly workingDirectory: string | undefined;
+  /** How the service notifies systemd; `undefined` if it doesn't. */
+  readonly notify: NotifyPlan | undefined;
   /** True if the service needs a path in a home directory. */
   readonly needsHome: boolean;
 }

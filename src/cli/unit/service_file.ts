@@ -12,6 +12,7 @@ import {
   plainValue,
 } from "../shared/systemd/unit_text.ts";
 import { TITLES } from "../shared/use.ts";
+import { notifyLines } from "./notify.ts";
 import type { UnitFile, UnitPair, UnitPlan } from "./plan.ts";
 
 /** Creates the service that a list of socket units starts. */
@@ -43,8 +44,7 @@ export function serviceFile(
         ],
         "",
         "[Service]",
-        "# The start fails if the program can't be executed (Type=simple doesn't wait).",
-        "Type=exec",
+        ...notifyLines(plan.notify),
         ...pairs.length > 1
           ? [
             "# All sockets are passed, whichever is connected to first. Their order isn't",

@@ -8,7 +8,7 @@ import crypto from "node:crypto";
 import fs from "node:fs";
 import { posix } from "node:path";
 import { escapeControls, quote, quoteUnlessPlain } from "../../core/errors.ts";
-import { disk } from "../shared/disk.ts";
+import { disk, readVersion } from "../shared/disk.ts";
 import { argumentError } from "../shared/options.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
 import { unitFiles } from "./files.ts";
@@ -49,6 +49,13 @@ which the descriptors are not meant.
                          it the sockets NAME when it asks for ADDRESS, such as
                          web=3000. Without entries, the program asks for the
                          addresses of the sockets
+  --no-notify            Don't let the start wait until the program serves all
+                         sockets (Type=exec), which it reports on Bun, Node, and
+                         Deno with --native or --preload
+  --watchdog SECONDS     Restart a process whose event loop is blocked for so
+                         long; default: 30, and 0 for no watchdog
+  --reload               Let systemctl reload wait for onReload() of the program
+  --store NUMBER         Keep so many descriptors that the program stores
   --output DIRECTORY     Write the units into this directory and print their
                          paths; default: print the units
   --force                Replace existing units
@@ -68,7 +75,12 @@ export const unitVerb: Verb = {
 };
 
 function unit(args: readonly string[], io: Io): number {
-  const context = { disk, cwd: io.cwd, searchPath: io.env["PATH"] };
+  const context = {
+    disk,
+    cwd: io.cwd,
+    searchPath: io.env["PATH"],
+    readVersion,
+  };
   const { plan, warnings, output, force } = planUnits(args, context);
   const files = unitFiles(plan);
   for (const warning of warnings) {

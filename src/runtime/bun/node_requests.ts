@@ -6,6 +6,7 @@
  */
 
 import type * as http from "node:http";
+import { requestHook } from "../http/request_hook.ts";
 import type { RequestTracker } from "../http/request_tracker.ts";
 
 /** The requests of one server. */
@@ -21,6 +22,7 @@ export class NodeRequests {
   /** Tracks a request until its response is sent, or its client is gone. */
   track(response: http.ServerResponse): void {
     this.#tracker.total++;
+    requestHook.call?.();
     this.#tracker.pending++;
     this.#responses.add(response);
     if (this.#tracker.closesConnections) closeAfter(response);

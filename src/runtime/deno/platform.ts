@@ -21,7 +21,7 @@ import {
   readVariables,
   VARIABLES_DENIED,
 } from "../descriptors.ts";
-import { isPermissionError } from "../errors.ts";
+import { isPermissionError, missingPermission } from "../errors.ts";
 import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine, readInitialEnvironment } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
@@ -61,17 +61,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     version: deno.version.deno,
     pid,
     pidfdId: () => libc()?.pidfdId(pid),
-    readVariables: () => readPermitted((name) => deno.env.get(name)),
-    clearVariables(kept) {
-      for (const name of LISTEN_VARIABLES) {
-        if (kept.includes(name)) continue;
-        try {
-          deno.env.delete(name);
-        } catch {
-          // Reading the variable fails, too, and reports the permission.
-        }
-      }
-    },
+    ...environmentMembers(deno),
     commandLine: (pid) => mayReadProc(deno) ? readCommandLine(pid) : undefined,
     initialEnvironment: () =>
       mayReadProc(deno) ? readInitialEnvironment() : undefined,
@@ -85,6 +75,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     isEventQueue: (fd, info) =>
       libc() === undefined ? handleType(fd) === "UNKNOWN" : isEventQueue(info),
     close: (fd) => closeInherited(fd, inspector, (fd) => closeWith(libc(), fd)),
+    fsTakesDescriptors: false,
     minimumVersions: PORTABLE_VERSIONS.deno,
     adoptionLibc: () =>
       libc() ?? (isGranted(deno, { name: "ffi" }) ? NO_LIBC : NO_FFI),
@@ -100,6 +91,35 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     missingListenPermission: (fallback) => requestBind(deno, fallback),
     surviveExhaustion: wakeListener,
     keepDescriptorOnListenError,
+  };
+}
+
+/** Returns the members that access the environment. */
+function environmentMembers({ env, permissions }: DenoGlobal): Pick<
+  Platform,
+  "readVariables" | "clearVariables" | "readVariable" | "removeVariable"
+> {
+  return {
+    readVariables: () => readPermitted((name) => env.get(name)),
+    clearVariables(kept) {
+      for (const name of LISTEN_VARIABLES) {
+        if (kept.includes(name)) continue;
+        try {
+          env.delete(name);
+        } catch {
+          // Reading the variable fails, too, and reports the permission.
+        }
+      }
+    },
+    readVariable(variable) {
+      // The program works without the variable, so that Deno is not to prompt.
+      if (isGranted({ permissions }, { name: "env", variable })) {
+        return env.get(variable);
+      }
+      const flag = `--allow-env=${variable}`;
+      throw missingPermission(flag, `Reading ${variable}`);
+    },
+    removeVariable: (name) => env.delete(name),
   };
 }
 
@@ -144,7 +164,7 @@ function readPermittedFile(
 
 /** Queries a permission, so that Deno doesn't prompt for an optional one. */
 function isGranted(
-  deno: DenoGlobal,
+  deno: Pick<DenoGlobal, "permissions">,
   permission: Deno.PermissionDescriptor,
 ): boolean {
   return deno.permissions.querySync(permission).state === "granted";

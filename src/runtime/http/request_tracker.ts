@@ -6,6 +6,7 @@
  */
 
 import { isThenable } from "./fetch_handler.ts";
+import { requestHook } from "./request_hook.ts";
 
 /** Tracks the requests that the fetch handlers of one server receive. */
 export class RequestTracker {
@@ -33,6 +34,7 @@ export class RequestTracker {
    * marks it if it ends its connection.
    */
   track<T>(response: T | Promise<T>): T | Promise<T> {
+    requestHook.call?.();
     if (!isThenable(response)) return this.#mark(response);
     this.pending++;
     return Promise.resolve(response).then(this.#settle, this.#fail);

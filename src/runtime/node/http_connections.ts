@@ -12,6 +12,7 @@
 
 import type * as http from "node:http";
 import type * as net from "node:net";
+import { requestHook } from "../http/request_hook.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import { idleSockets } from "./idle_sockets.ts";
 
@@ -90,6 +91,7 @@ export class HttpConnections {
     const connection = this.add(socket);
     const { due } = connection;
     this.totalRequests++;
+    requestHook.call?.();
     removeEnded(due);
     const exchange: Exchange = { response, onClientGone: undefined };
     due.push(exchange);

@@ -14,6 +14,7 @@ import { Deadline } from "../timers.ts";
 import type { GracefulServer } from "../backend.ts";
 import { builtin } from "../builtin.ts";
 import type { ListenSource, Platform } from "../platform.ts";
+import { requestHook } from "../http/request_hook.ts";
 import { Http2Sessions } from "./http2_sessions.ts";
 import { HttpConnections } from "./http_connections.ts";
 import type { DescriptorOptions } from "./listen.ts";
@@ -217,6 +218,7 @@ export class NodeServer implements GracefulServer {
     response: http.ServerResponse,
   ): void => {
     this.#totalRequests++;
+    requestHook.call?.();
     // HTTP/2 has no such header; its sessions learn it from GOAWAY.
     if (request.httpVersionMajor > 1) return;
     if (this.#closesConnections) {

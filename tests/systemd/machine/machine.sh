@@ -8,6 +8,9 @@
 #     that have the other end may be killed.
 #   unshare --mount sh machine.sh try
 #     Goes the same way without systemd; its status tells whether there is one.
+#
+# LISTENFDS_SYSTEMD_USR is the /usr of another systemd, which is put over that of
+# this machine.
 set -eu
 
 # A directory that every Linux has, and that nobody needs to see here.
@@ -30,6 +33,10 @@ build_root() {
       show "/$directory" "$directory"
     fi
   done
+  # Another systemd, with the libraries that it needs, over that of this machine.
+  if [ -n "${LISTENFDS_SYSTEMD_USR:-}" ]; then
+    mount -t overlay -o "ro,lowerdir=$LISTENFDS_SYSTEMD_USR:/usr" listenfds usr
+  fi
   cp -a /etc .
   # No unit of this machine has a place here, nor what makes some of them.
   rm -rf etc/systemd

@@ -23,6 +23,24 @@ import type { Dial, Dialed } from "./dialer.ts";
 const SCRIPT = path.join(import.meta.dirname!, "machine.sh");
 const DIALER = path.join(import.meta.dirname!, "dialer.ts");
 
+/** The version of the systemd that the tests boot, such as 252. */
+export const SYSTEMD_VERSION: number = readVersion();
+
+/** Reads it from the name of a library that has no other version. */
+function readVersion(): number {
+  const usr = process.env["LISTENFDS_SYSTEMD_USR"] ?? "/usr";
+  const [library] = fs.globSync(
+    `${usr}/lib/{,*/}systemd/libsystemd-shared-*.so`,
+  );
+  return Number(/-(\d+)[^-]*\.so$/.exec(library ?? "")?.[1] ?? 0);
+}
+
+/** The reason why a test can't run that needs a version, if there is one. */
+export function lacksVersion(version: number): string | false {
+  if (NO_MACHINE !== false) return NO_MACHINE;
+  return SYSTEMD_VERSION < version && `needs systemd ${version}`;
+}
+
 /** The reason why no systemd can be booted here, if there is one. */
 export const NO_MACHINE: string | false = whyNot();
 

@@ -10,6 +10,7 @@ import { decodeSockaddr, encodeIpv4 } from "../../../src/core/sockaddr.ts";
 import { bindBunFunctions } from "../../../src/ffi/bun.ts";
 import { bindDenoFunctions } from "../../../src/ffi/deno.ts";
 import { LibcError } from "../../../src/ffi/descriptor_calls.ts";
+import { FILE_FUNCTIONS } from "../../../src/ffi/files.ts";
 import { Libc, LIBC_FUNCTIONS } from "../../../src/ffi/libc.ts";
 import { bindNodeFunctions } from "../../../src/ffi/node.ts";
 import { bindFunctions } from "../../../src/ffi/open.ts";
@@ -18,6 +19,7 @@ import {
   type LibcFunctions,
   SIGNATURES as TABLE,
 } from "../../../src/ffi/signatures.ts";
+import { MESSAGE_FUNCTIONS } from "../../../src/ffi/messages.ts";
 import { openSocketCalls, SOCKET_FUNCTIONS } from "../../../src/ffi/sockets.ts";
 import { currentPlatform } from "../../../src/runtime/current.ts";
 import { EBADF, FakeLibc, FIFO, pidfd, SOCKET } from "./fake_libc.ts";
@@ -32,6 +34,8 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   getpeername: [["i32", "ptr", "ptr"], "i32"],
   fcntl: [["i32", "i32", "i32"], "i32"],
   close: [["i32"], "i32"],
+  clock_gettime: [["i32", "ptr"], "i32"],
+  connect: [["i32", "ptr", "u32"], "i32"],
   statx: [["i32", "ptr", "i32", "u32", "ptr"], "i32"],
   fstatfs: [["i32", "ptr"], "i32"],
   readlink: [["ptr", "ptr", "u64"], "i64"],
@@ -41,6 +45,10 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   epoll_ctl: [["i32", "i32", "i32", "ptr"], "i32"],
   poll: [["ptr", "u64", "i32"], "i32"],
   recv: [["i32", "ptr", "u64", "i32"], "i64"],
+  pread: [["i32", "ptr", "u64", "i64"], "i64"],
+  write: [["i32", "ptr", "u64"], "i64"],
+  unlink: [["ptr"], "i32"],
+  sendmsg: [["i32", "ptr", "i32"], "i64"],
   shutdown: [["i32", "i32"], "i32"],
   syscall: [["i64", "i64", "i64"], "i64"],
   socket: [["i32", "i32", "i32"], "i32"],
@@ -48,7 +56,9 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   listen: [["i32", "i32"], "i32"],
   accept4: [["i32", "ptr", "ptr", "i32"], "i32"],
   setsockopt: [["i32", "i32", "i32", "ptr", "u32"], "i32"],
+  memmove: [["ptr", "ptr", "u64"], "u64"],
   mkfifo: [["ptr", "u32"], "i32"],
+  pipe2: [["ptr", "i32"], "i32"],
   __errno_location: [[], "ptr"],
 };
 
@@ -118,7 +128,7 @@ function bind<T>(
         typeof arg === "bigint" ? Number(arg) : arg
       );
       const value = callee.call(name, plain);
-      return result === "i64" ? BigInt(value) : value;
+      return result.endsWith("64") ? BigInt(value) : value;
     },
   ]));
 }
@@ -194,7 +204,12 @@ test("the table has each function that C declares, and is used as a whole", () =
     name !== "__errno_location"
   );
   assert.deepEqual([...ALL].sort(), declared.sort());
-  const used = new Set<string>([...LIBC_FUNCTIONS, ...SOCKET_FUNCTIONS]);
+  const used = new Set<string>([
+    ...FILE_FUNCTIONS,
+    ...LIBC_FUNCTIONS,
+    ...MESSAGE_FUNCTIONS,
+    ...SOCKET_FUNCTIONS,
+  ]);
   assert.deepEqual([...used].sort(), declared);
 });
 

@@ -134,7 +134,9 @@ const SETTINGS = {
   signals: [],
   timeoutMs: 10_000,
   webSockets: [],
+  hasOwnTimeout: false,
   exitWhenIdleMs: undefined,
+  notifies: true,
 };
 
 function lifetimeOf(server: FakeServer): ServerLifetime {

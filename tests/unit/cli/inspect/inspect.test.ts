@@ -523,6 +523,12 @@ test("formatJson() has a stable shape", () => {
       native: true,
     },
     variables: { ...given, LISTEN_PIDFDID: null },
+    service: {
+      NOTIFY_SOCKET: null,
+      WATCHDOG_USEC: null,
+      WATCHDOG_PID: null,
+      FDSTORE: null,
+    },
     listenPid: 41,
     wrapper: null,
     findings: [

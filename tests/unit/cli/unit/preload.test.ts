@@ -48,7 +48,7 @@ test("--preload loads the preload before the program of each runtime", () => {
   const [deno] = lines("--preload", "--", "deno", "run", "a");
   assert.match(
     deno!,
-    /^ExecStart=\/usr\/bin\/deno run --preload=\/\S+\/preload\/mod\.ts --no-prompt --cached-only --allow-env=LISTEN_PID,\S+,LISTENFDS_MAP,LISTENFDS_UNMATCHED,LISTENFDS_SHUTDOWN_TIMEOUT,LISTENFDS_IDLE_TIMEOUT,LISTENFDS_DEBUG --allow-ffi --allow-net \/srv\/a$/,
+    /^ExecStart=\/usr\/bin\/deno run --preload=\/\S+\/preload\/mod\.ts --no-prompt --cached-only --allow-env=LISTEN_PID,\S+,LISTENFDS_MAP,LISTENFDS_UNMATCHED,LISTENFDS_SHUTDOWN_TIMEOUT,LISTENFDS_IDLE_TIMEOUT,LISTENFDS_DEBUG,NOTIFY_SOCKET,WATCHDOG_USEC,WATCHDOG_PID --allow-ffi --allow-net \/srv\/a$/,
   );
   const [prefixed] = lines("--preload", "--", "nice", "-n", "5", "node", "a");
   assert.match(prefixed ?? "", /nice -n 5 \/usr\/bin\/node --import=/);

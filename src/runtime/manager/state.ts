@@ -1,0 +1,36 @@
+/**
+ * The state of notifying the service manager that a process has once, also where
+ * a program is evaluated again, or has the library twice.
+ *
+ * @module
+ */
+
+/** The state. */
+export interface ManagerState {
+  /**
+   * The values of the variables, if they were removed from the environment.
+   */
+  variables?: Readonly<Record<string, string | undefined>>;
+  /**
+   * The descriptor that `OpenFile=` connected to the service manager's socket.
+   */
+  notifyFd?: number;
+  /** Members of notifications that the program sends itself. */
+  readonly explicit: Set<string>;
+  /** `false` after the option `notify: false` of a server. */
+  isAutomatic: boolean;
+  /** Whether the service manager was told that the service is ready. */
+  isReady: boolean;
+}
+
+const STATE: unique symbol = Symbol.for("listenfds.manager.v1") as never;
+
+/** Returns the state of this process. */
+export function managerState(): ManagerState {
+  const store = globalThis as { [STATE]?: ManagerState };
+  return store[STATE] ??= {
+    explicit: new Set(),
+    isAutomatic: true,
+    isReady: false,
+  };
+}

@@ -1,0 +1,261 @@
+/**
+ * Using inherited descriptors that aren't sockets: files, FIFOs, character devices
+ * and memory files.
+ *
+ * @module
+ */
+
+import { activation, inactiveReason } from "../activation.ts";
+import type { Activation } from "../core/activation.ts";
+import { Descriptor } from "../core/descriptor.ts";
+import { ActivationError, quote } from "../core/errors.ts";
+import type { DescriptorKind } from "../core/info.ts";
+import { judgeKind } from "../core/kinds.ts";
+import type { ListenTarget } from "../core/types.ts";
+import { describeTarget, toListenAddress } from "../listen_target.ts";
+import { currentPlatform } from "../runtime/current.ts";
+import {
+  type FileAccess,
+  fileError,
+  type FileIo,
+  openFileIo,
+} from "../runtime/files/file_io.ts";
+
+/** A file that the service manager has opened. */
+export interface OpenedFile {
+  /** The number of the descriptor. */
+  readonly fd: number;
+  /** A memory file (`memfd_create(2)`) is a `file`. */
+  readonly kind: "file" | "fifo" | "character-device";
+  /** How the file was opened: `OpenFile=PATH:NAME:read-only`, say. */
+  readonly access: "read" | "write" | "read-write";
+  /**
+   * The bytes from the offset of the file on, which reading moves; one stream. It
+   * waits for what is written to a FIFO or device.
+   *
+   * @throws {ActivationError} With the code `wrong-kind` if the file is opened for
+   * writing only.
+   */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * Writes at the offset of the file, or at its end if it is opened with
+   * `O_APPEND` (`OpenFile=PATH:NAME:append`); one stream. Closing it leaves the file
+   * open.
+   *
+   * @throws {ActivationError} With the code `wrong-kind` if the file is opened for
+   * reading only.
+   */
+  readonly writable: WritableStream<Uint8Array>;
+  /**
+   * Reads the whole content of a file, wherever its offset is, which stays. Of a
+   * FIFO or device, it reads up to the end.
+   *
+   * @throws {ActivationError} As {@linkcode OpenedFile.readable}, or with the code
+   * `system` if reading fails.
+   */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Closes the file; its streams end. */
+  close(): void;
+  /** The same as {@linkcode OpenedFile.close}. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Opens the file that the service manager passed under a name: by `OpenFile=`
+ * (systemd 253), `ListenFIFO=` or `ListenSpecial=`, or from its store.
+ *
+ * @param target The name, `systemd:NAME` or `fd:NUMBER`, of one file. Sockets with
+ * the same name stay claimable.
+ * @returns The file.
+ * @throws {ActivationError} With the code `missing-name`, `already-claimed` or
+ * `ambiguous-name`; `wrong-kind` or `not-open` if it isn't such a file;
+ * `not-activated` without an activation; `permission` on Deno without
+ * `--allow-ffi`.
+ * @throws {TypeError} If the target is an address to bind.
+ *
+ * @example
+ * ```ts
+ * import { openFile } from "@listenfds/listenfds/notify";
+ *
+ * using file = openFile("secret");
+ * console.log((await file.bytes()).length);
+ * ```
+ */
+export function openFile(target: ListenTarget): OpenedFile {
+  const action = `Opening the file ${describeTarget(target)}`;
+  const activated = activation();
+  const claimed = claimFiles(activated, target, action);
+  try {
+    const io = openFileIo(currentPlatform(), action);
+    const infos = Descriptor.inspectAll(claimed);
+    const files = claimed.filter((_, index) => isFile(infos[index]!.kind));
+    if (files.length === 0) {
+      throw notFile(claimed[0]!, action);
+    }
+    if (files.length > 1) {
+      throw new ActivationError(
+        "ambiguous-name",
+        `${action}: found ${files.length} files with this name: ask for each as ` +
+          `"fd:NUMBER", or give each its own name in OpenFile=`,
+      );
+    }
+    const [file] = files;
+    const access = io.accessMode(file!.fd);
+    activated!.release(claimed.filter((each) => each !== file));
+    return new InheritedFile(io, file!, access);
+  } catch (error) {
+    activated!.release(claimed);
+    throw error instanceof ActivationError ? error : fileError(error, action);
+  }
+}
+
+function claimFiles(
+  activated: Activation | null,
+  target: ListenTarget,
+  action: string,
+): Descriptor[] {
+  const address = toListenAddress(target, action);
+  if (address.kind === "tcp" || address.kind === "unix") {
+    throw new TypeError(
+      `${action}: expected a name, "systemd:NAME" or "fd:NUMBER"`,
+    );
+  }
+  if (activated === null) {
+    throw new ActivationError(
+      "not-activated",
+      `${action}: no descriptors were handed over: ${
+        inactiveReason()!.message
+      }`,
+    );
+  }
+  return address.kind === "fd"
+    ? [Reflect.apply(activated.claimFd, activated, [address.fd, action])]
+    : Reflect.apply(activated.claim, activated, [address.name, action]);
+}
+
+function isFile(kind: DescriptorKind): kind is OpenedFile["kind"] {
+  return kind === "file" || kind === "fifo" || kind === "character-device";
+}
+
+function notFile(descriptor: Descriptor, action: string): ActivationError {
+  const { info } = descriptor;
+  const kinds = ["file", "fifo", "character-device"] as const;
+  return judgeKind(descriptor, info, kinds, action) ?? new ActivationError(
+    "wrong-kind",
+    `${action}: the kind of ${descriptor} is unknown`,
+  );
+}
+
+/** The bytes of one call. */
+const FILE_CHUNK_SIZE = 65536;
+
+class InheritedFile implements OpenedFile {
+  readonly fd: number;
+  readonly kind: OpenedFile["kind"];
+  readonly access: FileAccess;
+  readonly #io: FileIo;
+  readonly #descriptor: Descriptor;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array> | undefined;
+  #isClosed = false;
+
+  constructor(io: FileIo, descriptor: Descriptor, access: FileAccess) {
+    this.fd = descriptor.fd;
+    this.kind = descriptor.info.kind as OpenedFile["kind"];
+    this.access = access;
+    this.#io = io;
+    this.#descriptor = descriptor;
+  }
+
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const action = this.#requireAccess("write", "Reading");
+    return this.#readable ??= new ReadableStream({
+      pull: async (controller) => {
+        const bytes = new Uint8Array(FILE_CHUNK_SIZE);
+        const count = await this.#try(
+          action,
+          () => this.#io.read(this.fd, bytes, this.#hasEnded),
+        );
+        if (count === 0) controller.close();
+        else controller.enqueue(bytes.subarray(0, count));
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    const action = this.#requireAccess("read", "Writing");
+    return this.#writable ??= new WritableStream({
+      write: async (chunk) => {
+        for (let rest = chunk; rest.length > 0;) {
+          if (this.#isClosed) throw closedFile(action);
+          const count = await this.#try(
+            action,
+            () => this.#io.write(this.fd, rest, this.#hasEnded),
+          );
+          rest = rest.subarray(count);
+        }
+      },
+    });
+  }
+
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    const action = this.#requireAccess("write", "Reading");
+    if (this.#isClosed) throw closedFile(action);
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    for (let position = 0;;) {
+      const bytes = new Uint8Array(FILE_CHUNK_SIZE);
+      const count = await this.#try(
+        action,
+        () =>
+          this.kind === "file"
+            ? this.#io.readAt(this.fd, bytes, position)
+            : this.#io.read(this.fd, bytes, this.#hasEnded),
+      );
+      if (count === 0) break;
+      position += count;
+      chunks.push(bytes.subarray(0, count));
+    }
+    return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#io.close(this.fd);
+    this.#descriptor.markClosed();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  readonly #hasEnded = (): boolean => this.#isClosed;
+
+  /** Returns the action for messages. */
+  #requireAccess(forbidden: FileAccess, verb: string): string {
+    const action = `${verb} the file ${quote(this.#descriptor.name)}`;
+    if (this.access !== forbidden) return action;
+    throw new ActivationError(
+      "wrong-kind",
+      `${action}: ${this.#descriptor} is opened for ` +
+        (forbidden === "read"
+          ? `reading only: remove the option read-only of OpenFile=`
+          : `writing only: open it for reading, too`),
+    );
+  }
+
+  async #try(action: string, call: () => Promise<number>): Promise<number> {
+    try {
+      return await call();
+    } catch (error) {
+      throw fileError(error, action);
+    }
+  }
+}
+
+function closedFile(action: string): ActivationError {
+  return new ActivationError(
+    "not-open",
+    `${action}: the file is closed: write before close()`,
+  );
+}

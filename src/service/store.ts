@@ -1,0 +1,163 @@
+/**
+ * Storing descriptors in the service manager, so that the next process of the
+ * service gets them.
+ *
+ * @module
+ */
+
+import { type Address, inetAddress } from "../core/address.ts";
+import { Descriptor } from "../core/descriptor.ts";
+import {
+  ActivationError,
+  describeValue,
+  requireOptions,
+} from "../core/errors.ts";
+import { quote } from "../core/errors.ts";
+import { findListener } from "../linux/listening_fds.ts";
+import { currentPlatform } from "../runtime/current.ts";
+import { currentManager } from "../runtime/manager/manager.ts";
+import {
+  missingStore,
+  removeStoredMessage,
+  storeMessage,
+} from "../runtime/manager/store.ts";
+
+/** The options of {@linkcode storeDescriptor}. */
+export interface StoreOptions {
+  /**
+   * Whether the service manager removes the descriptor when it reports an error or
+   * the end of a connection (`FDPOLL=0` for `false`).
+   *
+   * @default {true}
+   */
+  readonly poll?: boolean;
+}
+
+/** The time that the service manager has to store a descriptor. */
+const BARRIER_MS = 5000;
+
+/**
+ * Stores a descriptor in the service manager, which passes it to the next process
+ * of the service under the name: `serve`, `listen`, `connection`, `openFile` and
+ * `activation` find it there. Several descriptors can have one name. The unit needs
+ * `FileDescriptorStoreMax=`. A restart and a crash keep what is stored; stopping the
+ * service removes it, unless the unit has `FileDescriptorStorePreserve=yes` (systemd
+ * 254).
+ *
+ * @param name The name, as `FileDescriptorName=` takes it: 1 to 255 printable ASCII
+ * characters without a colon.
+ * @param target A descriptor or its number, or a listener of this library or of the
+ * runtime, whose sockets are all stored.
+ * @param options Options for how it is stored.
+ * @returns Resolves with `true` when the service manager has received the
+ * descriptor, which can then be closed; with `false` if no service manager wants to
+ * be notified. It reports nothing if the unit has no room for the descriptor.
+ * @throws {TypeError | RangeError} If an argument has another form.
+ * @throws {ActivationError} With the code `unsupported` if this runtime can't send
+ * descriptors (Node before 26), `permission` on Deno without `--allow-ffi`;
+ * `not-open` if the descriptor or listener is closed; or `system` if the operating
+ * system refuses.
+ *
+ * @example
+ * ```ts
+ * import { storeDescriptor } from "@listenfds/listenfds/notify";
+ *
+ * await storeDescriptor("state", 7);
+ * ```
+ */
+export async function storeDescriptor(
+  name: string,
+  target: number | Descriptor | object,
+  options: StoreOptions = {},
+): Promise<boolean> {
+  const action = `Storing ${quote(String(name))}`;
+  requireOptions(options, action);
+  const message = storeMessage(name, options, action);
+  const platform = currentPlatform();
+  const manager = currentManager(platform);
+  const fds = descriptorsOf(target, action);
+  if (manager === undefined) return false;
+  for (const fd of fds) await manager.send(message, action, [fd]);
+  await manager.barrier(BARRIER_MS, action);
+  return true;
+}
+
+/**
+ * Removes the descriptors of a name from the service manager's store. Those that
+ * this process has open stay open.
+ *
+ * @param name The name.
+ * @returns Resolves with `true` when the message is sent, and with `false` if no
+ * service manager wants to be notified.
+ * @throws {RangeError} If the name has another form.
+ * @throws {ActivationError} As `notify`.
+ *
+ * @example
+ * ```ts
+ * import { removeStored } from "@listenfds/listenfds/notify";
+ *
+ * await removeStored("state");
+ * ```
+ */
+export async function removeStored(name: string): Promise<boolean> {
+  const action = `Removing ${quote(String(name))} from the store`;
+  const message = removeStoredMessage(name, action);
+  const manager = currentManager(currentPlatform());
+  if (manager === undefined) return false;
+  await manager.send(message, action);
+  return true;
+}
+
+/** Returns the numbers of a descriptor, or of a listener's sockets. */
+function descriptorsOf(target: unknown, action: string): number[] {
+  if (typeof target === "number") {
+    if (Number.isInteger(target) && target >= 0 && target < 2 ** 31) {
+      return [target];
+    }
+    throw new RangeError(
+      `${action}: expected the number of a descriptor, found ${target}`,
+    );
+  }
+  if (target instanceof Descriptor) return [target.fd];
+  const addresses = addressesOf(target);
+  if (addresses === undefined) {
+    throw new TypeError(
+      `${action}: expected a descriptor, its number or a listener, found ` +
+        describeValue(target),
+    );
+  }
+  const platform = currentPlatform();
+  const libc = platform.libc();
+  if (libc === undefined) throw missingStore(platform, action);
+  return addresses.map((address) => {
+    const fd = findListener(libc, address);
+    if (fd !== undefined) return fd;
+    throw new ActivationError(
+      "not-open",
+      `${action}: the listener has no open socket: store it before it is closed`,
+    );
+  });
+}
+
+/** Returns the addresses of a listener, in the form of its runtime. */
+function addressesOf(
+  target: unknown,
+): readonly (Address | undefined)[] | undefined {
+  const { addresses, addr, address, port, hostname } = Object(target) as {
+    addresses?: unknown;
+    addr?: unknown;
+    address?: unknown;
+    port?: unknown;
+    hostname?: unknown;
+  };
+  if (Array.isArray(addresses)) return addresses;
+  // Of Deno, of node:net, and of Bun.
+  const own = addr ??
+    (typeof address === "function" ? address.call(target) : undefined) ??
+    { port, hostname };
+  if (typeof own === "string") return [{ kind: "unix", path: own }];
+  const { path, hostname: host, address: ip, port: number } = Object(own);
+  if (typeof path === "string") return [{ kind: "unix", path }];
+  if (typeof number !== "number") return undefined;
+  return [inetAddress(String(ip ?? host), number)];
+}

@@ -1,0 +1,87 @@
+/**
+ * Binding the address of a fallback whose socket the service manager stores, see
+ * "File descriptor store" in `systemd.service(5)`.
+ *
+ * The socket is bound here, not by the runtime, and used like an inherited one. So
+ * it drains like one: what the next process is to accept is left in its queue.
+ *
+ * @module
+ */
+
+import type { Activation } from "../core/activation.ts";
+import { Descriptor } from "../core/descriptor.ts";
+import { quote } from "../core/errors.ts";
+import type { UsableKind } from "../core/kinds.ts";
+import type { Fallback } from "../core/types.ts";
+import { bindAddress } from "../linux/bind_address.ts";
+import { openSocketCalls } from "../ffi/sockets.ts";
+import { announceServing } from "./readiness.ts";
+import { processGlobal } from "../runtime/builtin.ts";
+import { currentPlatform } from "../runtime/current.ts";
+import { describeFallback, listenError } from "../runtime/errors.ts";
+import { currentManager } from "../runtime/manager/manager.ts";
+import {
+  missingStore,
+  removeStoredMessage,
+  storeMessage,
+} from "../runtime/manager/store.ts";
+import type { Claim } from "../listen_target.ts";
+
+/** What to bind, and the name that the next process finds it under. */
+export interface StoredFallback {
+  readonly activated: Activation | null;
+  readonly name: string;
+  readonly fallback: Fallback;
+}
+
+/**
+ * Binds an address, and has its socket stored.
+ *
+ * @throws {ActivationError} With the code `permission` or `unsupported` if this
+ * runtime can't send descriptors; or `system` if the address can't be bound.
+ */
+export function bindStored(
+  { activated, name, fallback }: StoredFallback,
+  kind: UsableKind,
+  action: string,
+): Claim {
+  const platform = currentPlatform();
+  const manager = currentManager(platform)!;
+  const calls = platform.libc() && openSocketCalls();
+  if (calls === undefined) throw missingStore(platform, action);
+  const message = storeMessage(name, {}, action);
+  let fd: number;
+  try {
+    fd = bindAddress(calls, fallback, kind === "datagram");
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    const binding = `${action}: binding ${describeFallback(fallback)}`;
+    throw listenError(error, binding);
+  }
+  const descriptor = new Descriptor(fd, name, platform.inspector);
+  const infos = [descriptor.info];
+  // The manager's duplicate is sent at once, before anything else is.
+  const stored = manager.send(message, action, [fd]);
+  const notified = stored.catch((error) => warnOfStore(error, name));
+  return {
+    source: { kind: "inherited", descriptors: [descriptor], infos },
+    async release() {
+      await notified;
+      await manager.send(removeStoredMessage(name, action), action)
+        .catch(() => {});
+      if (descriptor.info.kind !== "closed") calls.close(fd);
+    },
+    opened: (notifies) => announceServing(activated, notifies),
+  };
+}
+
+function warnOfStore(error: unknown, name: string): void {
+  const { message } = error as Error;
+  processGlobal()!.emitWarning(
+    `Storing ${
+      quote(name)
+    }: ${message}: connections are lost when the service ` +
+      `restarts`,
+    { code: "LISTENFDS_STORE" },
+  );
+}

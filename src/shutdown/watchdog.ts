@@ -1,0 +1,70 @@
+/**
+ * Showing the service manager that the event loop runs.
+ *
+ * @module
+ */
+
+import { parseWatchdog } from "../core/systemd/notify_socket.ts";
+import { requestHook } from "../runtime/http/request_hook.ts";
+import type { Manager } from "../runtime/manager/manager.ts";
+import { managerState } from "../runtime/manager/state.ts";
+import { readNotifyVariable } from "../runtime/manager/variables.ts";
+import type { Platform } from "../runtime/platform.ts";
+import { callLater } from "../runtime/timers.ts";
+
+/** Reads the watchdog of the environment. */
+export function readWatchdog(
+  platform: Platform,
+): ReturnType<typeof parseWatchdog> {
+  return parseWatchdog(
+    readNotifyVariable(platform, "WATCHDOG_USEC"),
+    readNotifyVariable(platform, "WATCHDOG_PID"),
+  );
+}
+
+let isRunning = false;
+
+/**
+ * Sends a message at half of the watchdog's timeout, from the event loop: if that
+ * is blocked, the service manager ends the process, and starts it again. Does
+ * nothing where the messages of another process are expected.
+ *
+ * @throws {SyntaxError | RangeError} If a variable is malformed.
+ */
+export function startWatchdog(
+  platform: Platform,
+  manager: Manager,
+  warn: (error: unknown) => void,
+): void {
+  const setting = readWatchdog(platform);
+  if (isRunning || setting?.pid !== platform.pid) return;
+  isRunning = true;
+  const intervalMs = setting.timeoutMs / 2;
+  let dueMs = performance.now() + intervalMs;
+  let isSending = false;
+  const pingIfDue = () => {
+    if (isSending || performance.now() < dueMs) return;
+    isSending = true;
+    // From now on, because systemd-notify takes a while.
+    dueMs = performance.now() + intervalMs;
+    manager.send("WATCHDOG=1", "Notifying the watchdog").catch(warn)
+      .finally(() => {
+        isSending = false;
+      });
+  };
+  const onTimer = () => {
+    const { isAutomatic, explicit } = managerState();
+    // The program knows better whether it works.
+    if (!isAutomatic || explicit.has("watchdog")) {
+      isRunning = false;
+      requestHook.call = undefined;
+      return;
+    }
+    pingIfDue();
+    callLater(onTimer, Math.max(1, dueMs - performance.now()));
+  };
+  // A loop that accepts connections without a pause, as Bun's does, calls no timer
+  // meanwhile, but answers requests.
+  requestHook.call = pingIfDue;
+  callLater(onTimer, intervalMs);
+}

@@ -1,0 +1,228 @@
+/** Messages for a service manager, in each way that a runtime has. */
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { forEachHost, type Host, HOSTS, ROOT } from "../../harness/hosts.ts";
+import {
+  FakeManager,
+  NO_MANAGER,
+  NO_SYSTEMD_NOTIFY,
+} from "../../harness/manager.ts";
+import { type Environment, startProgram } from "../../harness/program.ts";
+import { test } from "../../harness/timed_test.ts";
+
+const SCRIPT = path.join(ROOT, "tests/fixtures/notifier.ts");
+
+/** Hosts that can call the C library. */
+const WITH_FFI = HOSTS.filter(({ inspects, label }) =>
+  inspects && label !== "node 22" && label !== "node 24"
+);
+/** Hosts that spawn systemd-notify. */
+const WITH_COMMAND = HOSTS.filter(({ label }) =>
+  label === "node 22" || label === "node 24"
+);
+const LIMITED = HOSTS.filter(({ inspects }) => !inspects);
+
+interface Outcome {
+  readonly value?: unknown;
+  readonly error?: {
+    readonly name: string;
+    readonly code?: string;
+    readonly errno?: number;
+    readonly message: string;
+  };
+}
+
+/** Runs operations, and returns the outcome of each. */
+async function run(
+  t: TestContext,
+  host: Host,
+  env: Environment,
+  ...operations: readonly (readonly unknown[])[]
+): Promise<Outcome[]> {
+  const command = host.command(SCRIPT, JSON.stringify(operations));
+  const program = startProgram(t, command, {
+    env: { NODE_NO_WARNINGS: "1", ...env },
+  });
+  assert.equal(await program.exited, 0, program.output);
+  assert.equal(program.stderr, "");
+  return program.stdout.trim().split("\n").map((line) => JSON.parse(line));
+}
+
+const NONE = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined };
+
+forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
+  const { label } = host;
+  const hasFfi = WITH_FFI.includes(host);
+  const skip = NO_MANAGER || !hasFfi && NO_SYSTEMD_NOTIFY;
+
+  for (const kind of ["path", "abstract"] as const) {
+    test(
+      `notify() on ${label} sends messages in order, to a socket of the kind ${kind}`,
+      {
+        skip,
+      },
+      async (t) => {
+        const options = kind === "path" ? [] : [kind];
+        const manager = await FakeManager.start(t, ...options);
+        const outcomes = await run(
+          t,
+          host,
+          { NOTIFY_SOCKET: manager.address },
+          ["notify", { status: "Grüße \\ = \u{1f600} --x", errno: 2 }],
+          ["notify", { ready: true, reloading: true }],
+          ["barrier"],
+          ["notify", { variables: { X_EMPTY: "" }, watchdog: "trigger" }],
+        );
+        assert.deepEqual(outcomes, Array(4).fill({ value: true }));
+        const lines = await manager.until((all) => all.includes("X_EMPTY="));
+        const usec = /^MONOTONIC_USEC=(\d+)$/.exec(lines[4]!)![1]!;
+        // The clock of this process, which is the same on Linux.
+        const now = process.hrtime.bigint() / 1000n;
+        assert.ok(now - BigInt(usec) < 60_000_000n && now >= BigInt(usec));
+        assert.deepEqual(
+          lines.filter((line) =>
+            !/^(?:MONOTONIC_USEC|X_LISTENFDS)=/.test(line)
+          ),
+          [
+            "STATUS=Grüße \\\\ = \u{1f600} --x",
+            "ERRNO=2",
+            "READY=1",
+            "RELOADING=1",
+            "WATCHDOG=trigger",
+            "X_EMPTY=",
+          ],
+        );
+        assert.deepEqual(manager.barriers.at(0)?.fds, ["pipe"]);
+      },
+    );
+  }
+
+  test(`notify() on ${label} returns false where nobody listens`, async (t) => {
+    for (const NOTIFY_SOCKET of [undefined, ""]) {
+      const outcomes = await run(
+        t,
+        host,
+        { ...NONE, NOTIFY_SOCKET },
+        ["notify", { ready: true }],
+        ["barrier", 10],
+        ["watchdog"],
+        ["notify", { status: "a\nb" }],
+      );
+      assert.deepEqual(outcomes.slice(0, 3), [
+        { value: false },
+        { value: false },
+        { value: null },
+      ]);
+      assert.equal(outcomes[3]!.error!.name, "RangeError");
+    }
+  });
+
+  test(`notify() on ${label} reports a bad address`, async (t) => {
+    const notified = (NOTIFY_SOCKET: string) =>
+      run(t, host, { NOTIFY_SOCKET }, ["notify", { ready: true }]);
+    const [malformed] = await notified("run/notify");
+    assert.equal(malformed!.error!.name, "SyntaxError");
+    assert.match(malformed!.error!.message, /"run\/notify"/);
+    const [absent] = await notified("/nonexistent/notify");
+    assert.equal(absent!.error!.code, "system");
+    if (hasFfi) assert.equal(absent!.error!.errno, 2);
+  });
+
+  test(`watchdog() on ${label} reads the variables`, async (t) => {
+    const read = async (WATCHDOG_USEC: string, WATCHDOG_PID?: string) =>
+      (await run(t, host, { WATCHDOG_USEC, WATCHDOG_PID }, ["watchdog"]))[0]!;
+    assert.deepEqual(await read("1500000"), {
+      value: { timeoutMs: 1500, isOurs: true },
+    });
+    assert.deepEqual(await read("1500000", "1"), {
+      value: { timeoutMs: 1500, isOurs: false },
+    });
+    assert.equal((await read("soon")).error!.name, "SyntaxError");
+  });
+
+  test(`notify() on ${label} removes the variables where that is asked for`, {
+    skip,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const outcomes = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "5000000" },
+      ["notify", { status: "one" }],
+      ["variable", "NOTIFY_SOCKET"],
+      ["notify", { status: "two" }, { removeEnvironment: true }],
+      ["variable", "NOTIFY_SOCKET"],
+      ["variable", "WATCHDOG_USEC"],
+      ["notify", { status: "three" }],
+      ["watchdog"],
+    );
+    assert.deepEqual(outcomes.map(({ value }) => value), [
+      true,
+      manager.address,
+      true,
+      null,
+      null,
+      true,
+      { timeoutMs: 5000, isOurs: true },
+    ]);
+    await manager.until((lines) => lines.includes("STATUS=three"));
+  });
+});
+
+forEachHost(WITH_FFI, (host) => {
+  const { label } = host;
+
+  test(`notifyBarrier() on ${label} waits until the messages are processed`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t, "hold");
+    const [outcome] = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["barrier", 200],
+    );
+    const { code, errno, message } = outcome!.error!;
+    assert.deepEqual([code, errno], ["system", 110]);
+    assert.match(message, /has not answered in 200 ms/);
+  });
+
+  test(`notify() on ${label} waits for room without blocking the event loop`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t, "deaf");
+    const command = host.command(SCRIPT, JSON.stringify([["flood", 600]]));
+    const program = startProgram(t, command, {
+      env: { NOTIFY_SOCKET: manager.address },
+    });
+    await program.until("the flood", () => program.stdout.includes("flooding"));
+    await program.staysFor(500);
+    manager.listen();
+    assert.equal(await program.exited, 0, program.output);
+    const { value } = JSON.parse(program.stdout.trim().split("\n")[1]!);
+    assert.ok(typeof value === "number" && value < 400, `paused for ${value}`);
+    const lines = await manager.until((all) => all.length === 600);
+    assert.equal(new Set(lines).size, 600);
+  });
+});
+
+forEachHost(LIMITED, (host) => {
+  test(`notify() on ${host.label} says what to allow`, async (t) => {
+    const env = { NOTIFY_SOCKET: "/run/notify" };
+    const [denied] = await run(t, host, env, ["notify", { ready: true }]);
+    assert.equal(denied!.error!.code, "permission");
+    assert.match(denied!.error!.message, /--allow-env=NOTIFY_SOCKET$/);
+    const readable: Host = {
+      ...host,
+      command: (...args) =>
+        host.command(...args).map((word) =>
+          word.startsWith("--allow-env") ? "--allow-env" : word
+        ),
+    };
+    const [noFfi] = await run(t, readable, env, ["notify", { ready: true }]);
+    assert.equal(noFfi!.error!.code, "permission");
+    assert.match(noFfi!.error!.message, /run with --allow-ffi/);
+  });
+});
