@@ -247,7 +247,7 @@ function readManager(): Manager | undefined {
   }
 }
 
-/** Sends a message; a failure is a warning, because nobody awaits a signal. */
+/** Sends a message; a failure is a warning, because no call awaits it. */
 async function send(
   manager: Manager | undefined,
   notification: Notification,
@@ -275,7 +275,7 @@ let reloads: Reloads | undefined;
 
 /**
  * Calls a handler when the service is to reload its configuration: on `SIGHUP`.
- * The service manager is told before (`RELOADING=1`) and afterwards (`READY=1`),
+ * The service manager is notified before (`RELOADING=1`) and afterwards (`READY=1`),
  * so that `systemctl reload` returns after the handler: with `Type=notify-reload`
  * (systemd 253), or with `Type=notify` and `ExecReload=`, see docs/notify.md.
  *

@@ -112,7 +112,7 @@ export class MessageCalls extends DescriptorCalls {
     return { readFd: fds[0]!, writeFd: fds[1]! };
   }
 
-  /** Whether nobody holds the other end of a pipe, without waiting. */
+  /** Whether no process has the other end of a pipe, without waiting. */
   isHungUp(fd: number): boolean {
     return (this.poll(fd, 0) & POLLHUP) !== 0;
   }
@@ -134,7 +134,7 @@ export class MessageCalls extends DescriptorCalls {
 
 /**
  * Allocates memory that keeps its address. V8 moves that of a small array whose
- * `buffer` nobody has asked for.
+ * `buffer` no code has read.
  */
 function stable(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));

@@ -79,7 +79,7 @@ function bindNumeric(
   }
 }
 
-/** Binds; replaces the path of a socket that nobody has open any more. */
+/** Binds; replaces the path of a socket that no process has open any more. */
 function bind(
   calls: SocketCalls,
   fd: number,

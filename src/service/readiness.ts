@@ -51,7 +51,7 @@ export function announceServing(
   }
 }
 
-/** Kinds that nobody serves. */
+/** Kinds that no server or listener takes. */
 const UNSERVED_KINDS: readonly DescriptorKind[] = [
   "file",
   "character-device",

@@ -92,7 +92,7 @@ class Notifier {
     });
   }
 
-  /** Whether the service is ready; `undefined` if nobody asks any more. */
+  /** Whether the service is ready; `undefined` if that doesn't matter any more. */
   check(): false | undefined {
     const state = managerState();
     if (state.isReady || !state.isAutomatic || isProcessEnding()) {

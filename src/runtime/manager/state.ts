@@ -19,7 +19,7 @@ export interface ManagerState {
   readonly explicit: Set<string>;
   /** `false` after the option `notify: false` of a server. */
   isAutomatic: boolean;
-  /** Whether the service manager was told that the service is ready. */
+  /** Whether `READY=1` was sent. */
   isReady: boolean;
 }
 
