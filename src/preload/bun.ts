@@ -75,7 +75,7 @@ class BunCalls {
         if (node !== undefined) delayCallback(node, lifetime.finished);
         return server.merge((now) => {
           const stopped = lifetime.stop(now);
-          if (now) onEnd();
+          onEnd();
           return stopped;
         });
       },

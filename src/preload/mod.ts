@@ -103,6 +103,7 @@ function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
   const worker = new ClusterWorker(() => signals.stop());
   const signals: ProgramSignals = new ProgramSignals(settings.end.timeoutMs, {
     before: () => worker.primaryStopped(),
+    after: () => worker.release(),
   });
   preloadNode(handed, signals);
 }

@@ -74,7 +74,11 @@ class NodeServers {
   /** Listens as the program asks; errors are events, as from Node. */
   listen(server: net.Server, own: Listen, args: unknown[]): net.Server {
     const read = readListenArguments(args);
-    if (read === undefined && isOfCluster(args)) this.#primary?.watch(server);
+    const fd = read === undefined ? descriptorOfCluster(args) : undefined;
+    if (fd !== undefined && this.#primary !== undefined) {
+      this.#primary.listen(server, fd, () => void own.apply(server, args));
+      return server;
+    }
     // Node itself refuses a server that listens already.
     if (read === undefined || server.listening) return own.apply(server, args);
     let taken: TakenSockets | undefined;
@@ -214,11 +218,15 @@ function queueError(server: net.Server, error: unknown): void {
 }
 
 /**
- * Whether `node:cluster` makes a server listen for its workers, which have asked
- * for a descriptor by its number.
+ * Returns the descriptor where `node:cluster` makes a server listen for its workers,
+ * which have asked for it by its number.
  */
-function isOfCluster([options]: readonly unknown[]): boolean {
+function descriptorOfCluster(
+  [options]: readonly unknown[],
+): number | undefined {
   const { fd } = Object(options) as { readonly fd?: unknown };
-  return typeof fd === "number" &&
-    Object.keys(builtin("node:cluster").workers ?? {}).length > 0;
+  const { workers } = builtin("node:cluster");
+  return typeof fd === "number" && Object.keys(workers ?? {}).length > 0
+    ? fd
+    : undefined;
 }
