@@ -19,7 +19,6 @@ import {
   override,
 } from "../runtime/bun/listeners.ts";
 import { BunServers } from "../runtime/bun/server.ts";
-import { beginLifetime } from "../shutdown/idle_exit.ts";
 import {
   type AskedAddress,
   askedPath,
@@ -60,7 +59,7 @@ class BunCalls {
   }
 
   serve(options: BunOptions): BunServer | undefined {
-    const { platform, settings } = this.#handed;
+    const { platform } = this.#handed;
     return this.#take(
       "Bun.serve",
       askedOfServe(options),
@@ -70,12 +69,12 @@ class BunCalls {
         node?.prependListener("request", (_, response) => {
           server.nodeRequests.track(response);
         });
-        const lifetime = beginLifetime(platform, server, settings.end);
+        const lifetime = this.#handed.begin(server);
         lifetime.finished.then(onEnd, onEnd);
         if (node !== undefined) delayCallback(node, lifetime.finished);
         return server.merge((now) => {
           const stopped = lifetime.stop(now);
-          onEnd();
+          if (now) onEnd();
           return stopped;
         });
       },
@@ -83,7 +82,7 @@ class BunCalls {
   }
 
   listen(options: BunOptions): BunListener | undefined {
-    const { platform, settings } = this.#handed;
+    const { platform } = this.#handed;
     return this.#take(
       "Bun.listen",
       askedOfListen(options),
@@ -100,12 +99,7 @@ class BunCalls {
           call,
         );
         const listener = mergeBunListeners(listeners);
-        const close = drainListener(
-          platform,
-          listener,
-          sockets,
-          settings.end,
-        );
+        const close = drainListener(this.#handed, listener, sockets);
         const { stop } = listener;
         const stopAll = (closeActiveConnections?: boolean) => {
           close();

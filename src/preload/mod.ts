@@ -59,6 +59,7 @@ function preload(): void {
   const addToDeno = signalAdder();
   const signals = new ProgramSignals(settings.end.timeoutMs, {
     beside: () => primary.shutdown(),
+    after: () => handed.end(),
     ...addToDeno && { addToDeno },
   });
   if (platform.name === "node") shareWithWorkers(handed);
@@ -103,7 +104,10 @@ function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
   const worker = new ClusterWorker(() => signals.stop());
   const signals: ProgramSignals = new ProgramSignals(settings.end.timeoutMs, {
     before: () => worker.primaryStopped(),
-    after: () => worker.release(),
+    after: () => {
+      handed.end();
+      worker.release();
+    },
   });
   preloadNode(handed, signals);
 }

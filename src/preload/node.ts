@@ -10,7 +10,6 @@ import { toAddressInfo } from "../core/address.ts";
 import { requireUsable } from "../runtime/checks.ts";
 import { builtin } from "../runtime/builtin.ts";
 import { NodeServer } from "../runtime/node/server.ts";
-import { beginLifetime } from "../shutdown/idle_exit.ts";
 import type { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import type { ClusterPrimary } from "./cluster.ts";
 import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
@@ -157,8 +156,7 @@ class NodeServers {
   }
 
   #begin(server: net.Server, known: NodeServer, taken: TakenSockets): void {
-    const { platform, settings } = this.#handed;
-    const lifetime = beginLifetime(platform, known, settings.end);
+    const lifetime = this.#handed.begin(known);
     this.#lifetimes.set(server, lifetime);
     this.#ends.set(server, taken.end);
     lifetime.finished.then(taken.end, taken.end);

@@ -204,6 +204,20 @@ forEachHost(PRELOADED, (host) => {
     });
   }
 
+  test(`a server on ${host.label} that begins after the signal drains, too`, async (t) => {
+    const { agent } = await start(t, [WEB], { LISTENFDS_MAP: "web=3000" });
+    // The program has begun.
+    await agent.call("probe", [0]);
+    agent.process.kill("SIGTERM");
+    // An earlier call would be drained by the signal itself.
+    await agent.staysFor(200);
+    await agent.call("listenHttp", "app", [3000]);
+    const begin = performance.now();
+    assert.equal(await agent.endInput(), 0, agent.output);
+    // The process is ended after 5 seconds, with all that the server does then.
+    assert.ok(performance.now() - begin < 4000);
+  });
+
   test(`a raw connection on ${host.label} is answered before the program ends`, async (t) => {
     const { agent, ports: [port] } = await start(t, [WEB], {
       LISTENFDS_MAP: "web=3000",
