@@ -74,7 +74,8 @@ class BunCalls {
         if (node !== undefined) delayCallback(node, lifetime.finished);
         return server.merge((now) => {
           const stopped = lifetime.stop(now);
-          if (now) onEnd();
+          // Another server may listen while connections are open.
+          onEnd();
           return stopped;
         });
       },

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { activateAgent, PRELOAD_AGENT } from "../../harness/agent.ts";
@@ -309,7 +310,11 @@ forEachHost(PRELOADED.filter(({ runtime }) => runtime === "bun"), (host) => {
     assert.equal(address.port, port);
     assert.equal(await getBody(port, "/"), "bun");
     await agent.call("close", id);
-    await agent.call("serveBun", "again", {});
-    assert.equal(await getBody(port, "/"), "again");
+    const again = await agent.call("serveBun", "again", {});
+    const kept = new http.Agent({ keepAlive: true });
+    t.after(() => kept.destroy());
+    assert.equal(await getBody(port, "/", kept), "again");
+    await agent.call("serveBun", "third", {}, again.id);
+    assert.equal(await getBody(port, "/"), "third");
   });
 });
