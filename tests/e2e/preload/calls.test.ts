@@ -272,6 +272,21 @@ forEachHost(PRELOADED, (host) => {
     );
   });
 
+  test(`a program on ${host.label} that a shell starts says why it has no sockets`, async (t) => {
+    const script = path.join(temporaryDirectory(t), "app.js");
+    fs.writeFileSync(script, "");
+    const command = host.command(script).map((word) => `'${word}'`).join(" ");
+    const program = await bindSockets(
+      [WEB],
+      (sockets) => startActivated(t, ["sh", "-c", `${command}; true`], sockets),
+    );
+    assert.equal(await program.exited, 0, program.output);
+    assert.match(
+      program.stderr,
+      /^listenfds: Not activated: .* sh was started in its place: begin the last command with exec$/m,
+    );
+  });
+
   test(`the process on ${host.label} ends when it is idle`, async (t) => {
     const { agent, ports: [port] } = await start(t, [WEB], {
       LISTENFDS_MAP: "web=3000",
