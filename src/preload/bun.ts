@@ -26,7 +26,11 @@ import {
   describeCall,
 } from "./asked_address.ts";
 import { drainListener } from "./drained_listener.ts";
-import type { CreateServer, HandedSockets } from "./handed_sockets.ts";
+import {
+  type CreateServer,
+  type HandedSockets,
+  tellHandledError,
+} from "./handed_sockets.ts";
 
 type BunOptions = Record<string, unknown>;
 
@@ -123,7 +127,13 @@ class BunCalls {
   ): T | undefined {
     if (asked === undefined) return undefined;
     const call = describeCall(name, asked, "unix");
-    return this.#handed.use(asked, call, create);
+    try {
+      return this.#handed.use(asked, call, create);
+    } catch (error) {
+      const server = this.#nodeServer();
+      if (server !== undefined) tellHandledError(server, error);
+      throw error;
+    }
   }
 }
 

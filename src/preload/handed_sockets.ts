@@ -63,6 +63,20 @@ export interface HandedOptions {
   readonly fail: (message: string) => never;
 }
 
+/**
+ * Says why a call gets no socket where the program listens for errors: it may pass
+ * over them, as programs of Express do, and end with status 0.
+ */
+export function tellHandledError(
+  server: { listenerCount(event: string): number },
+  error: unknown,
+): void {
+  if (!(error instanceof ActivationError)) return;
+  if (server.listenerCount("error") > 0) {
+    console.error(`listenfds: ${error.message}`);
+  }
+}
+
 /** The inherited stream listeners. */
 export class HandedSockets {
   readonly platform: Platform;

@@ -12,7 +12,11 @@ import { builtin } from "../runtime/builtin.ts";
 import { NodeServer } from "../runtime/node/server.ts";
 import type { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import type { ClusterPrimary } from "./cluster.ts";
-import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
+import {
+  type HandedSockets,
+  type TakenSockets,
+  tellHandledError,
+} from "./handed_sockets.ts";
 import {
   describeListen,
   type ListenArguments,
@@ -212,7 +216,10 @@ function isProbe(server: net.Server): boolean {
 
 /** Reports an error as Node does, after the call has returned. */
 function queueError(server: net.Server, error: unknown): void {
-  builtin("node:timers").setImmediate(() => server.emit("error", error));
+  builtin("node:timers").setImmediate(() => {
+    tellHandledError(server, error);
+    server.emit("error", error);
+  });
 }
 
 /**
