@@ -19,7 +19,6 @@ import {
   override,
 } from "../runtime/bun/listeners.ts";
 import { BunServers } from "../runtime/bun/server.ts";
-import { beginLifetime } from "../shutdown/idle_exit.ts";
 import {
   type AskedAddress,
   askedPath,
@@ -27,7 +26,11 @@ import {
   describeCall,
 } from "./asked_address.ts";
 import { drainListener } from "./drained_listener.ts";
-import type { CreateServer, HandedSockets } from "./handed_sockets.ts";
+import {
+  type CreateServer,
+  type HandedSockets,
+  tellHandledError,
+} from "./handed_sockets.ts";
 
 type BunOptions = Record<string, unknown>;
 
@@ -60,7 +63,7 @@ class BunCalls {
   }
 
   serve(options: BunOptions): BunServer | undefined {
-    const { platform, settings } = this.#handed;
+    const { platform } = this.#handed;
     return this.#take(
       "Bun.serve",
       askedOfServe(options),
@@ -70,12 +73,13 @@ class BunCalls {
         node?.prependListener("request", (_, response) => {
           server.nodeRequests.track(response);
         });
-        const lifetime = beginLifetime(platform, server, settings.end);
+        const lifetime = this.#handed.begin(server);
         lifetime.finished.then(onEnd, onEnd);
         if (node !== undefined) delayCallback(node, lifetime.finished);
         return server.merge((now) => {
           const stopped = lifetime.stop(now);
-          if (now) onEnd();
+          // Another server may listen while connections are open.
+          onEnd();
           return stopped;
         });
       },
@@ -83,7 +87,7 @@ class BunCalls {
   }
 
   listen(options: BunOptions): BunListener | undefined {
-    const { platform, settings } = this.#handed;
+    const { platform } = this.#handed;
     return this.#take(
       "Bun.listen",
       askedOfListen(options),
@@ -100,12 +104,7 @@ class BunCalls {
           call,
         );
         const listener = mergeBunListeners(listeners);
-        const close = drainListener(
-          platform,
-          listener,
-          sockets,
-          settings.end,
-        );
+        const close = drainListener(this.#handed, listener, sockets);
         const { stop } = listener;
         const stopAll = (closeActiveConnections?: boolean) => {
           close();
@@ -128,7 +127,13 @@ class BunCalls {
   ): T | undefined {
     if (asked === undefined) return undefined;
     const call = describeCall(name, asked, "unix");
-    return this.#handed.use(asked, call, create);
+    try {
+      return this.#handed.use(asked, call, create);
+    } catch (error) {
+      const server = this.#nodeServer();
+      if (server !== undefined) tellHandledError(server, error);
+      throw error;
+    }
   }
 }
 

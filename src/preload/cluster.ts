@@ -64,9 +64,19 @@ export function sharedDescriptors(): Descriptor[] | undefined {
   );
 }
 
-/** What has the handle of a listening socket. */
+/** The handle of a listening socket. */
+interface ServerHandle {
+  onconnection: (status: number, client: unknown) => void;
+  close(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** What has such a handle. */
 type WithHandle = net.Server & {
-  readonly _handle?: { close(): void } | null;
+  _handle?: ServerHandle | null;
+  /** Listens on the handle that the server has. */
+  _listen2(...args: unknown[]): void;
 };
 
 /** Time in which a primary hands over what it has accepted. */
@@ -76,7 +86,10 @@ const PRIMARY_MS = 3000;
 
 /** The sockets that this process, as a primary, accepts on for its workers. */
 export class ClusterPrimary {
-  readonly #handles = new Set<{ close(): void }>();
+  /** What closes the handles. */
+  readonly #closers = new Set<() => void>();
+  /** The handles that no worker uses, by their descriptors. */
+  readonly #parked = new Map<number, ParkedHandle>();
   readonly #timeoutMs: number;
 
   constructor(timeoutMs: number) {
@@ -84,14 +97,32 @@ export class ClusterPrimary {
   }
 
   /**
-   * Remembers the socket of a server that `node:cluster` makes listen, which takes
-   * it from the server soon.
+   * Makes a server of `node:cluster`, which takes the socket from the server soon,
+   * listen on a descriptor.
+   *
+   * @param listen Calls the server's own `listen()`.
    */
-  watch(server: net.Server): void {
+  listen(server: net.Server, fd: number, listen: () => void): void {
+    const parked = this.#parked.get(fd);
+    if (parked !== undefined) {
+      this.#parked.delete(fd);
+      return parked.listen(server);
+    }
     server.prependOnceListener("listening", () => {
       const { _handle: handle } = server as WithHandle;
-      if (handle) this.#handles.add(handle);
+      if (handle) this.#keepOpen(fd, handle);
     });
+    listen();
+  }
+
+  /**
+   * Keeps a socket open when the last worker that uses it has ended: its number
+   * could become that of another file before the next worker asks for it.
+   */
+  #keepOpen(fd: number, handle: ServerHandle): void {
+    const close = handle.close.bind(handle);
+    this.#closers.add(close);
+    handle.close = () => void this.#parked.set(fd, new ParkedHandle(handle));
   }
 
   /**
@@ -99,17 +130,46 @@ export class ClusterPrimary {
    * waits until the workers have ended.
    */
   async shutdown(): Promise<void> {
-    for (const handle of this.#handles) handle.close();
+    for (const close of this.#closers) close();
     const cluster = builtin("node:cluster");
     const workers = Object.values(cluster.workers ?? {})
       .filter((worker) => worker !== undefined);
     if (workers.length === 0) return;
-    // A program that replaces workers that end would replace these.
-    cluster.on("fork", (worker) => worker.process.kill("SIGKILL"));
+    // A program that replaces workers that end would replace these, and then the
+    // replacements, without an end.
+    cluster.on("fork", ({ process }) => {
+      process.removeAllListeners("exit").removeAllListeners("disconnect");
+      process.kill("SIGKILL");
+    });
     await delay(HAND_OVER_MS);
     const limit = new Deadline(this.#timeoutMs);
     await Promise.race([Promise.all(workers.map(ended)), limit.reached]);
     limit.cancel();
+  }
+}
+
+/** A handle without a worker, which keeps what arrives for the next one. */
+class ParkedHandle {
+  readonly #handle: ServerHandle;
+  readonly #arrived: [status: number, client: unknown][] = [];
+
+  constructor(handle: ServerHandle) {
+    this.#handle = handle;
+    handle.unref();
+    handle.onconnection = (...args) => void this.#arrived.push(args);
+  }
+
+  listen(server: net.Server): void {
+    const handle = this.#handle;
+    handle.ref();
+    const listening = server as WithHandle;
+    listening._handle = handle;
+    // A listener of node:cluster takes the handle from the server meanwhile.
+    server.prependOnceListener("listening", () =>
+      queueMicrotask(() => {
+        for (const args of this.#arrived) handle.onconnection(...args);
+      }));
+    listening._listen2(null, -1, -1);
   }
 }
 
@@ -124,14 +184,15 @@ const SHUTDOWN = "NODE_LISTENFDS_SHUTDOWN";
 
 /** What a worker knows of its primary. */
 export class ClusterWorker {
+  readonly #process = processGlobal() as unknown as {
+    on(event: string, listener: (message: { cmd?: string }) => void): void;
+    readonly channel?: { unref(): void };
+  };
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
 
   /** @param stop Called when the primary asks this worker to end. */
   constructor(stop: () => void) {
-    const process = processGlobal() as unknown as {
-      on(event: string, listener: (message: { cmd?: string }) => void): void;
-    };
-    process.on("internalMessage", ({ cmd }) => {
+    this.#process.on("internalMessage", ({ cmd }) => {
       if (cmd !== SHUTDOWN) return;
       this.#stopped.resolve();
       stop();
@@ -146,5 +207,10 @@ export class ClusterWorker {
     const limit = new Deadline(PRIMARY_MS);
     await Promise.race([this.#stopped.promise, limit.reached]);
     limit.cancel();
+  }
+
+  /** Lets this worker end, which the channel to its primary keeps. */
+  release(): void {
+    this.#process.channel?.unref();
   }
 }

@@ -19,7 +19,6 @@ import {
   removeServeAddress,
 } from "../runtime/deno/serve_address.ts";
 import { type DenoServeOptions, DenoServer } from "../runtime/deno/server.ts";
-import { beginLifetime } from "../shutdown/idle_exit.ts";
 import {
   type AskedAddress,
   askedPath,
@@ -110,7 +109,7 @@ class DenoCalls {
     options: DenoOptions,
     handler: Handler,
   ): Deno.HttpServer | undefined {
-    const { platform, settings } = this.#handed;
+    const { platform } = this.#handed;
     const asked = askedOf(address, DENO_PORT);
     return this.#use("Deno.serve", asked, (source, call, onEnd) => {
       const server = DenoServer.create(
@@ -121,7 +120,7 @@ class DenoCalls {
         handler,
         call,
       );
-      const lifetime = beginLifetime(platform, server, settings.end);
+      const lifetime = this.#handed.begin(server);
       lifetime.finished.then(onEnd, onEnd);
       const { onListen = addressPrinter(options), signal } = options;
       return announceServer(
@@ -157,7 +156,7 @@ class DenoCalls {
     options: DenoOptions,
     create: ListenerFactory<T>["create"],
   ): T | undefined {
-    const { platform, settings } = this.#handed;
+    const { platform } = this.#handed;
     return this.#use(name, askedOf(options), (source, call, onEnd) => {
       const { listeners, sockets } = createListeners(
         platform,
@@ -167,7 +166,7 @@ class DenoCalls {
         call,
       );
       const listener = mergeDenoListeners(listeners);
-      const drain = drainListener(platform, listener, sockets, settings.end);
+      const drain = drainListener(this.#handed, listener, sockets);
       const { close } = listener;
       const closeAll = () => {
         drain();

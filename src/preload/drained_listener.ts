@@ -8,10 +8,8 @@
 import type { Address } from "../core/address.ts";
 import type { ListenSockets } from "../runtime/adoption/listen_sockets.ts";
 import type { GracefulServer } from "../runtime/backend.ts";
-import type { Platform } from "../runtime/platform.ts";
 import { delay } from "../runtime/timers.ts";
-import { beginLifetime } from "../shutdown/idle_exit.ts";
-import type { EndSettings } from "../shutdown/options.ts";
+import type { HandedSockets } from "./handed_sockets.ts";
 
 /** Interval of looking for open connections. */
 const LOOK_MS = 20;
@@ -96,12 +94,11 @@ class DrainedListener implements GracefulServer {
  * @returns A function to call when the program has closed it.
  */
 export function drainListener(
-  platform: Platform,
+  handed: HandedSockets,
   listener: ReferencedListener,
   sockets: ListenSockets,
-  end: EndSettings,
 ): () => void {
   const server = new DrainedListener(listener, sockets);
-  beginLifetime(platform, server, end);
+  handed.begin(server);
   return () => server.end();
 }

@@ -8,7 +8,11 @@ import { Descriptor } from "../core/descriptor.ts";
 import { ActivationError } from "../core/errors.ts";
 import type { DescriptorInfo } from "../core/info.ts";
 import type { ListenSource, Platform } from "../runtime/platform.ts";
+import type { GracefulServer } from "../runtime/backend.ts";
+import { builtin } from "../runtime/builtin.ts";
 import { requireKind } from "../runtime/checks.ts";
+import { beginLifetime } from "../shutdown/idle_exit.ts";
+import type { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import type { AskedAddress } from "./asked_address.ts";
 import { type OfferedSocket, SocketMatcher } from "./matching.ts";
 import type { PreloadSettings } from "./settings.ts";
@@ -59,6 +63,20 @@ export interface HandedOptions {
   readonly fail: (message: string) => never;
 }
 
+/**
+ * Says why a call gets no socket where the program listens for errors: it may pass
+ * over them, as programs of Express do, and end with status 0.
+ */
+export function tellHandledError(
+  server: { listenerCount(event: string): number },
+  error: unknown,
+): void {
+  if (!(error instanceof ActivationError)) return;
+  if (server.listenerCount("error") > 0) {
+    console.error(`listenfds: ${error.message}`);
+  }
+}
+
 /** The inherited stream listeners. */
 export class HandedSockets {
   readonly platform: Platform;
@@ -68,6 +86,7 @@ export class HandedSockets {
   readonly #options: HandedOptions;
   readonly #matcher: SocketMatcher<HandedSocket>;
   readonly #claimed = new Set<number>();
+  #isEnding = false;
 
   constructor(options: HandedOptions) {
     this.#options = options;
@@ -130,6 +149,24 @@ export class HandedSockets {
       taken.release();
       throw error;
     }
+  }
+
+  /** Begins the lifetime of a server of the program. */
+  begin(server: GracefulServer): ServerLifetime {
+    const lifetime = beginLifetime(this.platform, server, this.settings.end);
+    if (this.#isEnding) {
+      // After the program was told that the server listens.
+      builtin("node:timers").setImmediate(() => void lifetime.shutdown());
+    }
+    return lifetime;
+  }
+
+  /**
+   * Drains the servers that begin from now on, too: the process ends, and would lose
+   * what they accept.
+   */
+  end(): void {
+    this.#isEnding = true;
   }
 
   /** Says what happened, where that is asked for. */

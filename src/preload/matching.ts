@@ -74,6 +74,13 @@ export class SocketMatcher<Socket extends OfferedSocket> {
    */
   match(asked: AskedAddress, call: string): Match<Socket> {
     const found = this.#findByMap(asked) ?? this.#findByAddress(asked);
+    if (this.#sockets.length === 0 && (found || !this.#bindsUnmatched)) {
+      return {
+        kind: "unmatched",
+        message: `${call}: no stream listener was handed over: set ` +
+          `ListenStream= and Accept=no in the socket unit`,
+      };
+    }
     if (found !== undefined) return this.#takeAll(found, asked, call);
     const any = this.#entries.find((entry) => entry.asked === "*");
     if (any !== undefined) return this.#takeAny(any.name, asked, call);
@@ -159,7 +166,9 @@ export class SocketMatcher<Socket extends OfferedSocket> {
         kind: "unmatched",
         message: `${call}: LISTENFDS_MAP gives ${showAsked(asked)} to ${
           quote(entryName!)
-        }, which was not handed over (${this.#list()}): set the name of a socket`,
+        }, which was not handed over (${this.#list()}): set FileDescriptorName=${
+          quoteUnlessPlain(entryName!)
+        } in the socket unit, or ${this.#adviseEntry(asked)}`,
       };
     }
     for (const socket of sockets) {
@@ -177,16 +186,22 @@ export class SocketMatcher<Socket extends OfferedSocket> {
   #explain(asked: AskedAddress, call: string): string {
     const what = "path" in asked ? "path" : "port";
     const isUnknown = this.#sockets.some(({ address }) => !address);
-    const names = new Set(this.#sockets.map(({ name }) => name));
-    const [name] = names;
-    const entry = `LISTENFDS_MAP=${names.size === 1 ? escape(name!) : "NAME"}=${
-      escape(showAsked(asked))
-    }`;
     const found = isUnknown
       ? `the addresses of the sockets can't be read here`
       : `no socket handed over has this ${what}`;
-    return `${call}: ${found} (${this.#list()}): set ${entry}` +
-      (names.size === 1 ? "" : ", with the name of the socket that is meant");
+    return `${call}: ${found} (${this.#list()}): set ${
+      this.#adviseEntry(asked)
+    }`;
+  }
+
+  /** Returns the entry of the map that gives a call the socket that is meant. */
+  #adviseEntry(asked: AskedAddress): string {
+    const names = new Set(this.#sockets.map(({ name }) => name));
+    const [name] = names;
+    const isOnly = names.size === 1;
+    return `LISTENFDS_MAP=${isOnly ? escape(name!) : "NAME"}=${
+      escape(showAsked(asked))
+    }${isOnly ? "" : ", with the name of the socket that is meant"}`;
   }
 
   #list(): string {

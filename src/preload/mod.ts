@@ -18,7 +18,7 @@
  * @module
  */
 
-import { activation } from "../activation.ts";
+import { activation, inactiveReason } from "../activation.ts";
 import { ActivationError, quote } from "../core/errors.ts";
 import { recognizeLauncher } from "../core/launchers/recognize.ts";
 import { isMainThread, processGlobal } from "../runtime/builtin.ts";
@@ -44,7 +44,7 @@ function preload(): void {
   const shared = platform.name === "node" ? sharedDescriptors() : undefined;
   if (shared !== undefined) return preloadWorker(shared);
   const activated = activation();
-  if (activated === null) return;
+  if (activated === null) return warnIfForeign();
   requireVersion(platform);
   requireNoLauncher(processGlobal()!.argv);
   const settings = readPreloadSettings();
@@ -59,12 +59,22 @@ function preload(): void {
   const addToDeno = signalAdder();
   const signals = new ProgramSignals(settings.end.timeoutMs, {
     beside: () => primary.shutdown(),
+    after: () => handed.end(),
     ...addToDeno && { addToDeno },
   });
   if (platform.name === "node") shareWithWorkers(handed);
   if (platform.name === "bun") preloadBun(handed);
   else preloadNode(handed, signals, primary);
   if (platform.name === "deno") preloadDeno(handed, signals);
+}
+
+/**
+ * Says that the descriptors are meant for another process: the program binds its
+ * addresses, and nobody answers on the sockets.
+ */
+function warnIfForeign(): void {
+  const { kind, message } = inactiveReason()!;
+  if (kind === "foreign") console.error(`listenfds: ${message}`);
 }
 
 /** Before this version, Deno ends before deferred listeners are called. */
@@ -103,6 +113,10 @@ function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
   const worker = new ClusterWorker(() => signals.stop());
   const signals: ProgramSignals = new ProgramSignals(settings.end.timeoutMs, {
     before: () => worker.primaryStopped(),
+    after: () => {
+      handed.end();
+      worker.release();
+    },
   });
   preloadNode(handed, signals);
 }

@@ -10,10 +10,13 @@ import { toAddressInfo } from "../core/address.ts";
 import { requireUsable } from "../runtime/checks.ts";
 import { builtin } from "../runtime/builtin.ts";
 import { NodeServer } from "../runtime/node/server.ts";
-import { beginLifetime } from "../shutdown/idle_exit.ts";
 import type { ServerLifetime } from "../shutdown/server_lifetime.ts";
 import type { ClusterPrimary } from "./cluster.ts";
-import type { HandedSockets, TakenSockets } from "./handed_sockets.ts";
+import {
+  type HandedSockets,
+  type TakenSockets,
+  tellHandledError,
+} from "./handed_sockets.ts";
 import {
   describeListen,
   type ListenArguments,
@@ -74,7 +77,11 @@ class NodeServers {
   /** Listens as the program asks; errors are events, as from Node. */
   listen(server: net.Server, own: Listen, args: unknown[]): net.Server {
     const read = readListenArguments(args);
-    if (read === undefined && isOfCluster(args)) this.#primary?.watch(server);
+    const fd = read === undefined ? descriptorOfCluster(args) : undefined;
+    if (fd !== undefined && this.#primary !== undefined) {
+      this.#primary.listen(server, fd, () => void own.apply(server, args));
+      return server;
+    }
     // Node itself refuses a server that listens already.
     if (read === undefined || server.listening) return own.apply(server, args);
     let taken: TakenSockets | undefined;
@@ -153,8 +160,7 @@ class NodeServers {
   }
 
   #begin(server: net.Server, known: NodeServer, taken: TakenSockets): void {
-    const { platform, settings } = this.#handed;
-    const lifetime = beginLifetime(platform, known, settings.end);
+    const lifetime = this.#handed.begin(known);
     this.#lifetimes.set(server, lifetime);
     this.#ends.set(server, taken.end);
     lifetime.finished.then(taken.end, taken.end);
@@ -210,15 +216,22 @@ function isProbe(server: net.Server): boolean {
 
 /** Reports an error as Node does, after the call has returned. */
 function queueError(server: net.Server, error: unknown): void {
-  builtin("node:timers").setImmediate(() => server.emit("error", error));
+  builtin("node:timers").setImmediate(() => {
+    tellHandledError(server, error);
+    server.emit("error", error);
+  });
 }
 
 /**
- * Whether `node:cluster` makes a server listen for its workers, which have asked
- * for a descriptor by its number.
+ * Returns the descriptor where `node:cluster` makes a server listen for its workers,
+ * which have asked for it by its number.
  */
-function isOfCluster([options]: readonly unknown[]): boolean {
+function descriptorOfCluster(
+  [options]: readonly unknown[],
+): number | undefined {
   const { fd } = Object(options) as { readonly fd?: unknown };
-  return typeof fd === "number" &&
-    Object.keys(builtin("node:cluster").workers ?? {}).length > 0;
+  const { workers } = builtin("node:cluster");
+  return typeof fd === "number" && Object.keys(workers ?? {}).length > 0
+    ? fd
+    : undefined;
 }

@@ -46,6 +46,8 @@ interface DrainSteps {
   readonly before?: () => Promise<void>;
   /** Ends what else serves, beside the servers. */
   readonly beside?: () => Promise<void>;
+  /** Follows the end of the servers, unless the program decides about its own. */
+  readonly after?: () => void;
   /** Deno's own function that adds a listener. */
   readonly addToDeno?: (signal: string, listener: () => void) => void;
 }
@@ -208,7 +210,10 @@ export class ProgramSignals {
     ]);
     this.#arrived.add(signal);
     const listeners = this.#program.rawListeners(signal) as SignalListener[];
-    if (listeners.length === 0) return exitLater(shutdownTimes.exitMs);
+    if (listeners.length === 0) {
+      this.#steps.after?.();
+      return exitLater(shutdownTimes.exitMs);
+    }
     exitLater(this.#timeoutMs);
     if (isInit) this.#call("off", signal, exit);
     // As if they had been the process's own from the start: one may remove itself

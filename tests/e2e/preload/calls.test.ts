@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { activateAgent, PRELOAD_AGENT } from "../../harness/agent.ts";
@@ -204,6 +205,20 @@ forEachHost(PRELOADED, (host) => {
     });
   }
 
+  test(`a server on ${host.label} that begins after the signal drains, too`, async (t) => {
+    const { agent } = await start(t, [WEB], { LISTENFDS_MAP: "web=3000" });
+    // The program has begun.
+    await agent.call("probe", [0]);
+    agent.process.kill("SIGTERM");
+    // An earlier call would be drained by the signal itself.
+    await agent.staysFor(200);
+    await agent.call("listenHttp", "app", [3000]);
+    const begin = performance.now();
+    assert.equal(await agent.endInput(), 0, agent.output);
+    // The process is ended after 5 seconds, with all that the server does then.
+    assert.ok(performance.now() - begin < 4000);
+  });
+
   test(`a raw connection on ${host.label} is answered before the program ends`, async (t) => {
     const { agent, ports: [port] } = await start(t, [WEB], {
       LISTENFDS_MAP: "web=3000",
@@ -257,6 +272,21 @@ forEachHost(PRELOADED, (host) => {
     );
   });
 
+  test(`a program on ${host.label} that a shell starts says why it has no sockets`, async (t) => {
+    const script = path.join(temporaryDirectory(t), "app.js");
+    fs.writeFileSync(script, "");
+    const command = host.command(script).map((word) => `'${word}'`).join(" ");
+    const program = await bindSockets(
+      [WEB],
+      (sockets) => startActivated(t, ["sh", "-c", `${command}; true`], sockets),
+    );
+    assert.equal(await program.exited, 0, program.output);
+    assert.match(
+      program.stderr,
+      /^listenfds: Not activated: .* sh was started in its place: begin the last command with exec$/m,
+    );
+  });
+
   test(`the process on ${host.label} ends when it is idle`, async (t) => {
     const { agent, ports: [port] } = await start(t, [WEB], {
       LISTENFDS_MAP: "web=3000",
@@ -295,7 +325,11 @@ forEachHost(PRELOADED.filter(({ runtime }) => runtime === "bun"), (host) => {
     assert.equal(address.port, port);
     assert.equal(await getBody(port, "/"), "bun");
     await agent.call("close", id);
-    await agent.call("serveBun", "again", {});
-    assert.equal(await getBody(port, "/"), "again");
+    const again = await agent.call("serveBun", "again", {});
+    const kept = new http.Agent({ keepAlive: true });
+    t.after(() => kept.destroy());
+    assert.equal(await getBody(port, "/", kept), "again");
+    await agent.call("serveBun", "third", {}, again.id);
+    assert.equal(await getBody(port, "/"), "third");
   });
 });

@@ -79,6 +79,14 @@ forEachHost(PRELOADED, (host) => {
             "m",
           ),
         );
+        if (host.runtime !== "node" && missing === "web") return;
+        // A program may pass over the errors of its servers.
+        await program.until(
+          "the reason on the standard error",
+          () => program.stderr,
+          (stderr) =>
+            /^listenfds: .*: no socket handed over has this port/m.test(stderr),
+        );
       });
     }
   }

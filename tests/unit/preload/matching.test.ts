@@ -167,8 +167,16 @@ test("the error of an unmatched call says what to set", () => {
   strictEqual(
     message([web], { port: 3000 }, "app=3000"),
     'listen(3000): LISTENFDS_MAP gives 3000 to "app", which was not handed over ' +
-      '("web" is 0.0.0.0:80): set the name of a socket',
+      '("web" is 0.0.0.0:80): set FileDescriptorName=app in the socket unit, or ' +
+      "LISTENFDS_MAP=web=3000",
   );
+  for (const map of ["", "web=3000"]) {
+    strictEqual(
+      message([], { port: 3000 }, map),
+      "listen(3000): no stream listener was handed over: set ListenStream= and " +
+        "Accept=no in the socket unit",
+    );
+  }
 });
 
 const names = fc.constantFrom("web", "admin", "metrics");

@@ -1,0 +1,70 @@
+/** Programs of `node:cluster` under the preload. */
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { getBody, request } from "../../harness/client.ts";
+import {
+  forEachHost,
+  hostsWith,
+  ROOT,
+  withPreload,
+} from "../../harness/hosts.ts";
+import { temporaryDirectory } from "../../harness/machine_tools.ts";
+import { startActivated } from "../../harness/program.ts";
+import { bindSockets } from "../../harness/sockets.ts";
+import { test } from "../../harness/timed_test.ts";
+
+const PROGRAM = path.join(ROOT, "tests/fixtures/cluster_program.ts");
+/** Within this time, nothing has to be ended by force. */
+const PROMPT_MS = 4000;
+
+const PRELOADED = hostsWith({ runtime: "node" }).map(withPreload);
+
+forEachHost(PRELOADED, (host) => {
+  const start = (t: TestContext, spec: string) =>
+    bindSockets([spec], (sockets) => ({
+      program: startActivated(t, host.command(PROGRAM), sockets, {
+        LISTENFDS_MAP: "web=3000",
+      }),
+      socket: sockets[0]!,
+    }));
+
+  for (const kind of ["tcp", "unix"] as const) {
+    test(`a worker on ${host.label} that follows the last one gets its socket (${kind})`, async (t) => {
+      const file = path.join(temporaryDirectory(t), "x.sock");
+      const { program, socket } = await start(
+        t,
+        kind === "tcp" ? "web=tcp:127.0.0.1:0" : `web=unix:${file}`,
+      );
+      const target = kind === "tcp"
+        ? { host: "127.0.0.1", port: socket.port! }
+        : { socketPath: file };
+      const get = async (url: string) => {
+        const reply = request({ ...target, path: url });
+        return (await program.whileRunning("an answer", reply)).body;
+      };
+      for (let times = 0; times < 3; times++) {
+        const pid = await get("/end");
+        await program.until(
+          "the end of the worker",
+          () => program.stdout.includes(`ended ${pid}\n`),
+          (isOver) => isOver,
+        );
+        // These arrive while no worker listens.
+        const [next, ...others] = await Promise.all(["/", "/", "/"].map(get));
+        assert.notEqual(next, pid, program.output);
+        assert.deepEqual(others, [next, next]);
+      }
+    });
+  }
+
+  test(`a cluster on ${host.label} ends as soon as its workers have drained`, async (t) => {
+    const { program, socket } = await start(t, "web=tcp:127.0.0.1:0");
+    await getBody(socket.port!, "/");
+    const begin = performance.now();
+    assert.equal(await program.terminate(), 0, program.output);
+    const took = performance.now() - begin;
+    assert.ok(took < PROMPT_MS, `${took} ms`);
+  });
+});
