@@ -63,6 +63,7 @@ function splitEntries(text: string): { name: string; value: string }[] {
   const entries: { name: string; value: string }[] = [];
   let name: string | undefined;
   let part = "";
+  let start = 0;
   const end = () => {
     if (name === undefined) {
       throw new SyntaxError(
@@ -82,14 +83,26 @@ function splitEntries(text: string): { name: string; value: string }[] {
         );
       }
       part += text[index];
-    } else if (character === ",") end();
-    else if (character === "=" && name === undefined) {
+    } else if (character === ",") {
+      end();
+      start = index + 1;
+    } else if (character === "=" && name === undefined) {
+      requireNoSpace(text.slice(start, index));
       name = part;
       part = "";
     } else part += character;
   }
   end();
   return entries;
+}
+
+/** Refuses a name that no socket is likely to have. */
+function requireNoSpace(written: string): void {
+  if (!/^\s|(?<!\\)\s$/.test(written)) return;
+  throw new SyntaxError(
+    `${ACTION}: ${FORM}, found a space around the name ` +
+      `${quote(written.trim())}: remove it, or put a backslash before it`,
+  );
 }
 
 function parseValue(name: string, value: string): NamedAddress["asked"] {

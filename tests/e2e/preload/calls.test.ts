@@ -13,6 +13,7 @@ import { startActivated } from "../../harness/program.ts";
 import {
   assertListensOnly,
   bindSockets,
+  freePorts,
   untilListensOnly,
 } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
@@ -90,15 +91,19 @@ forEachHost(PRELOADED, (host) => {
       // JSON has no undefined: the agent takes null for it.
       [{ port: 3000, fd: null, handle: null }],
     ];
+    // Node 22 and 24 can't listen again after close().
+    const isOnce = /^node 2[24]/.test(host.label);
     for (const form of forms) {
-      const { id } = await agent.call("listenHttp", "app", form);
-      assert.equal(await getBody(port!, "/"), "app", JSON.stringify(form));
-      if (
-        host.label.startsWith("node 22") || host.label.startsWith("node 24")
-      ) {
-        break;
-      }
-      assert.equal(await agent.call("close", id), "");
+      const one = isOnce && form !== forms[0]
+        ? await start(t, [WEB], { LISTENFDS_MAP: "web=3000" })
+        : { agent, ports: [port] };
+      const { id } = await one.agent.call("listenHttp", "app", form);
+      assert.equal(
+        await getBody(one.ports[0]!, "/"),
+        "app",
+        JSON.stringify(form),
+      );
+      if (!isOnce) assert.equal(await agent.call("close", id), "");
     }
     const { address } = await agent.call("listenHttp", "path", [{
       path: sock,
@@ -298,16 +303,15 @@ forEachHost(PRELOADED, (host) => {
   });
 
   test(`a worker thread on ${host.label} binds as without the preload`, async (t) => {
-    const { agent, sockets } = await start(t, [WEB], {
-      LISTENFDS_MAP: "web=3000",
-    });
+    const [asked] = await freePorts(1);
+    const { agent } = await start(t, [WEB], { LISTENFDS_MAP: `web=${asked}` });
     const port = await agent.call(
       "inWorker",
       `const { parentPort } = require("node:worker_threads");
-      const server = require("node:http").createServer().listen(0, () =>
+      const server = require("node:http").createServer().listen(${asked}, () =>
         parentPort.postMessage(server.address().port));`,
     );
-    assert.notEqual(port, sockets[0]!.port);
+    assert.equal(port, asked);
   });
 });
 

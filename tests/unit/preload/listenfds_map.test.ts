@@ -31,6 +31,9 @@ test("a backslash takes the next character as it is", () => {
     { name: "a=b", asked: { path: "/x,y" } },
     { name: "c", asked: { path: "/d=e\\f" } },
   ]);
+  deepStrictEqual(parseListenfdsMap("\\ a\\ =1"), [
+    { name: " a ", asked: { port: 1 } },
+  ]);
 });
 
 test("parseListenfdsMap() says what is wrong", () => {
@@ -41,6 +44,12 @@ test("parseListenfdsMap() says what is wrong", () => {
     ],
     ["web=3000,", /found "" without "="/],
     ["=3000", /found an entry without a name/],
+    [
+      "web=3000, admin=9090",
+      /found a space around the name "admin": remove it, or put a backslash before it$/,
+    ],
+    ["web =3000", /found a space around the name "web"/],
+    [" web=3000", /found a space around the name "web"/],
     ["web=", /the entry "web": Parsing the address/],
     ["web=0", /the entry "web": expected a port from 1 to 65535, found 0/],
     ["web=65536", /expected a port from 1 to 65535, found 65536/],
