@@ -96,8 +96,12 @@ export async function notify(
     if (value !== undefined && value !== false) state.explicit.add(name);
   }
   if (notification.ready) state.isReady = true;
+  const { watchdogMs } = notification;
+  if (watchdogMs !== undefined) state.watchdogMs = watchdogMs;
   await manager.send(message, action);
-  if (notification.ready) beginWatchdog(platform, manager);
+  if (notification.ready || watchdogMs !== undefined && state.isReady) {
+    beginWatchdog(platform, manager);
+  }
   if (notification.stopping) extendWhileDraining(manager);
   return true;
 }

@@ -180,6 +180,32 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
       ...Array(4).fill("WATCHDOG=1"),
     ]);
   });
+
+  test(`the watchdog on ${label} follows the time that the program sets`, {
+    skip,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    // Without WATCHDOG_PID, which stands for any process.
+    const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "60000000" };
+    await start(
+      t,
+      host,
+      env,
+      ["serve", "web", {}],
+      ["serve", "admin", {}],
+      ["sleep", 100],
+      ["notify", { watchdogMs: 600 }],
+      ["watchdog"],
+    );
+    const begun = performance.now();
+    const lines = await manager.until((all) => all.length >= 5);
+    assert.ok(performance.now() - begun < 10_000);
+    assert.deepEqual([...new Set(lines)].sort(), [
+      "READY=1",
+      "WATCHDOG=1",
+      "WATCHDOG_USEC=600000",
+    ]);
+  });
 });
 
 forEachHost(hostsWith({ inspects: false }), (host) => {
