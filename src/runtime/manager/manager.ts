@@ -20,8 +20,7 @@ import { listenError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import { delay } from "../timers.ts";
 import { runSystemdNotify } from "./command.ts";
-import { managerState } from "./state.ts";
-import { readNotifyVariable } from "./variables.ts";
+import { findNotifyFd, readNotifyVariable } from "./variables.ts";
 
 /** The time that the service manager has to take a message out of its queue. */
 const SEND_TIMEOUT_MS = 5000;
@@ -166,7 +165,7 @@ function findSendWay(platform: Platform): SendWay {
   const calls = platform.libc() && openMessageCalls();
   if (calls !== undefined) return { kind: "ffi", calls };
   if (platform.fsTakesDescriptors) {
-    const { notifyFd } = managerState();
+    const notifyFd = findNotifyFd(platform);
     return notifyFd === undefined
       ? { kind: "command" }
       : { kind: "descriptor", fd: notifyFd };

@@ -15,6 +15,8 @@ const { values } = parseArgs({
   options: {
     /** The names to serve, in this order. */
     names: { type: "string", default: "web,admin" },
+    /** Sends this status before it serves anything. */
+    status: { type: "string" },
     /** Serves the last name only when this file is there. */
     wait: { type: "string" },
     /** Goes on after a name that can't be served. */
@@ -87,6 +89,8 @@ if (values.reload !== undefined || values["fail-reload"]) {
     fs.appendFileSync(path, "reloaded\n");
   });
 }
+
+if (values.status !== undefined) await notify({ status: values.status });
 
 const options: ServeOptions = JSON.parse(values.options);
 const names = values.names.split(",");
