@@ -8,8 +8,18 @@ import fs from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { type FetchServer, serve, type ServeOptions } from "../../../mod.ts";
-import { notify, notifyBarrier, onReload } from "../../../src/notify.ts";
+import {
+  activation,
+  type FetchServer,
+  serve,
+  type ServeOptions,
+} from "../../../mod.ts";
+import {
+  notify,
+  notifyBarrier,
+  onReload,
+  storeDescriptor,
+} from "../../../src/notify.ts";
 
 const { values } = parseArgs({
   options: {
@@ -59,6 +69,10 @@ async function answer(request: Request): Promise<Response> {
       void Promise.all([...servers.values()].map((each) => each.shutdown()))
         .then(() => process.exit(0));
       break;
+    case "/store":
+      return Response.json(await storeDescriptor("kept", process.stdin.fd));
+    case "/names":
+      return Response.json(activation()!.names);
     case "/barrier":
       return Response.json(await notifyBarrier());
     case "/spawn": {
