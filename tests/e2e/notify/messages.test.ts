@@ -219,6 +219,22 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 forEachHost(WITH_FFI, (host) => {
   const { label } = host;
 
+  test(`storeDescriptor() on ${label} refuses what is closed`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const outcomes = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["store", "closed", 999],
+      ["store", "closed", { addresses: [] }],
+    );
+    const codes = outcomes.map(({ error }) => error?.code);
+    assert.deepEqual(codes, ["not-open", "not-open"]);
+    assert.deepEqual(manager.lines, []);
+  });
+
   test(`notifyBarrier() on ${label} waits until the messages are processed`, {
     skip: NO_MANAGER,
   }, async (t) => {
