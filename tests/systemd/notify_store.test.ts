@@ -131,6 +131,26 @@ forEachHost(STORING, (host) => {
     assert.deepEqual((await about()).names, []);
   });
 
+  test(`a stored fallback on ${label} is served again by the same process`, {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    await install(t, host, "");
+    await machine().systemctl("start", UNIT);
+    const { pid } = await about();
+    for (const count of [1, 2]) {
+      await machine().request({ port: 8080 }, { path: "/again" });
+      await eventually(
+        "the next server",
+        () => machine().journal(UNIT),
+        (text) => text.split("serving again").length > count,
+      );
+      assert.equal((await about()).pid, pid);
+    }
+    await untilStored(1);
+    await machine().systemctl("restart", UNIT);
+    assert.deepEqual((await about()).names, ["web"]);
+  });
+
   test(`a path, a memory file and a connection come back on ${label}`, {
     skip: NO_MACHINE,
   }, async (t) => {
