@@ -25,7 +25,10 @@ import { processGlobal } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
 import { currentManager, type Manager } from "./runtime/manager/manager.ts";
 import { managerState } from "./runtime/manager/state.ts";
-import { removeNotifyVariables } from "./runtime/manager/variables.ts";
+import {
+  peekPassed,
+  removeNotifyVariables,
+} from "./runtime/manager/variables.ts";
 import { beginWatchdog, extendWhileDraining } from "./shutdown/notifier.ts";
 import { readWatchdog } from "./shutdown/watchdog.ts";
 
@@ -96,8 +99,12 @@ export async function notify(
     if (value !== undefined && value !== false) state.explicit.add(name);
   }
   if (notification.ready) state.isReady = true;
+  const { watchdogMs } = notification;
+  if (watchdogMs !== undefined) state.watchdogMs = watchdogMs;
   await manager.send(message, action);
-  if (notification.ready) beginWatchdog(platform, manager);
+  if (notification.ready || watchdogMs !== undefined && state.isReady) {
+    beginWatchdog(platform, manager);
+  }
   if (notification.stopping) extendWhileDraining(manager);
   return true;
 }
@@ -217,7 +224,8 @@ class Reloads {
   };
 
   async #reload(): Promise<void> {
-    const manager = readManager();
+    // READY=1 of a service that starts comes later, when all sockets are served.
+    const manager = isStarting() ? undefined : readManager();
     await send(manager, { reloading: true });
     const failures: unknown[] = [];
     for (const handler of [...this.#handlers]) {
@@ -236,6 +244,13 @@ class Reloads {
     processGlobal()!.emitWarning(status, { code: "LISTENFDS_RELOAD" });
     await send(manager, { ready: true, status });
   }
+}
+
+/** Whether this process is still to tell by itself that the service is ready. */
+function isStarting(): boolean {
+  const { isReady, isAutomatic, isWaiting } = managerState();
+  if (isReady || !isAutomatic) return false;
+  return isWaiting === true || peekPassed(currentPlatform()) !== undefined;
 }
 
 function readManager(): Manager | undefined {

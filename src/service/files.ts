@@ -8,7 +8,7 @@
 import { activation, inactiveReason } from "../activation.ts";
 import type { Activation } from "../core/activation.ts";
 import { Descriptor } from "../core/descriptor.ts";
-import { ActivationError, quote } from "../core/errors.ts";
+import { ActivationError, describeValue, quote } from "../core/errors.ts";
 import type { DescriptorKind } from "../core/info.ts";
 import { judgeKind } from "../core/kinds.ts";
 import type { ListenTarget } from "../core/types.ts";
@@ -186,6 +186,12 @@ class InheritedFile implements OpenedFile {
     const action = this.#requireAccess("read", "Writing");
     return this.#writable ??= new WritableStream({
       write: async (chunk) => {
+        // Other views have another length, and would lose bytes.
+        if (!(chunk instanceof Uint8Array)) {
+          throw new TypeError(
+            `${action}: expected a Uint8Array, found ${describeValue(chunk)}`,
+          );
+        }
         for (let rest = chunk; rest.length > 0;) {
           if (this.#isClosed) throw closedFile(action);
           const count = await this.#try(

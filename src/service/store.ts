@@ -13,6 +13,7 @@ import {
   requireOptions,
 } from "../core/errors.ts";
 import { quote } from "../core/errors.ts";
+import { EBADF } from "../ffi/constants.ts";
 import { findListener } from "../linux/listening_fds.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { currentManager } from "../runtime/manager/manager.ts";
@@ -77,7 +78,18 @@ export async function storeDescriptor(
   const manager = currentManager(platform);
   const fds = descriptorsOf(target, action);
   if (manager === undefined) return false;
-  for (const fd of fds) await manager.send(message, action, [fd]);
+  for (const fd of fds) {
+    try {
+      await manager.send(message, action, [fd]);
+    } catch (error) {
+      if ((error as ActivationError).errno !== EBADF) throw error;
+      throw new ActivationError(
+        "not-open",
+        `${action}: the descriptor ${fd} is not open: store it before it is closed`,
+        { cause: error },
+      );
+    }
+  }
   await manager.barrier(BARRIER_MS, action);
   return true;
 }
@@ -126,17 +138,22 @@ function descriptorsOf(target: unknown, action: string): number[] {
         describeValue(target),
     );
   }
+  if (addresses.length === 0) throw closedListener(action);
   const platform = currentPlatform();
   const libc = platform.libc();
   if (libc === undefined) throw missingStore(platform, action);
   return addresses.map((address) => {
     const fd = findListener(libc, address);
     if (fd !== undefined) return fd;
-    throw new ActivationError(
-      "not-open",
-      `${action}: the listener has no open socket: store it before it is closed`,
-    );
+    throw closedListener(action);
   });
+}
+
+function closedListener(action: string): ActivationError {
+  return new ActivationError(
+    "not-open",
+    `${action}: the listener has no open socket: store it before it is closed`,
+  );
 }
 
 /** Returns the addresses of a listener, in the form of its runtime. */

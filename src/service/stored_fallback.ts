@@ -11,10 +11,13 @@
 import type { Activation } from "../core/activation.ts";
 import { Descriptor } from "../core/descriptor.ts";
 import { quote } from "../core/errors.ts";
+import { decodeSockaddr } from "../core/sockaddr.ts";
 import type { UsableKind } from "../core/kinds.ts";
 import type { Fallback } from "../core/types.ts";
 import { bindAddress } from "../linux/bind_address.ts";
+import type { Libc } from "../ffi/libc.ts";
 import { openSocketCalls } from "../ffi/sockets.ts";
+import { findListener } from "../linux/listening_fds.ts";
 import { announceServing } from "./readiness.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
@@ -35,7 +38,23 @@ export interface StoredFallback {
 }
 
 /**
- * Binds an address, and has its socket stored.
+ * A duplicate of each socket that was stored: the service manager keeps the address
+ * bound, also when the server has ended, so that the next server for it needs the
+ * same socket.
+ */
+const keptFds = new Map<string, number>();
+
+/** Finds the socket that is stored, if no server of this process has it. */
+function findKept(libc: Libc, key: string): number | undefined {
+  const fd = keptFds.get(key);
+  if (fd === undefined) return undefined;
+  const address = decodeSockaddr(libc.localAddress(fd));
+  return findListener(libc, address, fd) === undefined ? fd : undefined;
+}
+
+/**
+ * Binds an address, and has its socket stored. A socket whose server has ended is
+ * used again.
  *
  * @throws {ActivationError} With the code `permission` or `unsupported` if this
  * runtime can't send descriptors; or `system` if the address can't be bound.
@@ -47,12 +66,20 @@ export function bindStored(
 ): Claim {
   const platform = currentPlatform();
   const manager = currentManager(platform)!;
-  const calls = platform.libc() && openSocketCalls();
+  const libc = platform.libc();
+  const calls = libc && openSocketCalls();
   if (calls === undefined) throw missingStore(platform, action);
   const message = storeMessage(name, {}, action);
+  const key = JSON.stringify([name, kind, fallback]);
+  const isDatagram = kind === "datagram";
   let fd: number;
+  let keptFd: number | undefined;
   try {
-    fd = bindAddress(calls, fallback, kind === "datagram");
+    keptFd = isDatagram ? undefined : findKept(libc!, key);
+    fd = keptFd === undefined
+      ? bindAddress(calls, fallback, isDatagram)
+      : calls.duplicate(keptFd);
+    if (!isDatagram) keptFds.set(key, keptFd ??= calls.duplicate(fd));
   } catch (error) {
     if (error instanceof RangeError) throw error;
     const binding = `${action}: binding ${describeFallback(fallback)}`;
@@ -70,6 +97,8 @@ export function bindStored(
       await manager.send(removeStoredMessage(name, action), action)
         .catch(() => {});
       if (descriptor.info.kind !== "closed") calls.close(fd);
+      keptFds.delete(key);
+      if (keptFd !== undefined) calls.close(keptFd);
     },
     opened: (notifies) => announceServing(activated, notifies),
   };

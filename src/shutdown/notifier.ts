@@ -79,6 +79,7 @@ class Notifier {
 
   start(): void {
     if (this.check() === false) {
+      managerState().isWaiting = true;
       repeatCheck(() => this.check());
       callLater(() => this.#reportMissing(), WAITING_MS);
     }

@@ -12,22 +12,27 @@ import { readNotifyVariable } from "../runtime/manager/variables.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { callLater } from "../runtime/timers.ts";
 
-/** Reads the watchdog of the environment. */
+/** Reads the watchdog of the environment, with the time that the program has set. */
 export function readWatchdog(
   platform: Platform,
 ): ReturnType<typeof parseWatchdog> {
-  return parseWatchdog(
+  const setting = parseWatchdog(
     readNotifyVariable(platform, "WATCHDOG_USEC"),
     readNotifyVariable(platform, "WATCHDOG_PID"),
   );
+  const { watchdogMs } = managerState();
+  return watchdogMs === undefined
+    ? setting
+    : { pid: setting?.pid, timeoutMs: watchdogMs };
 }
 
-let isRunning = false;
+let activeWatchdog: { readonly timeoutMs: number } | undefined;
 
 /**
  * Sends a message at half of the watchdog's timeout, from the event loop: if that
  * is blocked, the service manager ends the process, and starts it again. Does
- * nothing where the messages of another process are expected.
+ * nothing where the messages of another process are expected, and begins again
+ * where the time has changed.
  *
  * @throws {SyntaxError | RangeError} If a variable is malformed.
  */
@@ -37,9 +42,12 @@ export function startWatchdog(
   warn: (error: unknown) => void,
 ): void {
   const setting = readWatchdog(platform);
-  if (isRunning || setting?.pid !== platform.pid) return;
-  isRunning = true;
-  const intervalMs = setting.timeoutMs / 2;
+  if (setting === undefined) return;
+  // Without WATCHDOG_PID, any process may send them, sd_watchdog_enabled(3).
+  const { timeoutMs, pid = platform.pid } = setting;
+  if (pid !== platform.pid || activeWatchdog?.timeoutMs === timeoutMs) return;
+  const current = activeWatchdog = { timeoutMs };
+  const intervalMs = timeoutMs / 2;
   let dueMs = performance.now() + intervalMs;
   let isSending = false;
   const pingIfDue = () => {
@@ -53,10 +61,11 @@ export function startWatchdog(
       });
   };
   const onTimer = () => {
+    if (activeWatchdog !== current) return;
     const { isAutomatic, explicit } = managerState();
     // The program knows better whether it works.
     if (!isAutomatic || explicit.has("watchdog")) {
-      isRunning = false;
+      activeWatchdog = undefined;
       requestHook.call = undefined;
       return;
     }

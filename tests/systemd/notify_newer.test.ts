@@ -149,8 +149,10 @@ forEachHost(WITHOUT_FFI, (host) => {
       NotifyAccess: "main",
       DynamicUser: "yes",
       WatchdogSec: 2,
-    });
+      // A message that comes before the activation is read takes the same way.
+    }, "--status=loading");
     await machine().systemctl("start", UNIT);
+    assert.equal(await property("StatusText"), "loading");
     const pid = await property("MainPID");
     const message = encodeURIComponent('{"status":"by its descriptor"}');
     assert.equal(await get(`/notify?message=${message}`), "true");

@@ -1,6 +1,7 @@
 /** The store of descriptors: restarts without a socket unit lose nothing. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import process from "node:process";
 import type { TestContext } from "node:test";
 import { eventually } from "../harness/eventually.ts";
@@ -19,6 +20,7 @@ import {
 const machine = useMachine();
 const RESTARTS = Number(process.env["LISTENFDS_RESTARTS"] ?? 4);
 const PROGRAM = "/opt/listenfds/tests/systemd/programs/store.ts";
+const KINDS = "/opt/listenfds/tests/systemd/programs/store_kinds.ts";
 const UNIT = "loaded.service";
 
 const STORING = AUTO_HOSTS.filter(({ http, label }) =>
@@ -126,6 +128,65 @@ forEachHost(STORING, (host) => {
     await machine().systemctl("stop", UNIT);
     await assert.rejects(about(), /ECONNREFUSED/);
     await machine().systemctl("start", UNIT);
+    assert.deepEqual((await about()).names, []);
+  });
+
+  test(`a stored fallback on ${label} is served again by the same process`, {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    await install(t, host, "");
+    await machine().systemctl("start", UNIT);
+    const { pid } = await about();
+    for (const count of [1, 2]) {
+      await machine().request({ port: 8080 }, { path: "/again" });
+      await eventually(
+        "the next server",
+        () => machine().journal(UNIT),
+        (text) => text.split("serving again").length > count,
+      );
+      assert.equal((await about()).pid, pid);
+    }
+    await untilStored(1);
+    await machine().systemctl("restart", UNIT);
+    assert.deepEqual((await about()).names, ["web"]);
+  });
+
+  test(`a path, a memory file and a connection come back on ${label}`, {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    const path = "/run/stored.sock";
+    const about = async () => {
+      const { body } = await machine().request({ path });
+      return JSON.parse(body);
+    };
+    await install(t, host, "", {
+      ExecStart: [...host.command, KINDS, path, 8083].join(" "),
+      // systemd passes this as a memory file.
+      StandardInput: "data",
+      StandardInputText: "remembered",
+    });
+    await machine().systemctl("start", UNIT);
+    const first = await about();
+    assert.deepEqual([first.names, first.state], [[], "none"]);
+    const client = await machine().connect({ port: 8083 });
+    t.after(() => client.destroy());
+    const echo = async (text: string) => {
+      client.write(text);
+      assert.equal(String((await once(client, "data"))[0]), text);
+    };
+    await echo("one");
+    await untilStored(3);
+    for (const text of ["two", "three"]) {
+      await machine().systemctl("restart", UNIT);
+      await echo(text);
+      const { pid, names, state } = await about();
+      assert.notEqual(pid, first.pid);
+      assert.deepEqual(names, ["live", "memory", "web"]);
+      assert.equal(state, "remembered\n");
+    }
+    await machine().systemctl("stop", UNIT);
+    await machine().systemctl("start", UNIT);
+    // The path of the socket before is there, and nobody listens on it.
     assert.deepEqual((await about()).names, []);
   });
 

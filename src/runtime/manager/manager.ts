@@ -20,8 +20,7 @@ import { listenError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import { delay } from "../timers.ts";
 import { runSystemdNotify } from "./command.ts";
-import { managerState } from "./state.ts";
-import { readNotifyVariable } from "./variables.ts";
+import { findNotifyFd, readNotifyVariable } from "./variables.ts";
 
 /** The time that the service manager has to take a message out of its queue. */
 const SEND_TIMEOUT_MS = 5000;
@@ -47,6 +46,8 @@ export class Manager {
   #way: SendWay | undefined;
   /** The end of the last `systemd-notify`, because messages keep their order. */
   #lastCommand: Promise<void> = Promise.resolve();
+  /** The end of the last message that waits for room, for the same reason. */
+  #lastWaiting: Promise<void> | undefined;
 
   /** @throws {SyntaxError | RangeError} If the address is malformed. */
   constructor(platform: Platform, address: string) {
@@ -73,9 +74,15 @@ export class Manager {
     }
     switch (way.kind) {
       case "ffi":
-        return await this.#sendOnSocket(way.calls, message, fds, action);
+        return await this.#sendInOrder(
+          () => trySend(way.calls, this.#socket, message, fds, action),
+          action,
+        );
       case "descriptor":
-        return writeMessage(way.fd, message, action);
+        return await this.#sendInOrder(
+          () => tryWrite(way.fd, message, action),
+          action,
+        );
       case "command":
         return await this.#runCommand(message, action);
       case "none":
@@ -128,29 +135,22 @@ export class Manager {
     return this.#way;
   }
 
-  async #sendOnSocket(
-    calls: MessageCalls,
-    message: string,
-    fds: readonly number[],
-    action: string,
-  ): Promise<void> {
-    const trySend = () => {
-      try {
-        sendToSocket(calls, this.#socket, message, fds);
-        return true;
-      } catch (error) {
-        if (!(error instanceof LibcError)) throw error;
-        const { errno } = error;
-        if (errno === EAGAIN || errno === EINTR) return false;
-        throw new ActivationError("system", `${action}: ${error.message}`, {
-          cause: error,
-          errno,
-        });
-      }
+  /** Sends at once, or as soon as there is room and the messages before are sent. */
+  async #sendInOrder(attempt: () => boolean, action: string): Promise<void> {
+    const previous = this.#lastWaiting;
+    if (previous === undefined && attempt()) return;
+    const endMs = performance.now() + SEND_TIMEOUT_MS;
+    const send = async () => {
+      await previous;
+      const isSent = await poll(attempt, endMs - performance.now());
+      if (!isSent) throw timedOut(SEND_TIMEOUT_MS, action);
     };
-    if (trySend()) return;
-    const isSent = await poll(trySend, SEND_TIMEOUT_MS);
-    if (!isSent) throw timedOut(SEND_TIMEOUT_MS, action);
+    const result = send();
+    const settled = result.catch(() => {}).then(() => {
+      if (this.#lastWaiting === settled) this.#lastWaiting = undefined;
+    });
+    this.#lastWaiting = settled;
+    await result;
   }
 
   #runCommand(message: string, action: string): Promise<void> {
@@ -166,7 +166,7 @@ function findSendWay(platform: Platform): SendWay {
   const calls = platform.libc() && openMessageCalls();
   if (calls !== undefined) return { kind: "ffi", calls };
   if (platform.fsTakesDescriptors) {
-    const { notifyFd } = managerState();
+    const notifyFd = findNotifyFd(platform);
     return notifyFd === undefined
       ? { kind: "command" }
       : { kind: "descriptor", fd: notifyFd };
@@ -185,10 +185,35 @@ function findSendWay(platform: Platform): SendWay {
   };
 }
 
-function writeMessage(fd: number, message: string, action: string): void {
+/** Sends on a socket of its own; `false` if there is no room. */
+function trySend(
+  calls: MessageCalls,
+  socket: NotifySocket,
+  message: string,
+  fds: readonly number[],
+  action: string,
+): boolean {
+  try {
+    sendToSocket(calls, socket, message, fds);
+    return true;
+  } catch (error) {
+    if (!(error instanceof LibcError)) throw error;
+    const { errno } = error;
+    if (errno === EAGAIN || errno === EINTR) return false;
+    throw new ActivationError("system", `${action}: ${error.message}`, {
+      cause: error,
+      errno,
+    });
+  }
+}
+
+/** Writes to a descriptor; `false` if there is no room (`NonBlocking=yes`). */
+function tryWrite(fd: number, message: string, action: string): boolean {
   try {
     builtin("node:fs").writeSync(fd, message);
+    return true;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EAGAIN") return false;
     throw listenError(error, action);
   }
 }

@@ -21,6 +21,10 @@ export interface ManagerState {
   isAutomatic: boolean;
   /** Whether `READY=1` was sent. */
   isReady: boolean;
+  /** Whether the service manager is told by itself when the service is ready. */
+  isWaiting?: boolean;
+  /** The watchdog's time in milliseconds, if the program has set one. */
+  watchdogMs?: number;
 }
 
 const STATE: unique symbol = Symbol.for("listenfds.manager.v1") as never;

@@ -4,6 +4,12 @@
  * @module
  */
 
+import { Descriptor } from "../../core/descriptor.ts";
+import {
+  LISTEN_FDS_START,
+  type ListenEnvironment,
+  parseListenEnvironment,
+} from "../../core/environment.ts";
 import { NOTIFY_VARIABLES } from "../../core/systemd/notify_socket.ts";
 import { ActivationError } from "../../core/errors.ts";
 import type { DescriptorInfo } from "../../core/info.ts";
@@ -66,4 +72,43 @@ export function isNotifyDescriptor(
   return isSocketInfo(info) && info.kind === "datagram" &&
     info.family === "unix" &&
     (info.address === undefined || info.address.kind === "unix-unnamed");
+}
+
+/**
+ * Reads which descriptors were passed to this process, and changes nothing.
+ *
+ * @returns `undefined` if there are none, or if the activation was read before,
+ * which removes the variables; `activation()` reports what is malformed.
+ */
+export function peekPassed(
+  platform: Pick<Platform, "pid" | "pidfdId" | "readVariables">,
+): ListenEnvironment & { kind: "activated" } | undefined {
+  try {
+    const environment = parseListenEnvironment(platform.readVariables(), {
+      pid: platform.pid,
+      get pidfdId() {
+        return platform.pidfdId();
+      },
+    });
+    return environment.kind === "activated" ? environment : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Finds the descriptor for notifications, also before the activation is read: a
+ * program may send a status before it serves anything.
+ */
+export function findNotifyFd(platform: Platform): number | undefined {
+  const state = managerState();
+  if (state.notifyFd !== undefined) return state.notifyFd;
+  const descriptors = peekPassed(platform)?.names?.map((name, index) =>
+    new Descriptor(LISTEN_FDS_START + index, name, platform.inspector)
+  );
+  const found = descriptors?.find((descriptor) =>
+    isNotifyDescriptor(descriptor.name, () => descriptor.info)
+  );
+  if (found !== undefined) state.notifyFd = found.fd;
+  return state.notifyFd;
 }

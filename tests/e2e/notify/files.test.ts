@@ -91,6 +91,26 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.equal(fs.readFileSync(file, "utf8"), "secret");
   });
 
+  test(`openFile() on ${label} refuses to write what isn't bytes`, async (t) => {
+    const file = temporaryFile(t, "");
+    const kinds = ["text", "buffer", "words"];
+    const values = await outcomes(start(
+      t,
+      host,
+      Object.fromEntries(kinds.map((kind) => [kind, [file, "a"]])),
+      ...kinds.flatMap((kind) => [["open", kind], ["writeOther", kind, kind]]),
+    )) as { message: string }[];
+    for (const [index, kind] of kinds.entries()) {
+      assert.match(
+        values[2 * index + 1]!.message,
+        new RegExp(
+          `^Writing the file "${kind}": expected a Uint8Array, found `,
+        ),
+      );
+    }
+    assert.equal(fs.readFileSync(file, "utf8"), "");
+  });
+
   test(`openFile() on ${label} respects O_APPEND and offsets`, async (t) => {
     const log = temporaryFile(t, "old\n");
     const both = temporaryFile(t, "0123456789");

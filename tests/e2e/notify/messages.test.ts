@@ -171,8 +171,69 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
   });
 });
 
+/** Starts a command with a descriptor as `OpenFile=` passes it. */
+const WITH_DESCRIPTOR = [
+  "python3",
+  "-c",
+  `
+import os, socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.connect(os.environ["NOTIFY_SOCKET"])
+# NonBlocking=yes
+manager.setblocking(False)
+os.dup2(manager.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(
+    LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="notify"
+)
+os.execvp(sys.argv[1], sys.argv[1:])
+`,
+];
+
+forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
+  const { label } = host;
+  const prefix = WITH_COMMAND.includes(host) ? WITH_DESCRIPTOR : [];
+
+  test(`notify() on ${label} waits for room, in order and without blocking`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t, "deaf");
+    const command = host.command(SCRIPT, JSON.stringify([["flood", 600]]));
+    const program = startProgram(t, [...prefix, ...command], {
+      env: { NOTIFY_SOCKET: manager.address },
+    });
+    await program.until("the flood", () => program.stdout.includes("flooding"));
+    await program.staysFor(500);
+    manager.listen();
+    assert.equal(await program.exited, 0, program.output);
+    const { value } = JSON.parse(program.stdout.trim().split("\n")[1]!);
+    assert.ok(typeof value === "number" && value < 400, `paused for ${value}`);
+    const lines = await manager.until((all) => all.length === 600);
+    assert.deepEqual(
+      lines,
+      Array.from({ length: 600 }, (_, index) => `STATUS=message ${index}`),
+    );
+  });
+});
+
 forEachHost(WITH_FFI, (host) => {
   const { label } = host;
+
+  test(`storeDescriptor() on ${label} refuses what is closed`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const outcomes = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["store", "closed", 999],
+      ["store", "closed", { addresses: [] }],
+    );
+    const codes = outcomes.map(({ error }) => error?.code);
+    assert.deepEqual(codes, ["not-open", "not-open"]);
+    assert.deepEqual(manager.lines, []);
+  });
 
   test(`notifyBarrier() on ${label} waits until the messages are processed`, {
     skip: NO_MANAGER,
@@ -187,24 +248,6 @@ forEachHost(WITH_FFI, (host) => {
     const { code, errno, message } = outcome!.error!;
     assert.deepEqual([code, errno], ["system", 110]);
     assert.match(message, /has not answered in 200 ms/);
-  });
-
-  test(`notify() on ${label} waits for room without blocking the event loop`, {
-    skip: NO_MANAGER,
-  }, async (t) => {
-    const manager = await FakeManager.start(t, "deaf");
-    const command = host.command(SCRIPT, JSON.stringify([["flood", 600]]));
-    const program = startProgram(t, command, {
-      env: { NOTIFY_SOCKET: manager.address },
-    });
-    await program.until("the flood", () => program.stdout.includes("flooding"));
-    await program.staysFor(500);
-    manager.listen();
-    assert.equal(await program.exited, 0, program.output);
-    const { value } = JSON.parse(program.stdout.trim().split("\n")[1]!);
-    assert.ok(typeof value === "number" && value < 400, `paused for ${value}`);
-    const lines = await manager.until((all) => all.length === 600);
-    assert.equal(new Set(lines).size, 600);
   });
 });
 

@@ -92,6 +92,47 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.deepEqual(manager.lines, ["READY=1", "STOPPING=1"]);
   });
 
+  test(`a reload on ${label} before all sockets are served is not ready`, {
+    skip,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const { program } = await start(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["reloads"],
+      ["input"],
+      ["serve", "web", {}],
+      ["sleep", 100],
+      ["input"],
+      ["serve", "admin", {}],
+    );
+    const reload = async (count: number) => {
+      program.process.kill("SIGHUP");
+      await program.until(
+        "the handler",
+        () => program.stdout.split("reloaded").length > count,
+      );
+    };
+    await done(program, 1);
+    await reload(1);
+    program.process.stdin!.write("\n");
+    await done(program, 5);
+    await reload(2);
+    // For longer than systemd-notify takes.
+    await program.staysFor(600);
+    assert.deepEqual(manager.lines, []);
+    program.process.stdin!.write("\n");
+    await manager.until((lines) => lines.at(-1) === "READY=1");
+    await reload(3);
+    const lines = await manager.until((all) => all.length > 3);
+    assert.deepEqual(lines.filter((line) => !line.startsWith("MONOTONIC")), [
+      "READY=1",
+      "RELOADING=1",
+      "READY=1",
+    ]);
+  });
+
   test(`a program on ${label} that only claims its descriptors is ready, too`, {
     skip,
   }, async (t) => {
@@ -178,6 +219,32 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.deepEqual(manager.lines.slice(1, 6), [
       "READY=1",
       ...Array(4).fill("WATCHDOG=1"),
+    ]);
+  });
+
+  test(`the watchdog on ${label} follows the time that the program sets`, {
+    skip,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    // Without WATCHDOG_PID, which stands for any process.
+    const env = { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "60000000" };
+    await start(
+      t,
+      host,
+      env,
+      ["serve", "web", {}],
+      ["serve", "admin", {}],
+      ["sleep", 100],
+      ["notify", { watchdogMs: 600 }],
+      ["watchdog"],
+    );
+    const begun = performance.now();
+    const lines = await manager.until((all) => all.length >= 5);
+    assert.ok(performance.now() - begun < 10_000);
+    assert.deepEqual([...new Set(lines)].sort(), [
+      "READY=1",
+      "WATCHDOG=1",
+      "WATCHDOG_USEC=600000",
     ]);
   });
 });

@@ -8,13 +8,25 @@ import fs from "node:fs";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { type FetchServer, serve, type ServeOptions } from "../../../mod.ts";
-import { notify, notifyBarrier, onReload } from "../../../src/notify.ts";
+import {
+  activation,
+  type FetchServer,
+  serve,
+  type ServeOptions,
+} from "../../../mod.ts";
+import {
+  notify,
+  notifyBarrier,
+  onReload,
+  storeDescriptor,
+} from "../../../src/notify.ts";
 
 const { values } = parseArgs({
   options: {
     /** The names to serve, in this order. */
     names: { type: "string", default: "web,admin" },
+    /** Sends this status before it serves anything. */
+    status: { type: "string" },
     /** Serves the last name only when this file is there. */
     wait: { type: "string" },
     /** Goes on after a name that can't be served. */
@@ -57,6 +69,10 @@ async function answer(request: Request): Promise<Response> {
       void Promise.all([...servers.values()].map((each) => each.shutdown()))
         .then(() => process.exit(0));
       break;
+    case "/store":
+      return Response.json(await storeDescriptor("kept", process.stdin.fd));
+    case "/names":
+      return Response.json(activation()!.names);
     case "/barrier":
       return Response.json(await notifyBarrier());
     case "/spawn": {
@@ -87,6 +103,8 @@ if (values.reload !== undefined || values["fail-reload"]) {
     fs.appendFileSync(path, "reloaded\n");
   });
 }
+
+if (values.status !== undefined) await notify({ status: values.status });
 
 const options: ServeOptions = JSON.parse(values.options);
 const names = values.names.split(",");

@@ -10,10 +10,14 @@ import { workBody } from "../load/work.ts";
 
 const names = activation()?.names ?? [];
 const fallback = { hostname: "127.0.0.1", port: 8080, store: true } as const;
-const server: FetchServer = await serve("web", {
-  fallback,
-  gracefulShutdown: { timeout: 50_000 },
-}, async (request) => {
+let server: FetchServer = await open();
+
+function open(): Promise<FetchServer> {
+  const gracefulShutdown = { timeout: 50_000 };
+  return serve("web", { fallback, gracefulShutdown }, answer);
+}
+
+async function answer(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   switch (pathname) {
     case "/about":
@@ -22,6 +26,12 @@ const server: FetchServer = await serve("web", {
         names,
         backend: server.backend,
       });
+    case "/again":
+      void server.shutdown().then(async () => {
+        server = await open();
+        console.log("serving again");
+      });
+      break;
     case "/remove":
       return Response.json(await removeStored(searchParams.get("name")!));
     case "/store":
@@ -36,7 +46,8 @@ const server: FetchServer = await serve("web", {
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
   }
   return new Response(workBody(searchParams.get("id") ?? ""));
-});
+}
+
 if (process.argv[2] === "raw") {
   const isStored = names.includes("raw");
   const listener = await listen(
