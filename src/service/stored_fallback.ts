@@ -18,7 +18,7 @@ import { bindAddress } from "../linux/bind_address.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { openSocketCalls } from "../ffi/sockets.ts";
 import { findListener } from "../linux/listening_fds.ts";
-import { announceServing } from "./readiness.ts";
+import { announceServing, beginOpening, endOpening } from "./readiness.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { describeFallback, listenError } from "../runtime/errors.ts";
@@ -90,9 +90,11 @@ export function bindStored(
   // The manager's duplicate is sent at once, before anything else is.
   const stored = manager.send(message, action, [fd]);
   const notified = stored.catch((error) => warnOfStore(error, name));
+  beginOpening([descriptor]);
   return {
     source: { kind: "inherited", descriptors: [descriptor], infos },
     async release() {
+      endOpening([descriptor]);
       await notified;
       await manager.send(removeStoredMessage(name, action), action)
         .catch(() => {});
@@ -100,7 +102,10 @@ export function bindStored(
       keptFds.delete(key);
       if (keptFd !== undefined) calls.close(keptFd);
     },
-    opened: (notifies) => announceServing(activated, notifies),
+    opened(notifies) {
+      endOpening([descriptor]);
+      announceServing(activated, notifies);
+    },
   };
 }
 

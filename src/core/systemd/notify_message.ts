@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeValue, isRecord, quote } from "../errors.ts";
+import { describeValue, isRecord, quote, quoteAll } from "../errors.ts";
 
 /**
  * A message for the service manager: each member is an assignment of
@@ -84,6 +84,14 @@ export function encodeNotification(
     );
   }
   const { reloading, variables, ...members } = notification;
+  for (const name of Object.keys(members)) {
+    if (Object.hasOwn(ENCODERS, name)) continue;
+    throw new TypeError(
+      `${action}: expected the members ${
+        quoteAll([...Object.keys(ENCODERS), "reloading", "variables"])
+      }, found ${quote(name)}: correct it, or use variables`,
+    );
+  }
   const lines = Object.entries(ENCODERS).flatMap(([name, encode]) => {
     const value = members[name as keyof typeof members];
     return value === undefined || value === false

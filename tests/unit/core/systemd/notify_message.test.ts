@@ -152,6 +152,14 @@ test("encodeNotification() limits the bytes of a message, not its characters", (
   assertThrows(() => encode({ status: "€".repeat(room / 2) }), RangeError);
 });
 
+test("encodeNotification() refuses a member that it doesn't know", () => {
+  assertThrows(
+    () => encode({ redy: true, status: "x" } as never),
+    TypeError,
+    'found "redy": correct it, or use variables',
+  );
+});
+
 test("encodeNotification() writes one line for each assignment, or throws", () => {
   const text = fc.string({ unit: "binary" });
   fc.assert(fc.property(
