@@ -6,7 +6,11 @@
  */
 
 import type { GracefulServer } from "../runtime/backend.ts";
-import { builtin, processGlobal } from "../runtime/builtin.ts";
+import {
+  builtin,
+  isEvaluatedAgain,
+  processGlobal,
+} from "../runtime/builtin.ts";
 import type { Platform } from "../runtime/platform.ts";
 import { hasActiveHandles } from "./active_handle.ts";
 import {
@@ -122,7 +126,10 @@ async function checkIdleness(): Promise<void> {
     const drained = drainAll(servers);
     announceProcessEnd();
     await drained;
-    callLater(exitUnlessInUse, shutdownTimes.exitMs);
+    // A process that is evaluated again never ends by itself, and Bun calls no
+    // timer any more if the next evaluation finds the descriptors used, and fails.
+    if (isEvaluatedAgain()) await exitUnlessInUse();
+    else callLater(exitUnlessInUse, shutdownTimes.exitMs);
     return;
   }
   // A tenth of the shortest time.

@@ -223,6 +223,14 @@ forEachHost(BUNS, ({ label, path: bun }) => {
       source("two", "exitWhenIdle: 300"),
       () => program.stdout.includes("two"),
     );
+    // Changes while the process ends don't keep it.
+    let changes = 3;
+    const timer = setInterval(() => {
+      fs.writeFileSync(script, source("two", "exitWhenIdle: 300"));
+      if (--changes === 0) clearInterval(timer);
+      // Longer than the time of idleness, which a change begins anew.
+    }, 450);
+    t.after(() => clearInterval(timer));
     assert.equal(await program.exited, 0, program.output);
   });
 
