@@ -38,7 +38,6 @@ const PACKAGES = [
   "zlib1g",
 ];
 
-const MIRROR = Deno.env.get("LISTENFDS_MIRROR");
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /**
@@ -78,9 +77,10 @@ export async function fetchSystemd(
 /** Downloads the packages with lists of their own, and checks their signatures. */
 async function download(suite: string, work: string): Promise<void> {
   const list = join(work, "sources.list");
+  const mirror = await findMirror(work);
   await Deno.writeTextFile(
     list,
-    `deb [signed-by=${KEYRING}] ${MIRROR} ${suite} main\n`,
+    `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`,
   );
   for (const directory of ["lists/partial", "cache/archives/partial"]) {
     await Deno.mkdir(join(work, directory), { recursive: true });
@@ -98,18 +98,29 @@ async function download(suite: string, work: string): Promise<void> {
   await run("apt-get", [...options, "download", ...PACKAGES], work);
 }
 
+/** Finds where this machine has Debian's packages from, which has all suites. */
+async function findMirror(work: string): Promise<string> {
+  const args = ["indextargets", "--format", "$(REPO_URI)"];
+  const mirrors = (await run("apt-get", args, work)).split("\n");
+  const mirror = mirrors.find((uri) => /\/debian\/?$/.test(uri));
+  if (mirror === undefined) {
+    throw new Error("apt has no source of Debian's packages");
+  }
+  return mirror;
+}
+
+/** Runs a program, and returns what it wrote. */
 async function run(
   program: string,
   args: readonly string[],
   cwd: string,
-): Promise<void> {
-  const { success, stderr } = await new Deno.Command(program, {
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],
     cwd,
     stdin: "null",
-    stdout: "null",
   }).output();
-  if (success) return;
+  if (success) return new TextDecoder().decode(stdout);
   const reason = new TextDecoder().decode(stderr).trim().split("\n").at(-1);
   throw new Error(`${program} failed: ${reason}`);
 }
