@@ -97,7 +97,7 @@ async function runSuites(
   return total.failed === 0 && total.passed > 0;
 }
 
-/** Puts two runs of one process each beside each other, and the others alone. */
+/** Joins runs of one process in pairs that run at the same time; others run alone. */
 function batchesOf(runs: readonly Run[]): Run[][] {
   const batches: Run[][] = [];
   for (const run of runs) {

@@ -29,6 +29,7 @@ import {
   peekPassed,
   removeNotifyVariables,
 } from "./runtime/manager/variables.ts";
+import { MAX_DELAY_MS } from "./runtime/timers.ts";
 import { beginWatchdog, extendWhileDraining } from "./shutdown/notifier.ts";
 import { readWatchdog } from "./shutdown/watchdog.ts";
 
@@ -109,9 +110,6 @@ export async function notify(
   return true;
 }
 
-/** Longest time of `setTimeout`, which a timeout is made of. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
 /**
  * Waits until the service manager has processed all messages that were sent
  * before, see `sd_notify_barrier(3)`: by then, it has seen the status of a process
@@ -143,9 +141,9 @@ export async function notifyBarrier(
         describeValue(timeoutMs),
     );
   }
-  if (!(timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
+  if (!(timeoutMs >= 0 && timeoutMs <= MAX_DELAY_MS)) {
     throw new RangeError(
-      `${action}: expected 0 to ${MAX_TIMEOUT_MS} milliseconds, found ` +
+      `${action}: expected 0 to ${MAX_DELAY_MS} milliseconds, found ` +
         timeoutMs,
     );
   }

@@ -155,7 +155,7 @@ export class HandedSockets {
   begin(server: GracefulServer): ServerLifetime {
     const lifetime = beginLifetime(this.platform, server, this.settings.end);
     if (this.#isEnding) {
-      // After the program was told that the server listens.
+      // After the program has learned that the server listens.
       builtin("node:timers").setImmediate(() => void lifetime.shutdown());
     }
     return lifetime;

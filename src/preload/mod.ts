@@ -70,7 +70,7 @@ function preload(): void {
 
 /**
  * Says that the descriptors are meant for another process: the program binds its
- * addresses, and nobody answers on the sockets.
+ * addresses, and no process answers on the sockets.
  */
 function warnIfForeign(): void {
   const { kind, message } = inactiveReason()!;

@@ -7,7 +7,7 @@
 import { callUnlessEnded, isEvaluatedAgain } from "./builtin.ts";
 
 /** The longest delay that `setTimeout` takes. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
+export const MAX_DELAY_MS: number = 2 ** 31 - 1;
 
 /** Resolves after a time. */
 export function delay(delayMs: number): Promise<void> {

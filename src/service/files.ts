@@ -14,9 +14,9 @@ import { judgeKind } from "../core/kinds.ts";
 import type { ListenTarget } from "../core/types.ts";
 import { describeTarget, toListenAddress } from "../listen_target.ts";
 import { currentPlatform } from "../runtime/current.ts";
+import { listenError } from "../runtime/errors.ts";
 import {
   type FileAccess,
-  fileError,
   type FileIo,
   openFileIo,
 } from "../runtime/files/file_io.ts";
@@ -105,7 +105,7 @@ export function openFile(target: ListenTarget): OpenedFile {
     return new InheritedFile(io, file!, access);
   } catch (error) {
     activated!.release(claimed);
-    throw error instanceof ActivationError ? error : fileError(error, action);
+    throw error instanceof ActivationError ? error : listenError(error, action);
   }
 }
 
@@ -254,7 +254,7 @@ class InheritedFile implements OpenedFile {
     try {
       return await call();
     } catch (error) {
-      throw fileError(error, action);
+      throw listenError(error, action);
     }
   }
 }

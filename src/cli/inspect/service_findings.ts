@@ -9,6 +9,7 @@ import {
   parseNotifySocket,
   parseWatchdog,
 } from "../../core/systemd/notify_socket.ts";
+import { NOTIFY_DESCRIPTOR } from "../../runtime/manager/variables.ts";
 import { TITLES } from "../shared/use.ts";
 import { note, problem } from "./findings.ts";
 import type {
@@ -57,7 +58,7 @@ function socketFindings(
         `--allow-ffi`,
     )];
   }
-  if (descriptors.some(({ name }) => name === "notify")) return [];
+  if (descriptors.some(({ name }) => name === NOTIFY_DESCRIPTOR)) return [];
   return [note(
     "notify",
     `${action}: ${title} can't send to ${

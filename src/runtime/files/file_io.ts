@@ -6,11 +6,10 @@
  */
 
 import { ActivationError } from "../../core/errors.ts";
-import { LibcError, toAccess } from "../../ffi/descriptor_calls.ts";
+import { toAccess } from "../../ffi/descriptor_calls.ts";
 import { type FileCalls, openFileCalls } from "../../ffi/files.ts";
 import { builtin } from "../builtin.ts";
 import { NO_LIBC } from "../descriptors.ts";
-import { listenError } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import { delay } from "../timers.ts";
 
@@ -57,16 +56,6 @@ export function openFileIo(platform: Platform, action: string): FileIo {
     isDenied ? "permission" : "unsupported",
     `${action}: ${reason}`,
   );
-}
-
-/** Wraps an error of reading or writing. */
-export function fileError(error: unknown, action: string): ActivationError {
-  return error instanceof LibcError
-    ? new ActivationError("system", `${action}: ${error.message}`, {
-      cause: error,
-      errno: error.errno,
-    })
-    : listenError(error, action);
 }
 
 /** Repeats a call until it doesn't have to wait; `undefined` after the close. */

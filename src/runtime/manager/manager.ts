@@ -200,10 +200,7 @@ function trySend(
     if (!(error instanceof LibcError)) throw error;
     const { errno } = error;
     if (errno === EAGAIN || errno === EINTR) return false;
-    throw new ActivationError("system", `${action}: ${error.message}`, {
-      cause: error,
-      errno,
-    });
+    throw listenError(error, action);
   }
 }
 

@@ -21,7 +21,7 @@ export interface ManagerState {
   isAutomatic: boolean;
   /** Whether `READY=1` was sent. */
   isReady: boolean;
-  /** Whether the service manager is told by itself when the service is ready. */
+  /** Whether `READY=1` is to be sent without a call of the program. */
   isWaiting?: boolean;
   /** The watchdog's time in milliseconds, if the program has set one. */
   watchdogMs?: number;
