@@ -10,9 +10,13 @@
  * own servers older versions, too. Those in tests/systemd do the same with the
  * units of a real systemd: `systemd` with that of this machine, `systemd-newer`
  * with that of a later Debian, and `systemd-differences` with the latter only
- * those that differ. Not run by default are `systemd-newer`; `restarts`, the
- * long form of what they measure under load; `long`, the long forms of end-to-end
- * tests; and `apps`, that of unmodified programs of frameworks.
+ * those that differ.
+ *
+ * By default, `e2e` and `systemd` leave out the oldest version of Node, and
+ * `matrix` runs on the oldest version of each runtime alone; one that is named
+ * runs on all. Not run by default are `systemd-newer`; `restarts`, the long form
+ * of what they measure under load; `long`, the long forms of end-to-end tests;
+ * and `apps`, that of unmodified programs of frameworks.
  * The tests of the package install it into empty projects: a tarball or a
  * directory that `--package=PATH` names, or what `deno pack` makes. That of the
  * fallback alone, which is one of the portable suite, is for systems other than
@@ -43,32 +47,45 @@ async function main(args: string[]): Promise<boolean> {
     allowPositionals: true,
     options: { package: { type: "string" } },
   });
-  const suites = positionals.length > 0
-    ? positionals
-    : ["unit", "e2e", "matrix", "systemd", "systemd-differences", "package"];
+  const isDefault = positionals.length === 0;
+  const suites = isDefault
+    ? ["unit", "e2e", "systemd", "matrix", "systemd-differences", "package"]
+    : positionals;
   const tools = await toolchain();
   const packed = await Deno.makeTempDir({ prefix: "listenfds-packed-" });
   try {
-    return await runSuites(suites, tools, {
+    const runs = await findRuns(suites, tools, isDefault, {
       output: packed,
       path: values.package,
     });
+    return await runAll(runs, tools);
   } finally {
     await Deno.remove(packed, { recursive: true });
   }
 }
 
-async function runSuites(
+/** @param isDefault Whether to leave out what takes long and tells little. */
+async function findRuns(
   suites: readonly string[],
   tools: readonly Tool[],
+  isDefault: boolean,
   tested: Tested,
-): Promise<boolean> {
-  const runs = [
+): Promise<Run[]> {
+  const newer = isDefault ? tools.filter((tool) => !isOldest(tool)) : tools;
+  const older = suites.includes("matrix") ? await olderToolchain() : [];
+  return [
     ...(suites.includes("unit") ? tools.map((each) => unitRun(each)) : []),
     ...(suites.includes("fallback") ? tools.map(fallbackRun) : []),
-    ...(suites.includes("e2e") ? [e2eRun(tools)] : []),
-    ...(suites.includes("matrix") ? [matrixRun(tools)] : []),
-    ...(suites.includes("systemd") ? [systemdRun(tools)] : []),
+    ...(suites.includes("e2e") ? [e2eRun(tools, newer)] : []),
+    ...(suites.includes("systemd") ? [systemdRun(tools, newer)] : []),
+    ...(suites.includes("matrix")
+      ? [
+        matrixRun(
+          tools,
+          isDefault ? [...older, ...tools].filter(isOldest) : older,
+        ),
+      ]
+      : []),
     ...(suites.includes("systemd-newer")
       ? await newerSystemdRuns(tools, "tests/systemd/*.test.ts")
       : []),
@@ -80,14 +97,24 @@ async function runSuites(
     ...(suites.includes("apps") ? [appsRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
-  const older = suites.includes("matrix") ? await olderToolchain() : [];
+}
+
+/** Whether a program is the oldest version of its runtime that is tested. */
+function isOldest({ label }: Tool): boolean {
+  return label === "deno 2.3" || label === "bun 1.2" || label === "node 22";
+}
+
+async function runAll(
+  runs: readonly Run[],
+  tools: readonly Tool[],
+): Promise<boolean> {
   if (runs.some(({ isEndToEnd }) => isEndToEnd)) await fillStrippedTypes(tools);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   for (const batch of batchesOf(runs)) {
     console.log(`\n== ${batch.map(({ label }) => label).join(" and ")}`);
     await Promise.all(batch.map(async (run) => {
-      const counts = await execute(run, run.isMatrix ? older : tools);
+      const counts = await execute(run);
       lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
       addCounts(total, counts);
     }));
@@ -97,16 +124,24 @@ async function runSuites(
   return total.failed === 0 && total.passed > 0;
 }
 
-/** Joins runs of one process in pairs that run at the same time; others run alone. */
+/**
+ * Joins runs in pairs that run at the same time: two of one process each, or one
+ * that waits with one that doesn't.
+ */
 function batchesOf(runs: readonly Run[]): Run[][] {
   const batches: Run[][] = [];
   for (const run of runs) {
     const last = batches.at(-1);
-    const isJoined = ![run, ...last ?? []].some((each) => each.isEndToEnd);
-    if (last?.length === 1 && isJoined) last.push(run);
+    if (last?.length === 1 && canJoin(last[0]!, run)) last.push(run);
     else batches.push([run]);
   }
   return batches;
+}
+
+function canJoin(first: Run, second: Run): boolean {
+  return first.isEndToEnd
+    ? !first.isWaiting && second.isWaiting === true
+    : !second.isEndToEnd;
 }
 
 function describe({ passed, failed, skipped }: Counts): string {
@@ -133,14 +168,14 @@ async function fillStrippedTypes(tools: readonly Tool[]): Promise<void> {
   if (!success) throw new Error("Stripping the types for Node 22 failed");
 }
 
-async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
+async function execute(run: Run): Promise<Counts> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
     const { success } = await new Deno.Command(run.tool.path, {
       args: run.args(report),
       cwd: new URL("../", import.meta.url),
       env: {
-        LISTENFDS_TOOLS: JSON.stringify(tools),
+        LISTENFDS_TOOLS: JSON.stringify(run.started ?? [run.tool]),
         NO_COLOR: "1",
         ...await run.env,
       },

@@ -17,9 +17,12 @@ export interface Run {
   readonly label: string;
   /** Whether it starts the runtimes as services. */
   readonly isEndToEnd?: boolean;
-  /** Whether it starts the older versions. */
-  readonly isMatrix?: boolean;
+  /** Whether it mostly waits, so that another one can run at the same time. */
+  readonly isWaiting?: boolean;
+  /** The program that runs it. */
   readonly tool: Tool;
+  /** The programs that it starts. */
+  readonly started?: readonly Tool[];
   /** What else it finds in its environment; may be prepared beside other runs. */
   readonly env?: Environment | Promise<Environment>;
   /** The arguments that run the suite and write a JUnit report. */
@@ -78,7 +81,11 @@ export function unitRun(tool: Tool, file: string = ""): Run {
   return { label: `unit, ${tool.label}`, env: COMPILE_CACHE, tool, args };
 }
 
-export function e2eRun(tools: readonly Tool[]): Run {
+/** @param started The programs that it starts. */
+export function e2eRun(
+  tools: readonly Tool[],
+  started: readonly Tool[] = tools,
+): Run {
   return {
     label: "e2e, all runtimes",
     env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
@@ -86,6 +93,7 @@ export function e2eRun(tools: readonly Tool[]): Run {
       "tests/apps/restarts.test.ts",
       "tests/e2e/**/*.test.ts",
     ]),
+    started,
   };
 }
 
@@ -102,12 +110,18 @@ export function appsRun(tools: readonly Tool[]): Run {
   };
 }
 
-/** What has to work on older versions, too. */
-export function matrixRun(tools: readonly Tool[]): Run {
+/**
+ * What has to work on older versions, too.
+ *
+ * @param started The older versions.
+ */
+export function matrixRun(
+  tools: readonly Tool[],
+  started: readonly Tool[],
+): Run {
   return {
     label: "e2e, older versions",
     env: COMPILE_CACHE,
-    isMatrix: true,
     ...endToEnd(tools, [
       "tests/e2e/command/start.test.ts",
       "tests/e2e/preload/calls.test.ts",
@@ -121,15 +135,25 @@ export function matrixRun(tools: readonly Tool[]): Run {
       "tests/e2e/serving/idle.test.ts",
       "tests/e2e/serving/options.test.ts",
     ]),
+    started,
   };
 }
 
-/** Real units; skipped where no systemd can be booted. */
-export function systemdRun(tools: readonly Tool[]): Run {
+/**
+ * Real units; skipped where no systemd can be booted.
+ *
+ * @param started The programs that it starts.
+ */
+export function systemdRun(
+  tools: readonly Tool[],
+  started: readonly Tool[] = tools,
+): Run {
   return {
     label: "systemd, all runtimes",
+    isWaiting: true,
     env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
     ...endToEnd(tools, ["tests/systemd/*.test.ts"], 3),
+    started,
   };
 }
 
@@ -149,6 +173,7 @@ export async function newerSystemdRuns(
   }
   return [{
     label: `systemd of ${suite}`,
+    isWaiting: true,
     env: { ...COMPILE_CACHE, LISTENFDS_SYSTEMD_USR: fetched.usr },
     ...endToEnd(tools, [files], 3),
   }];
@@ -162,6 +187,7 @@ export function restartsRun(tools: readonly Tool[]): Run {
     // One after another: what is measured is not to disturb what is measured.
     ...endToEnd(tools, [
       "tests/systemd/restarts.test.ts",
+      "tests/systemd/idle.test.ts",
       "tests/e2e/command/run_watch.test.ts",
     ], 1),
   };
@@ -215,9 +241,10 @@ function endToEnd(
   files: readonly string[],
   // More at once than cores: they mostly wait for processes to start.
   concurrency = 4,
-): Pick<Run, "tool" | "args" | "isEndToEnd"> {
+): Pick<Run, "tool" | "started" | "args" | "isEndToEnd"> {
   return {
     isEndToEnd: true,
+    started: tools,
     tool: tools.find(({ label }) => label === "node 24")!,
     args: (report) => [
       "--test",

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TestContext } from "node:test";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
@@ -18,9 +19,9 @@ import { eventually } from "../harness/eventually.ts";
 import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
-const EXITS = 50;
+const EXITS = Number(process.env["LISTENFDS_RESTARTS"] ?? 25);
 /** How many requests are to come just before an exit, at least. */
-const BEFORE = 10;
+const BEFORE = EXITS / 5;
 const IDLE_MS = 50;
 
 /** Returns whether a process of the machine is still there. */
