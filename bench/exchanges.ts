@@ -24,6 +24,7 @@ const ON_PORT = new Set([
   "node:http",
   "node:http, emitted",
   "node:http with a Response",
+  "conversion alone",
   "srvx",
   "srvx with FastResponse",
   "@hono/node-server",
@@ -71,6 +72,12 @@ const CONVERSIONS: readonly Comparison[] = [
       "@hono/node-server",
       "@hono/node-server with its globals",
     ],
+  },
+  // What the rest of the library adds for each request.
+  {
+    load: "hello",
+    on: /^node/,
+    ways: ["conversion alone", "again", "portable"],
   },
   {
     load: "hello",

@@ -3,8 +3,8 @@
  *
  *     node bench/exchanges_server.ts WAY [PORT]
  *
- * With a port, it has nothing of the library, which is not even loaded: an import
- * that Deno finds in the text, it loads before it begins.
+ * With a port, it has nothing of the library but what the way names: an import
+ * that Deno finds in the text, it would load before it begins.
  */
 
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -129,6 +129,19 @@ const OWN: Readonly<Record<string, () => unknown>> = {
     Object.defineProperty(server, "listening", { value: true });
     net.createServer((socket) => void server.emit("connection", socket))
       .listen(port, HOSTNAME);
+  },
+  // Imports the library, but listens without it.
+  "conversion alone": async () => {
+    const { fetchListener, loadConversion } = await source(
+      "runtime/node/fetch_listener.ts",
+    );
+    await loadConversion();
+    const listener = fetchListener(handler, undefined, {});
+    listenOwn(
+      createServer((request, response) =>
+        listener(request, response, { response, onClientGone: undefined })
+      ),
+    );
   },
   srvx: async () => {
     const { toNodeHandler } = await load("srvx/node");
