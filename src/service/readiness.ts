@@ -11,6 +11,7 @@ import type { DescriptorKind } from "../core/info.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { managerState } from "../runtime/manager/state.ts";
 import { hasManager } from "../runtime/manager/variables.ts";
+import { callLater } from "../runtime/timers.ts";
 
 /** A call that opens a server or listener. */
 export interface OpeningCall {
@@ -49,6 +50,12 @@ export function beginOpening(activated: Activation | null): OpeningCall {
   return call;
 }
 
+/**
+ * The time in which the next call begins, where no passed socket tells the names: a
+ * program that opens its servers in turn is ready with the last.
+ */
+const SETTLE_MS = 100;
+
 /** Whether a service manager wants to be notified; read once. */
 let isNotified: boolean | undefined;
 /** Whether a socket or FIFO was passed; read before the program closes one. */
@@ -70,8 +77,12 @@ export function announceServing(
   if (!notifies) managerState().isAutomatic = false;
   // Later servers of the same turn are opened before the import is done.
   else {
+    const delayMs = isPassedSockets ? 0 : SETTLE_MS;
     void import("../shutdown/notifier.ts").then(({ notifyWhenReady }) => {
-      notifyWhenReady(currentPlatform(), () => readMissing(activated));
+      const notify = () =>
+        notifyWhenReady(currentPlatform(), () => readMissing(activated));
+      if (delayMs === 0) notify();
+      else callLater(notify, delayMs);
     });
   }
 }

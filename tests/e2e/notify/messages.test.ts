@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
+import { openListener } from "../../harness/descriptors.ts";
 import { forEachHost, type Host, HOSTS, ROOT } from "../../harness/hosts.ts";
 import {
   missingProgram,
@@ -269,6 +270,76 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 
 forEachHost(WITH_FFI, (host) => {
   const { label } = host;
+
+  test(`serve() on ${label} reports a bad address, and binds nothing`, async (t) => {
+    const fallback = { port: 0, hostname: "127.0.0.1", store: true };
+    const outcomes = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: "vsock:2:x" },
+      ["serve", "web", { fallback }],
+      ["listeners"],
+    );
+    const { name, message } = outcomes[0]!.error!;
+    assert.equal(name, "SyntaxError");
+    assert.match(
+      message,
+      /^Serving HTTP on "web": reading NOTIFY_SOCKET: .*"vsock:2:x": let the/,
+    );
+    assert.equal(outcomes[1]!.value, 0);
+  });
+
+  test(`serve() on ${label} says what to do about a port in use`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const { port, close } = await openListener();
+    t.after(close);
+    const fallback = { port, hostname: "127.0.0.1", store: true };
+    const away = { port: 0, hostname: "192.0.2.1", store: true };
+    const [used, absent] = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["serve", "web", { fallback }],
+      ["serve", "web", { fallback: away }],
+    );
+    assert.deepEqual([used!.error!.code, used!.error!.errno], ["system", 98]);
+    assert.match(
+      used!.error!.message,
+      /binding port \d+ of 127\.0\.0\.1: bind EADDRINUSE: end the process that/,
+    );
+    assert.match(
+      absent!.error!.message,
+      /: bind EADDRNOTAVAIL: set an address of this machine/,
+    );
+    assert.deepEqual(manager.lines, []);
+  });
+
+  test(
+    `stored fallbacks on ${label} that are opened in turn are ready together`,
+    {
+      skip: NO_MANAGER,
+    },
+    async (t) => {
+      const manager = await FakeManager.start(t);
+      const fallback = { port: 0, hostname: "127.0.0.1", store: true };
+      const command = host.command(
+        SCRIPT,
+        JSON.stringify([
+          ["serveAll", ["web", "admin"], { fallback }],
+          ["sleep", 60_000],
+        ]),
+      );
+      startProgram(t, command, {
+        env: { NODE_NO_WARNINGS: "1", NOTIFY_SOCKET: manager.address },
+      });
+      const lines = await manager.until((all) => all.includes("READY=1"));
+      assert.deepEqual(lines, [
+        ...["FDSTORE=1", "FDNAME=web", "FDSTORE=1", "FDNAME=admin", "READY=1"],
+      ]);
+    },
+  );
 
   test(`storeDescriptor() on ${label} refuses what is closed`, {
     skip: NO_MANAGER,
