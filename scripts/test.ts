@@ -2,21 +2,21 @@
  * Runs the tests on every runtime, and counts them all:
  *
  *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd]
- *         [systemd-differences] [package] [systemd-newer] [restarts] [long]
- *         [apps] [fallback]
+ *         [systemd-differences] [package] [systemd-newer] [systemd-newest]
+ *         [restarts] [long] [apps] [fallback]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
  * own servers older versions, too. Those in tests/systemd do the same with the
  * units of a real systemd: `systemd` with that of this machine, `systemd-newer`
- * with that of a later Debian, and `systemd-differences` with the latter only
- * those that differ.
+ * with that of a later Debian, `systemd-newest` with the newest one, and
+ * `systemd-differences` only what differs with a later one.
  *
  * By default, `e2e` and `systemd` leave out the oldest version of Node, and
  * `matrix` runs on the oldest version of each runtime alone; one that is named
- * runs on all. Not run by default are `systemd-newer`; `restarts`, the long form
- * of what they measure under load; `long`, the long forms of end-to-end tests;
- * and `apps`, that of unmodified programs of frameworks.
+ * runs on all. Not run by default are `systemd-newer` and `systemd-newest`;
+ * `restarts`, the long form of what they measure under load; `long`, the long
+ * forms of end-to-end tests; and `apps`, that of unmodified programs of frameworks.
  * The tests of the package install it into empty projects: a tarball or a
  * directory that `--package=PATH` names, or what `deno pack` makes. That of the
  * fallback alone, which is one of the portable suite, is for systems other than
@@ -32,9 +32,11 @@ import {
   longRun,
   matrixRun,
   newerSystemdRuns,
+  newestSystemdRuns,
   packageRun,
   restartsRun,
   type Run,
+  systemdDifferenceRuns,
   systemdRun,
   type Tested,
   unitRun,
@@ -86,11 +88,12 @@ async function findRuns(
         ),
       ]
       : []),
-    ...(suites.includes("systemd-newer")
-      ? await newerSystemdRuns(tools, "tests/systemd/*.test.ts")
+    ...(suites.includes("systemd-newer") ? await newerSystemdRuns(tools) : []),
+    ...(suites.includes("systemd-newest")
+      ? await newestSystemdRuns(tools)
       : []),
     ...(suites.includes("systemd-differences")
-      ? await newerSystemdRuns(tools, "tests/systemd/notify_newer.test.ts")
+      ? await systemdDifferenceRuns(tools)
       : []),
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),

@@ -139,6 +139,8 @@ export function matrixRun(
   };
 }
 
+const ALL_UNITS = "tests/systemd/*.test.ts";
+
 /**
  * Real units; skipped where no systemd can be booted.
  *
@@ -152,20 +154,55 @@ export function systemdRun(
     label: "systemd, all runtimes",
     isWaiting: true,
     env: appsEnvironment(tools, COMPILE_CACHE, EVERYDAY_APPS),
-    ...endToEnd(tools, ["tests/systemd/*.test.ts"], 3),
+    ...endToEnd(tools, [ALL_UNITS], 3),
     started,
   };
 }
 
+/** The Debian whose systemd is the later one of the tests. */
+const LATER_DEBIAN = "trixie";
+/** The Debian that has the newest systemd. */
+const NEWEST_DEBIAN = "sid";
+
 /**
- * Real units of another systemd; nothing where Debian's packages can't be fetched.
- * The variable LISTENFDS_DEBIAN names another Debian, such as `sid`.
+ * All real units with the systemd of a later Debian, which the variable
+ * LISTENFDS_DEBIAN names.
  */
-export async function newerSystemdRuns(
+export function newerSystemdRuns(tools: readonly Tool[]): Promise<Run[]> {
+  const suite = Deno.env.get("LISTENFDS_DEBIAN") ?? LATER_DEBIAN;
+  return otherSystemdRuns(tools, suite, ALL_UNITS);
+}
+
+/** What only the systemd of a later Debian has. */
+export function systemdDifferenceRuns(tools: readonly Tool[]): Promise<Run[]> {
+  const file = "tests/systemd/notify_newer.test.ts";
+  return otherSystemdRuns(tools, LATER_DEBIAN, file);
+}
+
+/**
+ * All real units with the newest systemd: once as it is usually installed, and once
+ * as on minimal systems, where dynamic users have no names and no homes.
+ */
+export async function newestSystemdRuns(
   tools: readonly Tool[],
+): Promise<Run[]> {
+  const runs = await otherSystemdRuns(tools, NEWEST_DEBIAN, ALL_UNITS);
+  return runs.flatMap((run) => [run, {
+    ...run,
+    label: `${run.label}, without libnss-systemd`,
+    env: Promise.resolve(run.env).then((env) => ({
+      ...env,
+      LISTENFDS_WITHOUT_NSS: "1",
+    })),
+  }]);
+}
+
+/** Real units of another systemd; nothing where its packages can't be fetched. */
+async function otherSystemdRuns(
+  tools: readonly Tool[],
+  suite: string,
   files: string,
 ): Promise<Run[]> {
-  const suite = Deno.env.get("LISTENFDS_DEBIAN") ?? "trixie";
   const fetched = await fetchSystemd(suite);
   if ("reason" in fetched) {
     console.log(`\n== systemd of ${suite}: skipped: ${fetched.reason}`);
@@ -174,7 +211,10 @@ export async function newerSystemdRuns(
   return [{
     label: `systemd of ${suite}`,
     isWaiting: true,
-    env: { ...COMPILE_CACHE, LISTENFDS_SYSTEMD_USR: fetched.usr },
+    env: appsEnvironment(tools, {
+      ...COMPILE_CACHE,
+      LISTENFDS_SYSTEMD_USR: fetched.usr,
+    }, EVERYDAY_APPS),
     ...endToEnd(tools, [files], 3),
   }];
 }

@@ -8,7 +8,7 @@
 import { Descriptor } from "./core/descriptor.ts";
 import type { AdoptOptions } from "./core/types.ts";
 import { createListenerAsync } from "./runtime/adoption/create_listeners.ts";
-import { beginOpening, endOpening } from "./service/readiness.ts";
+import { beginOpening } from "./service/readiness.ts";
 import { currentPlatform } from "./runtime/current.ts";
 
 /**
@@ -38,7 +38,7 @@ export async function adopt<T>(
   options: AdoptOptions<T>,
 ): Promise<T> {
   const infos = Descriptor.inspectAll([descriptor]);
-  beginOpening([descriptor]);
+  const opening = beginOpening(null);
   try {
     return await createListenerAsync(
       currentPlatform(),
@@ -51,6 +51,6 @@ export async function adopt<T>(
       `Adopting ${descriptor}`,
     );
   } finally {
-    endOpening([descriptor]);
+    opening.end();
   }
 }

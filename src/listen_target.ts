@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeValue, quote } from "./core/errors.ts";
+import { describeValue, quote, requireBooleanOption } from "./core/errors.ts";
 import {
   type ListenAddress,
   parseListenAddress,
@@ -103,13 +103,7 @@ export function requireFallback(fallback: Fallback, action: string): void {
         describeValue(fallback),
     );
   }
-  if (store !== undefined && typeof store !== "boolean") {
-    throw new TypeError(
-      `${action}: expected fallback.store to be a boolean, found ${
-        describeValue(store)
-      }`,
-    );
-  }
+  requireBooleanOption(store, "fallback.store", action);
   if (hasPort && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
     throw new RangeError(
       `${action}: expected a fallback port from 0 to 65535, found ${port}`,

@@ -13,6 +13,7 @@
 import {
   describeValue,
   quote,
+  requireBooleanOption,
   requireHandler,
   requireOptions,
 } from "./core/errors.ts";
@@ -88,12 +89,14 @@ export async function notify(
 ): Promise<boolean> {
   const action = "Notifying the service manager";
   requireOptions(options, action);
+  const { removeEnvironment } = options;
+  requireBooleanOption(removeEnvironment, "removeEnvironment", action);
   const platform = currentPlatform();
-  const manager = currentManager(platform);
+  const manager = currentManager(platform, action);
   // Also without a service manager, so that a mistake shows in development.
   const readTime = manager?.monotonicUsec ?? (() => 0n);
   const message = encodeNotification(notification, action, readTime);
-  if (options.removeEnvironment) removeNotifyVariables(platform);
+  if (removeEnvironment) removeNotifyVariables(platform);
   if (manager === undefined) return false;
   const state = managerState();
   for (const [name, value] of Object.entries(notification)) {
@@ -147,7 +150,7 @@ export async function notifyBarrier(
         timeoutMs,
     );
   }
-  const manager = currentManager(currentPlatform());
+  const manager = currentManager(currentPlatform(), action);
   if (manager === undefined) return false;
   await manager.barrier(timeoutMs, action);
   return true;
@@ -186,6 +189,8 @@ export function watchdog(): Watchdog | undefined {
   const { timeoutMs, pid = platform.pid } = setting;
   return { timeoutMs, isOurs: pid === platform.pid };
 }
+
+const RELOAD_ACTION = "Notifying the service manager of a reload";
 
 /** The reloads of this process: one handler, one at a time. */
 class Reloads {
@@ -253,7 +258,7 @@ function isStarting(): boolean {
 
 function readManager(): Manager | undefined {
   try {
-    return currentManager(currentPlatform());
+    return currentManager(currentPlatform(), RELOAD_ACTION);
   } catch (error) {
     warn(error);
     return undefined;
@@ -266,14 +271,13 @@ async function send(
   notification: Notification,
 ): Promise<void> {
   if (manager === undefined) return;
-  const action = "Notifying the service manager of a reload";
   try {
     const message = encodeNotification(
       notification,
-      action,
+      RELOAD_ACTION,
       manager.monotonicUsec,
     );
-    await manager.send(message, action);
+    await manager.send(message, RELOAD_ACTION);
   } catch (error) {
     warn(error);
   }

@@ -20,11 +20,7 @@ import {
   toListenAddress,
 } from "./listen_target.ts";
 export { describeTarget } from "./listen_target.ts";
-import {
-  announceServing,
-  beginOpening,
-  endOpening,
-} from "./service/readiness.ts";
+import { beginOpening } from "./service/readiness.ts";
 import { requirePassed, requireUsable } from "./runtime/checks.ts";
 import { listenersClosed } from "./runtime/leftovers.ts";
 import { currentPlatform } from "./runtime/current.ts";
@@ -102,18 +98,18 @@ function claimTarget(
     if (activated !== null && !hasOnlyFiles(activated)) {
       throw bindWhileActivated(activated, action);
     }
-    return fallbackClaim(toFallback(address));
+    return fallbackClaim(toFallback(address), activated);
   }
   if (
     fallback !== undefined && address.kind === "systemd" &&
     activated?.has(address.name) === false && hasOnlyFiles(activated)
-  ) return fallbackClaim(fallback);
+  ) return fallbackClaim(fallback, activated);
   if (activated === null) {
     // An earlier evaluation, or the main thread, serves the sockets.
     const { kind } = inactiveReason()!;
     const wasActivated = kind === "activated-before" || kind === "worker";
     if (fallback !== undefined && !wasActivated) {
-      return fallbackClaim(fallback, foreignReason());
+      return fallbackClaim(fallback, null, foreignReason());
     }
     const addition = wasActivated ? "" : ", and there is no fallback";
     throw notActivated(action, addition);
@@ -197,7 +193,7 @@ function claimInherited(
     const [first, ...rest] = indexes.map((index) => claimed[index]!);
     const descriptors = [first!, ...rest] as const;
     activated.release(claimed.filter((each) => !descriptors.includes(each)));
-    beginOpening(descriptors);
+    const opening = beginOpening(activated);
     return {
       source: {
         kind: "inherited",
@@ -205,14 +201,11 @@ function claimInherited(
         infos: indexes.map((index) => infos[index]!),
       },
       async release() {
-        endOpening(descriptors);
+        opening.end();
         activated.release(descriptors);
         await listenersClosed();
       },
-      opened(notifies) {
-        endOpening(descriptors);
-        announceServing(activated, notifies);
-      },
+      opened: opening.succeed,
     };
   } catch (error) {
     activated.release(claimed);
@@ -267,15 +260,25 @@ function indexesOfKind(
   return indexes;
 }
 
-function fallbackClaim(address: Fallback, foreignReason?: string): Claim {
+/** @param activated What was passed beside the fallback: files. */
+function fallbackClaim(
+  address: Fallback,
+  activated: Activation | null,
+  foreignReason?: string,
+): Claim {
+  // A process that was passed nothing is left alone: it may be no service.
+  const opening = activated === null ? undefined : beginOpening(activated);
   return {
     source: {
       kind: "fallback",
       address,
       ...foreignReason !== undefined && { foreignReason },
     },
-    release: listenersClosed,
-    opened() {},
+    async release() {
+      opening?.end();
+      await listenersClosed();
+    },
+    opened: (notifies) => opening?.succeed(notifies),
   };
 }
 

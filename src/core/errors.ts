@@ -202,6 +202,19 @@ export function requireHandler(
   );
 }
 
+/** Checks that an option is a boolean, if there is one. */
+export function requireBooleanOption(
+  value: unknown,
+  name: string,
+  action: string,
+): void {
+  if (value === undefined || typeof value === "boolean") return;
+  throw new TypeError(
+    `${action}: expected the option ${name} to be a boolean, found ` +
+      describeValue(value),
+  );
+}
+
 /** Checks that an option is an `AbortSignal`, if there is one. */
 export function requireAbortSignal(signal: unknown, action: string): void {
   if (signal === undefined || signal instanceof AbortSignal) return;

@@ -14,16 +14,19 @@ export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 
 /** Error numbers, see `errno(3)`. */
+export const EPERM = 1;
 export const ENOENT = 2;
 export const EINTR = 4;
 export const EBADF = 9;
 export const EAGAIN = 11;
+export const EACCES = 13;
 export const EEXIST = 17;
 export const ENOTDIR = 20;
 export const ENODEV = 19;
 export const EPROTOTYPE = 91;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
+export const EADDRNOTAVAIL = 99;
 export const ECONNREFUSED = 111;
 export const EPROTONOSUPPORT = 93;
 export const ESOCKTNOSUPPORT = 94;

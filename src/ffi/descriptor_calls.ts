@@ -32,12 +32,15 @@ const FIRST_FD = 3;
 
 /** A call that failed. */
 export class LibcError extends Error {
+  /** The name of the function. */
+  readonly call: string;
   /** The error number, such as 9 for `EBADF`. */
   readonly errno: number;
 
   constructor(call: string, errno: number) {
     super(`${call}: error ${errno}`);
     this.name = "LibcError";
+    this.call = call;
     this.errno = errno;
   }
 }

@@ -9,21 +9,91 @@ import { type Address, formatAddress } from "../core/address.ts";
 import type { Descriptor } from "../core/descriptor.ts";
 import { ActivationError, quote } from "../core/errors.ts";
 import type { Fallback } from "../core/types.ts";
+import {
+  EACCES,
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  ENOENT,
+  ENOTDIR,
+  EPERM,
+} from "../ffi/constants.ts";
+import { LibcError } from "../ffi/descriptor_calls.ts";
 import { builtin, processGlobal } from "./builtin.ts";
 import type { FallbackSource, Platform } from "./platform.ts";
 
 /** Wraps an error of a server, a socket or the operating system. */
 export function listenError(error: unknown, action: string): ActivationError {
-  const { code, message } = error as NodeJS.ErrnoException;
   const flag = deniedFlag(error);
   if (flag !== undefined) return missingPermission(flag, action, error);
-  const isDenied = isPermissionError(error) ||
-    code === "EACCES" || code === "EPERM";
+  const { code } = error as NodeJS.ErrnoException;
+  const errno = errnoOf(error);
+  // The numbers of other systems differ, and the C library has no names.
+  const isDenied = isPermissionError(error) || code === "EACCES" ||
+    code === "EPERM" || errno === EACCES || errno === EPERM;
   return new ActivationError(
     isDenied ? "permission" : "system",
-    `${action}: ${message}`,
-    { cause: error, errno: errnoOf(error) },
+    `${action}: ${describeError(error)}`,
+    { cause: error, errno },
   );
+}
+
+/** Returns the message of an error; the C library has numbers only. */
+function describeError(error: unknown): string {
+  if (!(error instanceof LibcError)) return (error as Error).message;
+  const { errno } = builtin("node:os").constants;
+  const name = Object.entries(errno).find(([, each]) => each === error.errno);
+  return `${error.call} ${name?.[0] ?? `error ${error.errno}`}`;
+}
+
+/** Wraps an error of binding a fallback address, and says what to do. */
+export function bindError(
+  error: unknown,
+  fallback: Fallback,
+  action: string,
+): ActivationError {
+  const binding = `${action}: binding ${describeFallback(fallback)}`;
+  const failure = listenError(error, binding);
+  const { code, message, errno } = failure;
+  const remedy = errno === undefined
+    ? undefined
+    : fallbackRemedy(errno, fallback);
+  return remedy === undefined
+    ? failure
+    : new ActivationError(code, `${message}: ${remedy}`, {
+      cause: error,
+      errno,
+    });
+}
+
+/** Returns what to do about an error of `bind(2)`. */
+function fallbackRemedy(errno: number, fallback: Fallback): string | undefined {
+  const isPath = "path" in fallback;
+  switch (errno) {
+    case EADDRINUSE:
+      return isPath
+        ? `end the process that listens there, or remove the path`
+        : `end the process that uses the port (ss -tulpn), or set another one`;
+    case EADDRNOTAVAIL:
+      return `set an address of this machine (ip address)`;
+    case EAFNOSUPPORT:
+      return `set another address, or the family in RestrictAddressFamilies=`;
+    case EACCES:
+      return isPath
+        ? `set a path in a directory that this user can write to, such as that ` +
+          `of RuntimeDirectory=`
+        : `set a port from 1024 on, or ` +
+          `AmbientCapabilities=CAP_NET_BIND_SERVICE in the service unit`;
+    case EPERM:
+      return isPath
+        ? undefined
+        : `set SocketBindAllow= with the port in the service unit`;
+    case ENOENT:
+    case ENOTDIR:
+      return `create the directory, such as with RuntimeDirectory=`;
+    default:
+      return undefined;
+  }
 }
 
 /** The error for a permission of the runtime that a flag grants. */
@@ -75,8 +145,7 @@ export function fallbackError(
   { address, foreignReason }: FallbackSource,
   action: string,
 ): ActivationError {
-  const binding = `${action}: binding ${describeFallback(address)}`;
-  const failure = listenError(error, binding);
+  const failure = bindError(error, address, action);
   if (foreignReason === undefined) return failure;
   const { code, message, errno } = failure;
   return new ActivationError(code, `${message}: ${foreignReason}`, {

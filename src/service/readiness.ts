@@ -11,29 +11,60 @@ import type { DescriptorKind } from "../core/info.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { managerState } from "../runtime/manager/state.ts";
 import { hasManager } from "../runtime/manager/variables.ts";
+import { callLater } from "../runtime/timers.ts";
 
-/** Claimed descriptors for which a call is still opening a server or listener. */
-const opening = new Set<Descriptor>();
-
-/** Marks descriptors as claimed, but not served yet. */
-export function beginOpening(descriptors: readonly Descriptor[]): void {
-  for (const descriptor of descriptors) opening.add(descriptor);
+/** A call that opens a server or listener. */
+export interface OpeningCall {
+  /** Ends the call. */
+  end(): void;
+  /**
+   * Ends the call, and checks whether the service is ready.
+   *
+   * @param notifies `false` if the program notifies the service manager itself.
+   */
+  succeed(notifies?: boolean): void;
 }
 
-/** Ends what {@linkcode beginOpening} has begun, after success or failure. */
-export function endOpening(descriptors: readonly Descriptor[]): void {
-  for (const descriptor of descriptors) opening.delete(descriptor);
+/** Calls that have claimed what they serve, and don't serve it yet. */
+const opening = new Set<OpeningCall>();
+/** Whether a call has opened a server or listener. */
+let hasOpened = false;
+
+/**
+ * Begins to open a server or listener: until the call ends, the service isn't
+ * ready.
+ *
+ * @param activated The activation of this process; `null` where all that it serves
+ * is stored by the service manager.
+ */
+export function beginOpening(activated: Activation | null): OpeningCall {
+  const call: OpeningCall = {
+    end: () => void opening.delete(call),
+    succeed(notifies) {
+      opening.delete(call);
+      hasOpened = true;
+      announceServing(activated, notifies);
+    },
+  };
+  opening.add(call);
+  return call;
 }
+
+/**
+ * The time in which the next call begins, where no passed socket tells the names: a
+ * program that opens its servers in turn is ready with the last.
+ */
+const SETTLE_MS = 100;
 
 /** Whether a service manager wants to be notified; read once. */
 let isNotified: boolean | undefined;
+/** Whether a socket or FIFO was passed; read before the program closes one. */
+let isPassedSockets: boolean | undefined;
 
 /**
  * Notifies the service manager when all sockets are served. Loads nothing where
  * no service manager wants to be notified.
  *
- * @param activated The activation of this process; `null` where all that it serves
- * is stored by the service manager.
  * @param notifies `false` if the program does that itself.
  */
 export function announceServing(
@@ -42,11 +73,16 @@ export function announceServing(
 ): void {
   isNotified ??= hasManager(currentPlatform());
   if (!isNotified) return;
+  isPassedSockets ??= findServable(activated?.descriptors ?? []).length > 0;
   if (!notifies) managerState().isAutomatic = false;
   // Later servers of the same turn are opened before the import is done.
   else {
+    const delayMs = isPassedSockets ? 0 : SETTLE_MS;
     void import("../shutdown/notifier.ts").then(({ notifyWhenReady }) => {
-      notifyWhenReady(currentPlatform(), () => readMissing(activated));
+      const notify = () =>
+        notifyWhenReady(currentPlatform(), () => readMissing(activated));
+      if (delayMs === 0) notify();
+      else callLater(notify, delayMs);
     });
   }
 }
@@ -59,15 +95,21 @@ const UNSERVED_KINDS: readonly DescriptorKind[] = [
   "closed",
 ];
 
-function readMissing(activated: Activation | null): string | undefined {
-  const unclaimed = activated?.unclaimed ?? [];
-  const infos = Descriptor.inspectAll(unclaimed);
-  const missing = unclaimed.filter((_, index) =>
+/** Returns those of the descriptors that a server or listener may take. */
+function findServable(descriptors: readonly Descriptor[]): Descriptor[] {
+  const infos = Descriptor.inspectAll(descriptors);
+  return descriptors.filter((_, index) =>
     !UNSERVED_KINDS.includes(infos[index]!.kind)
   );
+}
+
+function readMissing(activated: Activation | null): string | undefined {
+  const missing = findServable(activated?.unclaimed ?? []);
   if (missing.length > 0) {
     const names = new Set(missing.map(({ name }) => name));
     return `${quoteAll(names)} to be served`;
   }
-  return opening.size > 0 ? undefined : "";
+  // Files alone tell nothing of the service: it is ready with its own sockets.
+  const isBeginning = !isPassedSockets && !hasOpened;
+  return opening.size > 0 || isBeginning ? undefined : "";
 }

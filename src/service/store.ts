@@ -10,9 +10,10 @@ import { Descriptor } from "../core/descriptor.ts";
 import {
   ActivationError,
   describeValue,
+  quote,
+  requireBooleanOption,
   requireOptions,
 } from "../core/errors.ts";
-import { quote } from "../core/errors.ts";
 import { EBADF } from "../ffi/constants.ts";
 import { findListener } from "../linux/listening_fds.ts";
 import { currentPlatform } from "../runtime/current.ts";
@@ -73,9 +74,10 @@ export async function storeDescriptor(
 ): Promise<boolean> {
   const action = `Storing ${quote(String(name))}`;
   requireOptions(options, action);
+  requireBooleanOption(options.poll, "poll", action);
   const message = storeMessage(name, options, action);
   const platform = currentPlatform();
-  const manager = currentManager(platform);
+  const manager = currentManager(platform, action);
   const fds = descriptorsOf(target, action);
   if (manager === undefined) return false;
   for (const fd of fds) {
@@ -114,7 +116,7 @@ export async function storeDescriptor(
 export async function removeStored(name: string): Promise<boolean> {
   const action = `Removing ${quote(String(name))} from the store`;
   const message = removeStoredMessage(name, action);
-  const manager = currentManager(currentPlatform());
+  const manager = currentManager(currentPlatform(), action);
   if (manager === undefined) return false;
   await manager.send(message, action);
   return true;

@@ -18,10 +18,10 @@ import { bindAddress } from "../linux/bind_address.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { openSocketCalls } from "../ffi/sockets.ts";
 import { findListener } from "../linux/listening_fds.ts";
-import { announceServing, beginOpening, endOpening } from "./readiness.ts";
+import { beginOpening } from "./readiness.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
-import { describeFallback, listenError } from "../runtime/errors.ts";
+import { bindError } from "../runtime/errors.ts";
 import { currentManager } from "../runtime/manager/manager.ts";
 import {
   missingStore,
@@ -65,7 +65,7 @@ export function bindStored(
   action: string,
 ): Claim {
   const platform = currentPlatform();
-  const manager = currentManager(platform)!;
+  const manager = currentManager(platform, action)!;
   const libc = platform.libc();
   const calls = libc && openSocketCalls();
   if (calls === undefined) throw missingStore(platform, action);
@@ -82,19 +82,18 @@ export function bindStored(
     if (!isDatagram) keptFds.set(key, keptFd ??= calls.duplicate(fd));
   } catch (error) {
     if (error instanceof RangeError) throw error;
-    const binding = `${action}: binding ${describeFallback(fallback)}`;
-    throw listenError(error, binding);
+    throw bindError(error, fallback, action);
   }
   const descriptor = new Descriptor(fd, name, platform.inspector);
   const infos = [descriptor.info];
   // The manager's duplicate is sent at once, before anything else is.
   const stored = manager.send(message, action, [fd]);
   const notified = stored.catch((error) => warnOfStore(error, name));
-  beginOpening([descriptor]);
+  const opening = beginOpening(activated);
   return {
     source: { kind: "inherited", descriptors: [descriptor], infos },
     async release() {
-      endOpening([descriptor]);
+      opening.end();
       await notified;
       await manager.send(removeStoredMessage(name, action), action)
         .catch(() => {});
@@ -102,10 +101,7 @@ export function bindStored(
       keptFds.delete(key);
       if (keptFd !== undefined) calls.close(keptFd);
     },
-    opened(notifies) {
-      endOpening([descriptor]);
-      announceServing(activated, notifies);
-    },
+    opened: opening.succeed,
   };
 }
 

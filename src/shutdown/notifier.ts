@@ -49,7 +49,7 @@ export function notifyWhenReady(
   if (checkReady !== undefined) return checkReady();
   let manager: Manager | undefined;
   try {
-    manager = currentManager(platform);
+    manager = currentManager(platform, NOTIFY_ACTION);
   } catch (error) {
     warnOnce(error);
   }

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { describeValue, isRecord, quote } from "../core/errors.ts";
+import {
+  describeValue,
+  isRecord,
+  quote,
+  requireBooleanOption,
+} from "../core/errors.ts";
 import type { EndOptions, ShutdownOptions } from "../core/types.ts";
 import { processGlobal, signalNumber } from "../runtime/builtin.ts";
 
@@ -40,12 +45,7 @@ export function readEndOptions(
   if (exitWhenIdle !== undefined) {
     requireTime("exitWhenIdle", exitWhenIdle, action);
   }
-  if (typeof notify !== "boolean") {
-    throw new TypeError(
-      `${action}: expected the option notify to be a boolean, found ` +
-        describeValue(notify),
-    );
-  }
+  requireBooleanOption(notify, "notify", action);
   const isGraceful = gracefulShutdown === undefined
     ? undefined
     : gracefulShutdown !== false;

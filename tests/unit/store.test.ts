@@ -32,6 +32,21 @@ test("storeDescriptor() and removeStored() reject names that systemd refuses", a
   }
 });
 
+test("notify() and storeDescriptor() reject options that are no boolean", async () => {
+  for (const value of ["yes", 1, null] as unknown as boolean[]) {
+    assertError(
+      await rejectionOf(notify({ ready: true }, { removeEnvironment: value })),
+      TypeError,
+      "expected the option removeEnvironment to be a boolean",
+    );
+    assertError(
+      await rejectionOf(storeDescriptor("x", 0, { poll: value })),
+      TypeError,
+      "expected the option poll to be a boolean",
+    );
+  }
+});
+
 test("storeDescriptor() rejects what has no descriptor", async () => {
   for (const fd of [-1, 1.5, NaN, 2 ** 31]) {
     assertError(await rejectionOf(storeDescriptor("x", fd)), RangeError);

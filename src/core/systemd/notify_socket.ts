@@ -36,20 +36,29 @@ export type VsockType = "dgram" | "seqpacket" | "stream";
 /** The most bytes of a path, which a NUL byte follows in `sun_path`. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
+/** The end of an error's message: no program has a reason to set the variables. */
+const SET_REMEDY = "let the service manager alone set the variable";
+
 /**
  * Parses the value of `NOTIFY_SOCKET`.
  *
+ * @param action The beginning of an error's message, if it is for something.
  * @throws {SyntaxError} If it is neither a path, an abstract name nor a vsock.
  * @throws {RangeError} If it is too long, or a number is out of range.
  */
-export function parseNotifySocket(text: string): NotifySocket {
+export function parseNotifySocket(
+  text: string,
+  action?: string,
+): NotifySocket {
+  const reading = action === undefined
+    ? "Reading NOTIFY_SOCKET"
+    : `${action}: reading NOTIFY_SOCKET`;
   const vsock = /^vsock(?:-(dgram|seqpacket|stream))?:(.*)$/s.exec(text);
-  if (vsock !== null) return parseVsock(text, vsock[2]!, vsock[1]);
+  if (vsock !== null) return parseVsock(text, vsock, reading);
   if (!/^(?:\/|@.)/s.test(text)) {
     throw new SyntaxError(
-      `Reading NOTIFY_SOCKET: expected a path such as "/run/systemd/notify", ` +
-        `"@NAME" or "vsock:CID:PORT", found ${quote(text)}: let the service ` +
-        `manager alone set the variable`,
+      `${reading}: expected a path such as "/run/systemd/notify", "@NAME" or ` +
+        `"vsock:CID:PORT", found ${quote(text)}: ${SET_REMEDY}`,
     );
   }
   // An abstract name needs no NUL byte after it.
@@ -59,27 +68,31 @@ export function parseNotifySocket(text: string): NotifySocket {
   const { length } = new TextEncoder().encode(text);
   if (length > limit) {
     throw new RangeError(
-      `Reading NOTIFY_SOCKET: expected at most ${limit} bytes, found ` +
-        `${length}: ${quote(text)}`,
+      `${reading}: expected at most ${limit} bytes, found ${length}, ` +
+        `${quote(text)}: ${SET_REMEDY}`,
     );
   }
   return { kind: "unix", path: text };
 }
 
-function parseVsock(text: string, rest: string, type?: string): NotifySocket {
-  const [, contextId, port] = /^(\d+):(\d+)$/.exec(rest) ?? [];
+function parseVsock(
+  text: string,
+  [, type, rest]: RegExpExecArray,
+  reading: string,
+): NotifySocket {
+  const [, contextId, port] = /^(\d+):(\d+)$/.exec(rest!) ?? [];
   if (contextId === undefined || port === undefined) {
     throw new SyntaxError(
-      `Reading NOTIFY_SOCKET: expected "vsock:CID:PORT" with decimal numbers, ` +
-        `found ${quote(text)}`,
+      `${reading}: expected "vsock:CID:PORT" with decimal numbers, found ` +
+        `${quote(text)}: ${SET_REMEDY}`,
     );
   }
   const numbers = [contextId, port].map(Number) as [number, number];
   // The highest number stands for any context or port, vsock(7).
   if (numbers.some((each) => each >= 2 ** 32 - 1)) {
     throw new RangeError(
-      `Reading NOTIFY_SOCKET: expected numbers of a vsock below 4294967295, ` +
-        `found ${quote(text)}`,
+      `${reading}: expected numbers of a vsock below 4294967295, found ` +
+        `${quote(text)}: ${SET_REMEDY}`,
     );
   }
   return {
@@ -119,15 +132,15 @@ export function parseWatchdog(
 function parseSetNumber(name: string, text: string, maximum: bigint): bigint {
   if (!/^[0-9]+$/.test(text)) {
     throw new SyntaxError(
-      `Reading ${name}: expected a decimal number, found ${quote(text)}: let ` +
-        `the service manager alone set the variable`,
+      `Reading ${name}: expected a decimal number, found ${quote(text)}: ` +
+        SET_REMEDY,
     );
   }
   const number = text.length > 20 ? maximum + 1n : BigInt(text);
   if (number < 1n || number > maximum) {
     throw new RangeError(
       `Reading ${name}: expected a number from 1 to ${maximum}, found ` +
-        quote(text),
+        `${quote(text)}: ${SET_REMEDY}`,
     );
   }
   return number;

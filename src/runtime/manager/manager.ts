@@ -11,7 +11,7 @@ import {
   type NotifySocket,
   parseNotifySocket,
 } from "../../core/systemd/notify_socket.ts";
-import { EAGAIN, EINTR, ETIMEDOUT } from "../../ffi/constants.ts";
+import { EAFNOSUPPORT, EAGAIN, EINTR, ETIMEDOUT } from "../../ffi/constants.ts";
 import { LibcError } from "../../ffi/descriptor_calls.ts";
 import { type MessageCalls, openMessageCalls } from "../../ffi/messages.ts";
 import { sendToSocket } from "../../linux/manager_socket.ts";
@@ -27,6 +27,10 @@ const SEND_TIMEOUT_MS = 5000;
 /** The interval of trying again, and the longest one. */
 const MIN_RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
+
+/** What to do where the service manager can't be reached. */
+const MANAGER_REMEDY =
+  "check that the service manager runs, and that NOTIFY_SOCKET is its socket";
 
 /** How messages are sent; `none` has the error that says what is missing. */
 type SendWay =
@@ -50,10 +54,10 @@ export class Manager {
   #lastWaiting: Promise<void> | undefined;
 
   /** @throws {SyntaxError | RangeError} If the address is malformed. */
-  constructor(platform: Platform, address: string) {
+  constructor(platform: Platform, address: string, action: string) {
     this.#platform = platform;
     this.#address = address;
-    this.#socket = parseNotifySocket(address);
+    this.#socket = parseNotifySocket(address, action);
   }
 
   /**
@@ -71,6 +75,14 @@ export class Manager {
     const way = this.#findWay();
     if (fds.length > 0 && way.kind !== "ffi") {
       throw way.kind === "none" ? way.fail(action) : noDescriptors(action);
+    }
+    // The kernel ignores them there, and the service manager would store nothing.
+    if (fds.length > 0 && this.#socket.kind === "vsock") {
+      throw new ActivationError(
+        "unsupported",
+        `${action}: NOTIFY_SOCKET is a vsock, which takes no descriptors: run the ` +
+          `service under the service manager of its own machine`,
+      );
     }
     switch (way.kind) {
       case "ffi":
@@ -200,8 +212,23 @@ function trySend(
     if (!(error instanceof LibcError)) throw error;
     const { errno } = error;
     if (errno === EAGAIN || errno === EINTR) return false;
-    throw listenError(error, action);
+    throw sendError(error, socket, action);
   }
+}
+
+/** The error of sending, with what to do if the socket can't be reached. */
+function sendError(
+  error: LibcError,
+  { kind }: NotifySocket,
+  action: string,
+): ActivationError {
+  const { code, message, errno } = listenError(error, action);
+  const remedy = error.errno === EAFNOSUPPORT
+    ? `: set AF_${kind.toUpperCase()} in RestrictAddressFamilies=`
+    : error.call === "connect"
+    ? `: ${MANAGER_REMEDY}`
+    : "";
+  return new ActivationError(code, message + remedy, { cause: error, errno });
 }
 
 /** Writes to a descriptor; `false` if there is no room (`NonBlocking=yes`). */
@@ -236,8 +263,8 @@ async function poll(
 function timedOut(timeoutMs: number, action: string): ActivationError {
   return new ActivationError(
     "system",
-    `${action}: the service manager has not answered in ${timeoutMs} ms: check ` +
-      `that it runs, and that NOTIFY_SOCKET is its socket`,
+    `${action}: the service manager has not answered in ${timeoutMs} ms: ` +
+      MANAGER_REMEDY,
     { errno: ETIMEDOUT },
   );
 }
@@ -262,12 +289,15 @@ let opened:
  * @throws {ActivationError} With the code `permission` if Deno denies access to
  * the variable.
  */
-export function currentManager(platform: Platform): Manager | undefined {
+export function currentManager(
+  platform: Platform,
+  action: string,
+): Manager | undefined {
   const address = readNotifyVariable(platform, "NOTIFY_SOCKET");
   // An empty variable is how a shell script clears one.
   if (!address) return undefined;
   if (opened?.address !== address) {
-    opened = { address, manager: new Manager(platform, address) };
+    opened = { address, manager: new Manager(platform, address, action) };
   }
   return opened.manager;
 }

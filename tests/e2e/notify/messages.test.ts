@@ -1,9 +1,15 @@
 /** Messages for a service manager, in each way that a runtime has. */
 
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
+import { openListener } from "../../harness/descriptors.ts";
 import { forEachHost, type Host, HOSTS, ROOT } from "../../harness/hosts.ts";
+import {
+  missingProgram,
+  temporaryDirectory,
+} from "../../harness/machine_tools.ts";
 import {
   FakeManager,
   NO_MANAGER,
@@ -48,6 +54,44 @@ async function run(
   assert.equal(await program.exited, 0, program.output);
   assert.equal(program.stderr, "");
   return program.stdout.trim().split("\n").map((line) => JSON.parse(line));
+}
+
+/** Runs operations with a vsock, and traces the calls, some of them replaced. */
+async function traceVsock(
+  t: TestContext,
+  host: Host,
+  address: string,
+  replaced: readonly string[],
+  ...operations: readonly (readonly unknown[])[]
+): Promise<{ outcomes: Outcome[]; calls: string[] }> {
+  const log = path.join(temporaryDirectory(t), "log");
+  const traced: Host = {
+    ...host,
+    command: (...args) => [
+      ..."strace -f -qq -e signal=none -e trace=socket,connect,sendmsg".split(
+        " ",
+      ),
+      ...replaced.map((call) => `--inject=${call}`),
+      `--output=${log}`,
+      ...host.command(...args),
+    ],
+  };
+  const env = { NOTIFY_SOCKET: address };
+  const outcomes = await run(t, traced, env, ...operations);
+  const calls = fs.readFileSync(log, "utf8").split("\n")
+    .map((line) => line.replace(/^\d+ +/, ""));
+  return { outcomes, calls };
+}
+
+/** Whether the kernel has sockets of the family, whatever their transports. */
+const hasVsock = /^AF_VSOCK /m.test(readProtocols());
+
+function readProtocols(): string {
+  try {
+    return fs.readFileSync("/proc/net/protocols", "utf8");
+  } catch {
+    return "";
+  }
 }
 
 const NONE = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined };
@@ -124,10 +168,18 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
       run(t, host, { NOTIFY_SOCKET }, ["notify", { ready: true }]);
     const [malformed] = await notified("run/notify");
     assert.equal(malformed!.error!.name, "SyntaxError");
-    assert.match(malformed!.error!.message, /"run\/notify"/);
+    assert.match(
+      malformed!.error!.message,
+      /^Notifying the service manager: reading NOTIFY_SOCKET: .*"run\/notify": let/,
+    );
     const [absent] = await notified("/nonexistent/notify");
     assert.equal(absent!.error!.code, "system");
-    if (hasFfi) assert.equal(absent!.error!.errno, 2);
+    if (!hasFfi) return;
+    assert.equal(absent!.error!.errno, 2);
+    assert.match(
+      absent!.error!.message,
+      /manager: connect ENOENT: check that the service manager runs, and that/,
+    );
   });
 
   test(`watchdog() on ${label} reads the variables`, async (t) => {
@@ -219,6 +271,76 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 forEachHost(WITH_FFI, (host) => {
   const { label } = host;
 
+  test(`serve() on ${label} reports a bad address, and binds nothing`, async (t) => {
+    const fallback = { port: 0, hostname: "127.0.0.1", store: true };
+    const outcomes = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: "vsock:2:x" },
+      ["serve", "web", { fallback }],
+      ["listeners"],
+    );
+    const { name, message } = outcomes[0]!.error!;
+    assert.equal(name, "SyntaxError");
+    assert.match(
+      message,
+      /^Serving HTTP on "web": reading NOTIFY_SOCKET: .*"vsock:2:x": let the/,
+    );
+    assert.equal(outcomes[1]!.value, 0);
+  });
+
+  test(`serve() on ${label} says what to do about a port in use`, {
+    skip: NO_MANAGER,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const { port, close } = await openListener();
+    t.after(close);
+    const fallback = { port, hostname: "127.0.0.1", store: true };
+    const away = { port: 0, hostname: "192.0.2.1", store: true };
+    const [used, absent] = await run(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["serve", "web", { fallback }],
+      ["serve", "web", { fallback: away }],
+    );
+    assert.deepEqual([used!.error!.code, used!.error!.errno], ["system", 98]);
+    assert.match(
+      used!.error!.message,
+      /binding port \d+ of 127\.0\.0\.1: bind EADDRINUSE: end the process that/,
+    );
+    assert.match(
+      absent!.error!.message,
+      /: bind EADDRNOTAVAIL: set an address of this machine/,
+    );
+    assert.deepEqual(manager.lines, []);
+  });
+
+  test(
+    `stored fallbacks on ${label} that are opened in turn are ready together`,
+    {
+      skip: NO_MANAGER,
+    },
+    async (t) => {
+      const manager = await FakeManager.start(t);
+      const fallback = { port: 0, hostname: "127.0.0.1", store: true };
+      const command = host.command(
+        SCRIPT,
+        JSON.stringify([
+          ["serveAll", ["web", "admin"], { fallback }],
+          ["sleep", 60_000],
+        ]),
+      );
+      startProgram(t, command, {
+        env: { NODE_NO_WARNINGS: "1", NOTIFY_SOCKET: manager.address },
+      });
+      const lines = await manager.until((all) => all.includes("READY=1"));
+      assert.deepEqual(lines, [
+        ...["FDSTORE=1", "FDNAME=web", "FDSTORE=1", "FDNAME=admin", "READY=1"],
+      ]);
+    },
+  );
+
   test(`storeDescriptor() on ${label} refuses what is closed`, {
     skip: NO_MANAGER,
   }, async (t) => {
@@ -234,6 +356,88 @@ forEachHost(WITH_FFI, (host) => {
     assert.deepEqual(codes, ["not-open", "not-open"]);
     assert.deepEqual(manager.lines, []);
   });
+
+  test(`notify() on ${label} sends to a vsock`, {
+    skip: missingProgram("strace") || !hasVsock && "the kernel has no vsock",
+  }, async (t) => {
+    const message = ["notify", { ready: true, status: "a\\b" }];
+    const { outcomes, calls } = await traceVsock(
+      t,
+      host,
+      "vsock:3:5000",
+      // Only what the hypervisor would get is not executed.
+      ["connect:retval=0", "sendmsg:retval=1"],
+      message,
+      ["store", "x", 0],
+      ["barrier"],
+    );
+    assert.deepEqual(outcomes[0], { value: true });
+    for (const { error } of outcomes.slice(1)) {
+      assert.equal(error!.code, "unsupported");
+      assert.match(
+        error!.message,
+        /is a vsock, which takes no descriptors: run/,
+      );
+    }
+    const address = "sa_family=AF_VSOCK, svm_cid=0x3, svm_port=0x1388";
+    const [, fd] = calls.find((call) => call.startsWith("connect("))!
+      .match(/^connect\((\d+), \{(.*?)(?:, svm_flags=0)?\}, 16\) = 0/)!;
+    assert.ok(
+      calls.some((call) => call.includes(`connect(${fd}, {${address}`)),
+    );
+    const types = calls.flatMap((call) =>
+      /^socket\(AF_VSOCK, SOCK_([A-Z]+)\|SOCK_CLOEXEC, 0\)/.exec(call)?.[1] ??
+        []
+    );
+    // As libsystemd tries them; which the kernel has depends on its transports.
+    assert.deepEqual(
+      types,
+      ["DGRAM", "SEQPACKET", "STREAM"].slice(0, types.length),
+    );
+    const sent = calls.filter((call) => call.startsWith("sendmsg("));
+    assert.equal(sent.length, 1);
+    assert.ok(sent[0]!.startsWith(`sendmsg(${fd}, {`));
+    assert.ok(
+      sent[0]!.includes('iov_base="READY=1\\nSTATUS=a\\\\\\\\b"'),
+      sent[0]!,
+    );
+  });
+
+  test(
+    `notify() on ${label} tries the other types of a vsock, and reports the last`,
+    {
+      skip: missingProgram("strace") || !hasVsock && "the kernel has no vsock",
+    },
+    async (t) => {
+      const trace = async (address: string, error: string) => {
+        const { outcomes: [outcome], calls } = await traceVsock(
+          t,
+          host,
+          address,
+          [`connect:error=${error}`],
+          ["notify", { ready: true }],
+        );
+        const opened = calls.filter((call) => /^socket\(.* = \d+$/.test(call));
+        const closed = calls.filter((call) => call.startsWith("connect("));
+        assert.equal(opened.length, closed.length);
+        return { ...outcome!.error!, count: closed.length };
+      };
+      const refused = await trace("vsock:3:5000", "ECONNRESET");
+      assert.deepEqual(
+        [refused.code, refused.errno, refused.count],
+        ["system", 104, 1],
+      );
+      assert.match(
+        refused.message,
+        /^Notifying the service manager: connect ECONNRESET: check that the service/,
+      );
+      const other = await trace("vsock:3:5000", "ESOCKTNOSUPPORT");
+      assert.ok(other.count >= 2, "each type that the kernel has");
+      assert.equal(other.errno, 94);
+      const only = await trace("vsock-stream:3:5000", "ESOCKTNOSUPPORT");
+      assert.deepEqual([only.count, only.errno], [1, 94]);
+    },
+  );
 
   test(`notifyBarrier() on ${label} waits until the messages are processed`, {
     skip: NO_MANAGER,

@@ -92,6 +92,57 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.deepEqual(manager.lines, ["READY=1", "STOPPING=1"]);
   });
 
+  test(`a service on ${label} is not ready while a call opens a server`, {
+    skip,
+  }, async (t) => {
+    const manager = await FakeManager.start(t);
+    const { program } = await start(
+      t,
+      host,
+      { NOTIFY_SOCKET: manager.address },
+      ["listenOnInput", "admin"],
+      ["sleep", 100],
+      ["serve", "web", {}],
+    );
+    await done(program, 3);
+    // For longer than the interval of looking.
+    await program.staysFor(600);
+    assert.deepEqual(manager.lines, []);
+    program.process.stdin!.write("\n");
+    await done(program, 4);
+    await manager.until((lines) => lines.length > 0);
+    assert.deepEqual(manager.lines, ["READY=1"]);
+  });
+
+  test(
+    `a service on ${label} that was passed files is ready with its own server`,
+    {
+      skip,
+    },
+    async (t) => {
+      const manager = await FakeManager.start(t);
+      const fallback = { port: 0, hostname: "127.0.0.1" };
+      const operations = [
+        ["claim", "key"],
+        ["input"],
+        ["serve", "web", { fallback }],
+      ];
+      const fd = fs.openSync(import.meta.filename!, "r");
+      const program = startActivated(
+        t,
+        host.command(SCRIPT, JSON.stringify(operations)),
+        [{ name: "key", fd }],
+        { NODE_NO_WARNINGS: undefined, NOTIFY_SOCKET: manager.address },
+      );
+      fs.closeSync(fd);
+      await done(program, 1);
+      await program.staysFor(600);
+      assert.deepEqual(manager.lines, []);
+      program.process.stdin!.write("\n");
+      await manager.until((lines) => lines[0] === "READY=1");
+    },
+  );
+
   test(`a reload on ${label} before all sockets are served is not ready`, {
     skip,
   }, async (t) => {

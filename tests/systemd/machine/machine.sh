@@ -10,7 +10,8 @@
 #     Goes the same way without systemd; its status tells whether there is one.
 #
 # LISTENFDS_SYSTEMD_USR is the /usr of another systemd, which is put over that of
-# this machine.
+# this machine. With LISTENFDS_WITHOUT_NSS, the users of systemd's own have no names
+# and no homes, as on minimal systems without the package libnss-systemd.
 set -eu
 
 # A directory that every Linux has, and that nobody needs to see here.
@@ -38,6 +39,9 @@ build_root() {
     mount -t overlay -o "ro,lowerdir=$LISTENFDS_SYSTEMD_USR:/usr" listenfds usr
   fi
   cp -a /etc .
+  if [ -n "${LISTENFDS_WITHOUT_NSS:-}" ]; then
+    sed -i 's/ systemd//' etc/nsswitch.conf
+  fi
   # No unit of this machine has a place here, nor what makes some of them.
   rm -rf etc/systemd
   mkdir -p etc/systemd/system

@@ -61,6 +61,26 @@ test("parseNotifySocket() rejects what is no address", () => {
   ) assertThrows(() => parseNotifySocket(text), SyntaxError, "NOTIFY_SOCKET");
 });
 
+test("parseNotifySocket() says what it is for, and what to do", () => {
+  for (
+    const text of [
+      "run/notify",
+      "vsock:x",
+      "vsock:4294967295:1",
+      `/${"x".repeat(107)}`,
+    ]
+  ) {
+    assert.throws(
+      () => parseNotifySocket(text, "Serving"),
+      /^\w+: Serving: reading NOTIFY_SOCKET: expected .*: let the service manager alone set/,
+    );
+    assert.throws(
+      () => parseNotifySocket(text),
+      /^\w+: Reading NOTIFY_SOCKET: /,
+    );
+  }
+});
+
 test("parseNotifySocket() rejects addresses that the kernel doesn't take", () => {
   assert.ok(parseNotifySocket(`/${"x".repeat(106)}`));
   assert.ok(parseNotifySocket(`@${"x".repeat(107)}`));
