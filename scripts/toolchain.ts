@@ -9,6 +9,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { showProgress } from "./progress.ts";
 
 /** A runtime to run things on. */
 export interface Tool {
@@ -55,6 +56,14 @@ const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
   "typescript-7": "7.0.2",
 };
 
+/** What builds the site of the documentation, and opens its pages. */
+const SITE_TOOLS: Readonly<Record<string, string>> = {
+  "playwright-core": "1.65.1",
+  "vitepress": "1.6.4",
+  // As VitePress has it, for the pages that it compiles.
+  "vue": "3.5.45",
+};
+
 const ROOT = new URL("../", import.meta.url);
 const DIRECTORY = new URL(".toolchain/", ROOT);
 
@@ -91,11 +100,29 @@ export function olderToolchain(): Promise<Tool[]> {
  *
  * @returns The directory that has a directory for each package.
  */
-export async function packageToolchain(): Promise<string> {
-  const directory = new URL("package/", DIRECTORY);
+export function packageToolchain(): Promise<string> {
+  return fetchOnce(PACKAGE_TOOLS, "package", "what checks the package");
+}
+
+/**
+ * Fetches what builds and tests the site, where it is not there yet.
+ *
+ * @returns The directory that has a directory for each package.
+ */
+export function siteToolchain(): Promise<string> {
+  return fetchOnce(SITE_TOOLS, "site", "what builds the site");
+}
+
+/** Fetches packages of exact versions into a directory of their own. */
+async function fetchOnce(
+  packages: Readonly<Record<string, string>>,
+  name: string,
+  what: string,
+): Promise<string> {
+  const directory = new URL(`${name}/`, DIRECTORY);
   const modules = new URL("node_modules/", directory);
   const present = await Promise.all(
-    Object.entries(PACKAGE_TOOLS).map(async ([name, version]) => {
+    Object.entries(packages).map(async ([name, version]) => {
       try {
         const file = new URL(`${name}/package.json`, modules);
         return JSON.parse(await Deno.readTextFile(file)).version === version;
@@ -105,18 +132,12 @@ export async function packageToolchain(): Promise<string> {
     }),
   );
   if (!present.every(Boolean)) {
-    console.log("Fetching what checks the package (once) …");
-    await fetchPackages(
-      Object.fromEntries(
-        Object.entries(PACKAGE_TOOLS).map(([name, version]) => [
-          name,
-          // Several versions of one package need a name each.
-          `npm:${name.replace(/-\d+$/, "")}@${version}`,
-        ]),
-      ),
-      directory,
-      "what checks the package",
-    );
+    const dependencies = Object.entries(packages).map(([name, version]) => [
+      name,
+      // Several versions of one package need a name each.
+      `npm:${name.replace(/-\d+$/, "")}@${version}`,
+    ]);
+    await fetchPackages(Object.fromEntries(dependencies), directory, what);
   }
   return fileURLToPath(modules);
 }
@@ -142,9 +163,6 @@ async function fetchTools(
     if (await versionOf(each.path) !== each.version) missing.push(each);
   }
   if (missing.length > 0) {
-    console.log(
-      `Fetching ${missing.map(({ label }) => label).join(", ")} (once) …`,
-    );
     await fetchPackages(
       Object.fromEntries(
         wanted.map((each) => [
@@ -153,7 +171,7 @@ async function fetchTools(
         ]),
       ),
       directory,
-      "the runtimes",
+      missing.map(({ label }) => label).join(", "),
     );
     for (const each of missing) {
       if (await versionOf(each.path) === each.version) continue;
@@ -246,16 +264,20 @@ async function runDeno(
   directory: URL,
   what: string,
 ): Promise<void> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
+  const command = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: directory,
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn().status;
+    stdin: "null",
+  });
+  const { success, stderr } = await showProgress(
+    `Fetching ${what}`,
+    command.output(),
+  );
   if (!success) {
     throw new Error(
-      `Fetching ${what} from the npm registry failed, see above: check that ` +
-        `it can be reached, and try again`,
+      `Fetching ${what} from the npm registry failed: ` +
+        `${new TextDecoder().decode(stderr).trim()}: check that it can be ` +
+        `reached, and try again`,
     );
   }
 }
