@@ -68,6 +68,17 @@ const ROOT = new URL("../", import.meta.url);
 const DIRECTORY = new URL(".toolchain/", ROOT);
 
 /**
+ * Fetches one runtime, where it is not there yet.
+ *
+ * @param label Which one, such as `node 24`.
+ * @returns The runtime.
+ */
+export async function fetchTool(label: string): Promise<Tool> {
+  const [tool] = await fetchTools(VERSIONS, DIRECTORY, [label]);
+  return tool!;
+}
+
+/**
  * Fetches what is not there yet, showing progress.
  *
  * @returns All runtimes, Deno first.
@@ -145,8 +156,9 @@ async function fetchOnce(
 async function fetchTools(
   versions: readonly Version[],
   directory: URL,
+  labels: readonly string[] = versions.map(({ label }) => label),
 ): Promise<Tool[]> {
-  const wanted = versions.map((each) => {
+  const all = versions.map((each) => {
     const alias = each.label.replace(" ", "-");
     const program = each.runtime === "deno" ? "deno" : `bin/${each.runtime}`;
     return {
@@ -158,14 +170,19 @@ async function fetchTools(
       ),
     };
   });
-  const missing = [];
-  for (const each of wanted) {
-    if (await versionOf(each.path) !== each.version) missing.push(each);
+  const wanted = all.filter(({ label }) => labels.includes(label));
+  const missing: typeof all = [];
+  const present: typeof all = [];
+  for (const each of all) {
+    const isPresent = await versionOf(each.path) === each.version;
+    if (isPresent) present.push(each);
+    else if (wanted.includes(each)) missing.push(each);
   }
   if (missing.length > 0) {
     await fetchPackages(
       Object.fromEntries(
-        wanted.map((each) => [
+        // What is left out would be removed.
+        [...present, ...missing].map((each) => [
           each.alias,
           `npm:${each.package}@${each.version}`,
         ]),

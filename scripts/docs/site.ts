@@ -14,7 +14,7 @@
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { siteToolchain, type Tool, toolchain } from "../toolchain.ts";
+import { fetchTool, siteToolchain, type Tool } from "../toolchain.ts";
 import { findLinks } from "./markdown.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -160,7 +160,7 @@ export interface Site {
  * @returns Where it is.
  */
 export async function buildSite(base: string = "/"): Promise<Site> {
-  const node = (await toolchain()).find(({ label }) => label === "node 24")!;
+  const node = await fetchTool("node 24");
   const packages = await siteToolchain();
   const work = dirname(packages.replace(/\/$/, ""));
   const pages = join(work, "pages");
