@@ -8,7 +8,7 @@
  */
 
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type TypeScript from "typescript";
 import { filesBelow, finishPackage } from "./npm_files.ts";
 import { COMMAND, npmMetadata } from "./npm_metadata.ts";
@@ -165,6 +165,7 @@ async function run(
 
 if (import.meta.main) {
   const node = await fetchTool("node 24");
-  const output = Deno.args[0] ?? ".";
+  // npm runs in another directory.
+  const output = resolve(Deno.args[0] ?? ".");
   console.log(await denoPack(output, node, await packageToolchain()));
 }

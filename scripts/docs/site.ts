@@ -120,8 +120,13 @@ async function writeReference(directory: string): Promise<void> {
 
 const PHONE_STYLE = `
 @media (max-width: 639px) {
-  html, body { overflow-x: hidden; }
-  main, main * { min-width: 0; max-width: 100%; overflow-wrap: anywhere; }
+  .ddoc, .ddoc > div { display: block; max-width: 100vw; }
+  .ddoc #topnav > div { height: auto; flex-wrap: wrap; }
+  .ddoc #searchbar { min-width: 0 !important; width: 8rem; }
+  .ddoc .breadcrumbs { flex-wrap: wrap; }
+  .ddoc #content, .ddoc main, .ddoc main * { min-width: 0; max-width: 100%; }
+  .ddoc main { overflow-wrap: anywhere; }
+  .ddoc main pre { overflow-x: auto; }
 }
 `;
 
