@@ -8,11 +8,11 @@
  */
 
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type TypeScript from "typescript";
 import { filesBelow, finishPackage } from "./npm_files.ts";
 import { COMMAND, npmMetadata } from "./npm_metadata.ts";
-import { packageToolchain, type Tool, toolchain } from "./toolchain.ts";
+import { fetchTool, packageToolchain, type Tool } from "./toolchain.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -164,7 +164,8 @@ async function run(
 }
 
 if (import.meta.main) {
-  const node = (await toolchain()).find(({ label }) => label === "node 24")!;
-  const output = Deno.args[0] ?? ".";
+  const node = await fetchTool("node 24");
+  // npm runs in another directory.
+  const output = resolve(Deno.args[0] ?? ".");
   console.log(await denoPack(output, node, await packageToolchain()));
 }

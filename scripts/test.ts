@@ -3,7 +3,7 @@
  *
  *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd]
  *         [systemd-differences] [package] [systemd-newer] [systemd-newest]
- *         [restarts] [long] [apps] [fallback]
+ *         [restarts] [long] [apps] [fallback] [docs]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
@@ -16,7 +16,8 @@
  * `matrix` runs on the oldest version of each runtime alone; one that is named
  * runs on all. Not run by default are `systemd-newer` and `systemd-newest`;
  * `restarts`, the long form of what they measure under load; `long`, the long
- * forms of end-to-end tests; and `apps`, that of unmodified programs of frameworks.
+ * forms of end-to-end tests; `apps`, that of unmodified programs of
+ * frameworks; and `docs`, the site of the documentation in a browser.
  * The tests of the package install it into empty projects: a tarball or a
  * directory that `--package=PATH` names, or what `deno pack` makes. That of the
  * fallback alone, which is one of the portable suite, is for systems other than
@@ -27,6 +28,7 @@ import { parseArgs } from "node:util";
 import { addCounts, countReport, type Counts } from "./junit.ts";
 import {
   appsRun,
+  docsRun,
   e2eRun,
   fallbackRun,
   longRun,
@@ -98,6 +100,7 @@ async function findRuns(
     ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),
     ...(suites.includes("apps") ? [appsRun(tools)] : []),
+    ...(suites.includes("docs") ? [await docsRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
   ];
 }

@@ -6,6 +6,8 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { appsEnvironment, EVERYDAY_APPS } from "./apps.ts";
+import { findChromium } from "./docs/chromium.ts";
+import { buildSite } from "./docs/site.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import { fetchSystemd } from "./systemd_root.ts";
 import { packageToolchain, type Tool } from "./toolchain.ts";
@@ -272,6 +274,21 @@ export async function packageRun(
       LISTENFDS_PACKAGE: await pack(),
       LISTENFDS_PACKAGE_TOOLS: directory,
     },
+  };
+}
+
+/** The site of the documentation, in a browser. */
+export async function docsRun(tools: readonly Tool[]): Promise<Run> {
+  const chromium = await findChromium();
+  const { directory, packages } = await buildSite();
+  return {
+    label: "docs, in a browser",
+    env: {
+      LISTENFDS_SITE: directory,
+      LISTENFDS_SITE_PACKAGES: packages,
+      LISTENFDS_CHROMIUM: chromium,
+    },
+    ...endToEnd(tools, ["tests/docs/*.test.ts"]),
   };
 }
 

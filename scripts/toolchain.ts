@@ -9,6 +9,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { showProgress } from "./progress.ts";
 
 /** A runtime to run things on. */
 export interface Tool {
@@ -55,8 +56,27 @@ const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
   "typescript-7": "7.0.2",
 };
 
+/** What builds the site of the documentation, and opens its pages. */
+const SITE_TOOLS: Readonly<Record<string, string>> = {
+  "playwright-core": "1.65.1",
+  "vitepress": "1.6.4",
+  // As VitePress has it, for the pages that it compiles.
+  "vue": "3.5.45",
+};
+
 const ROOT = new URL("../", import.meta.url);
 const DIRECTORY = new URL(".toolchain/", ROOT);
+
+/**
+ * Fetches one runtime, where it is not there yet.
+ *
+ * @param label Which one, such as `node 24`.
+ * @returns The runtime.
+ */
+export async function fetchTool(label: string): Promise<Tool> {
+  const [tool] = await fetchTools(VERSIONS, DIRECTORY, [label]);
+  return tool!;
+}
 
 /**
  * Fetches what is not there yet, showing progress.
@@ -91,11 +111,29 @@ export function olderToolchain(): Promise<Tool[]> {
  *
  * @returns The directory that has a directory for each package.
  */
-export async function packageToolchain(): Promise<string> {
-  const directory = new URL("package/", DIRECTORY);
+export function packageToolchain(): Promise<string> {
+  return fetchOnce(PACKAGE_TOOLS, "package", "what checks the package");
+}
+
+/**
+ * Fetches what builds and tests the site, where it is not there yet.
+ *
+ * @returns The directory that has a directory for each package.
+ */
+export function siteToolchain(): Promise<string> {
+  return fetchOnce(SITE_TOOLS, "site", "what builds the site");
+}
+
+/** Fetches packages of exact versions into a directory of their own. */
+async function fetchOnce(
+  packages: Readonly<Record<string, string>>,
+  name: string,
+  what: string,
+): Promise<string> {
+  const directory = new URL(`${name}/`, DIRECTORY);
   const modules = new URL("node_modules/", directory);
   const present = await Promise.all(
-    Object.entries(PACKAGE_TOOLS).map(async ([name, version]) => {
+    Object.entries(packages).map(async ([name, version]) => {
       try {
         const file = new URL(`${name}/package.json`, modules);
         return JSON.parse(await Deno.readTextFile(file)).version === version;
@@ -105,18 +143,12 @@ export async function packageToolchain(): Promise<string> {
     }),
   );
   if (!present.every(Boolean)) {
-    console.log("Fetching what checks the package (once) …");
-    await fetchPackages(
-      Object.fromEntries(
-        Object.entries(PACKAGE_TOOLS).map(([name, version]) => [
-          name,
-          // Several versions of one package need a name each.
-          `npm:${name.replace(/-\d+$/, "")}@${version}`,
-        ]),
-      ),
-      directory,
-      "what checks the package",
-    );
+    const dependencies = Object.entries(packages).map(([name, version]) => [
+      name,
+      // Several versions of one package need a name each.
+      `npm:${name.replace(/-\d+$/, "")}@${version}`,
+    ]);
+    await fetchPackages(Object.fromEntries(dependencies), directory, what);
   }
   return fileURLToPath(modules);
 }
@@ -124,8 +156,9 @@ export async function packageToolchain(): Promise<string> {
 async function fetchTools(
   versions: readonly Version[],
   directory: URL,
+  labels: readonly string[] = versions.map(({ label }) => label),
 ): Promise<Tool[]> {
-  const wanted = versions.map((each) => {
+  const all = versions.map((each) => {
     const alias = each.label.replace(" ", "-");
     const program = each.runtime === "deno" ? "deno" : `bin/${each.runtime}`;
     return {
@@ -137,23 +170,25 @@ async function fetchTools(
       ),
     };
   });
-  const missing = [];
-  for (const each of wanted) {
-    if (await versionOf(each.path) !== each.version) missing.push(each);
+  const wanted = all.filter(({ label }) => labels.includes(label));
+  const missing: typeof all = [];
+  const present: typeof all = [];
+  for (const each of all) {
+    const isPresent = await versionOf(each.path) === each.version;
+    if (isPresent) present.push(each);
+    else if (wanted.includes(each)) missing.push(each);
   }
   if (missing.length > 0) {
-    console.log(
-      `Fetching ${missing.map(({ label }) => label).join(", ")} (once) …`,
-    );
     await fetchPackages(
       Object.fromEntries(
-        wanted.map((each) => [
+        // What is left out would be removed.
+        [...present, ...missing].map((each) => [
           each.alias,
           `npm:${each.package}@${each.version}`,
         ]),
       ),
       directory,
-      "the runtimes",
+      missing.map(({ label }) => label).join(", "),
     );
     for (const each of missing) {
       if (await versionOf(each.path) === each.version) continue;
@@ -246,16 +281,20 @@ async function runDeno(
   directory: URL,
   what: string,
 ): Promise<void> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
+  const command = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: directory,
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn().status;
+    stdin: "null",
+  });
+  const { success, stderr } = await showProgress(
+    `Fetching ${what}`,
+    command.output(),
+  );
   if (!success) {
     throw new Error(
-      `Fetching ${what} from the npm registry failed, see above: check that ` +
-        `it can be reached, and try again`,
+      `Fetching ${what} from the npm registry failed: ` +
+        `${new TextDecoder().decode(stderr).trim()}: check that it can be ` +
+        `reached, and try again`,
     );
   }
 }

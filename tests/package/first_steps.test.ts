@@ -1,104 +1,166 @@
 /**
- * The first steps of README.md, as they are written there: in an empty
- * directory, with an empty home, and then as the units start the program.
+ * The first steps of README.md, as they are written there: each command line, in
+ * an empty directory, with an empty home and the packed package, under a real
+ * systemd without `libnss-systemd`, which a minimal Debian doesn't have.
  */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import process from "node:process";
 import type { TestContext } from "node:test";
-import { request } from "../harness/client.ts";
 import { forEachHost, ROOT, type Tool, TOOLS } from "../harness/hosts.ts";
-import { temporaryDirectory } from "../harness/machine_tools.ts";
-import { startActivated } from "../harness/program.ts";
-import { bindSockets } from "../harness/sockets.ts";
-import { test } from "../harness/timed_test.ts";
-import { NODE, offerPackage, PACKAGE_TOOLS, succeed } from "./project.ts";
+import { CLEANUP, test } from "../harness/timed_test.ts";
+import {
+  type Machine,
+  NO_MACHINE,
+  useMachine,
+} from "../systemd/machine/machine.ts";
+import { NODE, PACKAGE_TOOLS } from "./project.ts";
 
 const README = fs.readFileSync(path.join(ROOT, "README.md"), "utf8");
+const REGISTRY = path.join(import.meta.dirname!, "registry_host.ts");
+const CHECKOUT = "/opt/listenfds";
 
-/** Returns the text of each code block of a section. */
-function blocks(heading: string, language: string): string[] {
-  const section = README.split(`\n## ${heading}\n`)[1]!.split("\n## ")[0]!;
-  const pattern = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm");
-  return [...section.matchAll(pattern)].map(([, text]) => text!);
+/** The programs of a minimal Debian that the steps use, or npm does. */
+const PROGRAMS =
+  "bash cat curl dirname env mkdir rm sed sh systemctl true uname";
+
+const machine = useMachine();
+
+/** Returns each code block of the first steps, without those of other runtimes. */
+function stepsOn({ runtime }: Tool): string[] {
+  const section = README.split("\n## Five minutes\n")[1]!.split("\n## ")[0]!;
+  const blocks = [...section.matchAll(/^```sh\n([^]*?)^```$/gm)]
+    .map(([, text]) => text!);
+  const commands = { deno: "deno ", bun: "bunx ", node: "npx " };
+  const own = commands[runtime];
+  const others = Object.values(commands).filter((command) => command !== own);
+  return blocks.filter((text) =>
+    !others.some((command) =>
+      text.includes(`${command}`) && !text.includes(own)
+    )
+  );
 }
 
-const SERVICE = "A service in five minutes";
-
-/** Returns the commands that install the package for a runtime. */
-function installSteps({ runtime }: Tool): string {
-  const command = { deno: "deno add", bun: "bun add", node: "npm install" };
-  const steps = blocks("Install", "sh")
-    .find((text) => text.includes(command[runtime]))!;
-  // A stand-in for JSR, which the tests may not need.
-  return steps.replaceAll("jsr:", "npm:");
+/** Starts the registry in the machine's network, and returns its address. */
+async function startRegistry(t: TestContext): Promise<string> {
+  const [program, ...args] = machine().enter("net");
+  const registry = spawn(program!, [...args, NODE, REGISTRY], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(async () => {
+    registry.kill();
+    await once(registry, "close");
+  }, CLEANUP);
+  const [address] = await once(registry.stdout.setEncoding("utf8"), "data");
+  return address.trimEnd();
 }
 
-/** Returns the words of `ExecStart=` for a runtime. */
-function unitCommand({ runtime, path }: Tool, directory: string): string[] {
-  const unit = blocks(SERVICE, "ini")
-    .find((text) => text.includes(`=/usr/local/bin/${runtime} `))!;
-  const line = /^ExecStart=((?:.*\\\n)*.*)$/m.exec(unit)![1]!;
-  return line.replaceAll("\\\n", "")
-    .replace(`/usr/local/bin/${runtime}`, path)
-    .replace("/opt/hello", directory)
-    .split(/ +/);
-}
-
-/** Creates a directory for `PATH` with the runtimes and npm. */
-function programs(t: TestContext, tool: Tool): string {
-  const directory = temporaryDirectory(t);
-  for (const { runtime, path: file } of [...TOOLS, tool]) {
-    fs.rmSync(path.join(directory, runtime), { force: true });
-    fs.symlinkSync(file, path.join(directory, runtime));
+/** Creates a directory for `PATH` that has one runtime, and little else. */
+function addPrograms({ label, runtime }: Tool): string {
+  const directory = `/opt/${label.replace(" ", "-")}/bin`;
+  const outside = machine().file(directory);
+  fs.mkdirSync(outside, { recursive: true });
+  const link = (name: string, target: string) =>
+    fs.symlinkSync(target, path.join(outside, name));
+  for (const name of PROGRAMS.split(" ")) link(name, `/usr/bin/${name}`);
+  link(runtime, `/usr/local/bin/${label.replace(" ", "-")}`);
+  if (runtime === "bun") link("bunx", runtime);
+  if (runtime !== "node") return directory;
+  const tools = path.join(CHECKOUT, path.relative(ROOT, PACKAGE_TOOLS));
+  for (const name of ["npm", "npx"]) {
+    const script =
+      `#!/bin/sh\nexec node '${tools}/npm/bin/${name}-cli.js' "$@"\n`;
+    fs.writeFileSync(path.join(outside, name), script, { mode: 0o755 });
   }
-  const npm = path.join(PACKAGE_TOOLS, "npm/bin/npm-cli.js");
-  const script = `#!/bin/sh\nexec '${NODE}' '${npm}' "$@"\n`;
-  fs.writeFileSync(path.join(directory, "npm"), script, { mode: 0o755 });
   return directory;
 }
 
-forEachHost(TOOLS, (tool) => {
-  test(`${tool.label}: the first steps of README.md lead to a service`, async (t) => {
-    const directory = temporaryDirectory(t);
-    const registry = await offerPackage(t);
+/** Has a machine look up users in files only. */
+function removeNssSystemd(machine: Machine): void {
+  const file = machine.file("/etc/nsswitch.conf");
+  fs.writeFileSync(file, "passwd: files\ngroup: files\nhosts: files\n");
+}
+
+/** Runs the steps in one shell, and returns the commands that failed. */
+async function runSteps(
+  steps: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ failed: string[]; stdout: string; output: string }> {
+  const script = [
+    `trap 'echo "FAILED $BASH_COMMAND" >&2' ERR`,
+    ...steps,
+  ].join("\n");
+  const { stdout, stderr } = await machine().run(
+    "env",
+    ...[
+      "-i",
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    ],
+    ...["bash", "-c", script],
+  );
+  const failed = [...stderr.matchAll(/^FAILED (.*)$/gm)].map(([, text]) =>
+    text!
+  );
+  return { failed, stdout, output: stdout + stderr };
+}
+
+// npm takes seconds for each step, and the steps are the same on each Node.
+const HOSTS = TOOLS.filter(({ label }) =>
+  label !== "node 22" && label !== "node 26"
+);
+
+forEachHost(HOSTS, (tool) => {
+  test(`${tool.label}: the first steps of README.md lead to a service`, {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    const steps = stepsOn(tool);
+    assert.equal(steps.length, 5);
+    const removal = steps.pop()!;
+    removeNssSystemd(machine());
+    const registry = await startRegistry(t);
+    const home = `/run/home-${tool.label.replace(" ", "-")}`;
+    fs.mkdirSync(machine().file(home));
     const env = {
-      HOME: temporaryDirectory(t),
-      PATH: `${programs(t, tool)}:${process.env["PATH"]}`,
+      HOME: home,
+      PATH: addPrograms(tool),
       NPM_CONFIG_REGISTRY: registry,
       BUN_CONFIG_REGISTRY: registry,
-      // Only the home is to be empty.
-      DENO_DIR: undefined,
-      BUN_INSTALL_CACHE_DIR: undefined,
     };
-    const run = (steps: string) =>
-      succeed("/bin/sh", ["-e", "-c", steps], directory, env);
-    await run(installSteps(tool));
-    const [program] = blocks(SERVICE, "ts");
-    fs.writeFileSync(path.join(directory, "hello.ts"), program!);
-    const [install] = blocks(SERVICE, "sh");
-    if (tool.runtime === "deno") await run(install!);
+    let isInstalled = true;
+    const remove = async () => {
+      isInstalled = false;
+      return await runSteps([removal], env);
+    };
+    t.after(() => isInstalled ? remove() : undefined, CLEANUP);
 
-    const cache = temporaryDirectory(t);
-    const [service, [socket]] = await bindSockets(
-      ["web=tcp:127.0.0.1:0"],
-      (sockets) =>
-        [
-          // As a dynamic user, who has no cache and can't read any home.
-          startActivated(t, unitCommand(tool, directory), sockets, {
-            HOME: "/nonexistent",
-            DENO_DIR: tool.runtime === "deno" ? cache : undefined,
-          }),
-          sockets,
-        ] as const,
+    const { failed, stdout, output } = await runSteps(steps, env);
+    // The shell returns the status of the program that was ended.
+    assert.deepEqual(
+      failed.filter((command) => command !== "wait"),
+      [],
+      output,
     );
-    const { body } = await service.whileRunning(
-      "an answer",
-      request({ host: "127.0.0.1", port: socket!.port!, path: "/world" }),
+    assert.deepEqual(
+      stdout.match(/^hello from .*$/gm),
+      ["hello from /world", "hello from /world", "hello from /again"],
+      output,
     );
-    assert.equal(body, "hello from /world\n");
-    assert.equal(await service.terminate(), 0, service.output);
+    const shown = await machine().systemctl("show", "hello.service");
+    assert.match(shown, /^ActiveState=active$/m);
+    assert.match(shown, /^DynamicUser=yes$/m);
+    const pid = await machine().mainPid("hello.service");
+    assert.match(
+      fs.readlinkSync(machine().file(`/proc/${pid}/exe`)),
+      new RegExp(tool.runtime),
+    );
+
+    const removed = await remove();
+    assert.deepEqual(removed.failed, [], removed.output);
+    const left = await machine().run("systemctl", "list-unit-files", "hello*");
+    assert.match(left.stdout, /^0 unit files listed/m);
+    assert.ok(!fs.existsSync(machine().file("/opt/hello")));
   });
 });

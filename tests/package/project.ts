@@ -99,7 +99,9 @@ export function npm(args: readonly string[], cwd: string): Promise<string> {
 }
 
 /** A registry with the package alone, which depends on nothing. */
-export async function offerPackage(t: TestContext): Promise<string> {
+export async function offerPackage(
+  t: Pick<TestContext, "after">,
+): Promise<string> {
   return await startRegistry(t, [{ manifest: MANIFEST, tarball: TARBALL }]);
 }
 

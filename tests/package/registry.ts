@@ -20,7 +20,7 @@ export interface Offered {
 
 /** Starts a registry that offers some packages, and returns its address. */
 export async function startRegistry(
-  t: TestContext,
+  t: Pick<TestContext, "after">,
   packages: readonly Offered[],
 ): Promise<string> {
   const server = http.createServer((request, response) => {

@@ -109,6 +109,13 @@ const VERSION_TIMEOUT_MS = 5000;
 /** The shell's default if `PATH` is not set. */
 const DEFAULT_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin";
 
+/**
+ * The directory in which Bun keeps a `node` and a `bun` for the commands of `bunx`
+ * and `bun run`, first in their `PATH`. The directory is a temporary one, which no
+ * service sees.
+ */
+const BUN_DIRECTORY = /\/bun-node-[^/]+\/?$/;
+
 /** Finds a program as `execvp(3)` does; explains why it can't start. */
 export function findProgram(
   program: string,
@@ -120,6 +127,7 @@ export function findProgram(
     : "it is in no directory of PATH";
   if (program === "") return { problem };
   for (const directory of hasSlash ? [""] : searchPath.split(":")) {
+    if (BUN_DIRECTORY.test(directory)) continue;
     const candidate = path.posix.resolve(cwd, directory, program);
     if (disk.isExecutable(candidate)) return { path: candidate };
     const status = disk.status(candidate);

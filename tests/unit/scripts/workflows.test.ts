@@ -13,7 +13,7 @@ const DIRECTORY = ".github/workflows/";
 const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
 const WORKFLOWS = readdirSync(new URL(DIRECTORY, ROOT)).sort();
 const TEXTS = WORKFLOWS.map((name) => read(DIRECTORY + name));
-const [CI, PUBLISH] = TEXTS as [string, string];
+const [CI, DOCS, PUBLISH] = TEXTS as [string, string, string];
 
 /** All that a pattern finds in the workflows. */
 function find(pattern: RegExp, texts: readonly string[] = TEXTS): string[] {
@@ -23,7 +23,7 @@ function find(pattern: RegExp, texts: readonly string[] = TEXTS): string[] {
 }
 
 test("the workflows are those that the tests know", () => {
-  assert.deepEqual(WORKFLOWS, ["ci.yml", "publish.yml"]);
+  assert.deepEqual(WORKFLOWS, ["ci.yml", "docs.yml", "publish.yml"]);
 });
 
 test("the workflows run tasks that there are", () => {
@@ -47,19 +47,19 @@ test("the workflows and .ci/run use one version of Deno", () => {
   const versions = find(/deno-version: (\S+)/g);
   assert.equal(
     versions.length,
-    find(/uses: (denoland\/setup-deno@v2)/g).length,
+    find(/uses: (denoland\/setup-deno@)/g).length,
   );
   const [here] = find(/\bdeno@([\d.]+)/g, [read(".ci/run")]);
   assert.deepEqual([...new Set(versions)], [here]);
 });
 
-test("the workflows use actions by their major version, or each other", () => {
-  const used = find(/^\s*(?:- )?uses: (\S+)$/gm);
+test("the workflows use actions by a version or its commit, or each other", () => {
+  const used = find(/^\s*(?:- )?uses: (\S+(?: # v[\d.]+)?)$/gm);
   assert.ok(used.length >= 5, "the actions were not found");
   for (const each of used) {
     const isLocal = each.startsWith("./.github/workflows/");
     if (isLocal) assert.ok(WORKFLOWS.includes(each.split("/").at(-1)!), each);
-    else assert.match(each, /^[\w-]+\/[\w-]+@v\d+$/);
+    else assert.match(each, /^[\w-]+\/[\w-]+@(?:v\d+|[\da-f]{40} # v[\d.]+)$/);
   }
 });
 
@@ -91,6 +91,14 @@ test("only protected jobs that run no task have the identity to publish", () => 
       assert.doesNotMatch(text, /deno (?:task|run|test)|npx|cache:\s*true/);
     }
   }
+});
+
+test("docs deploys the site in a job that runs nothing of the project", () => {
+  const [build, deploy] = DOCS.split(/^ {2}deploy:$/m) as [string, string];
+  assert.doesNotMatch(build, /id-token|secrets|pages: write/);
+  assert.match(deploy, /^ +pages: write\n +id-token: write$/m);
+  assert.doesNotMatch(deploy, /^ +(?:- )?run:/m);
+  assert.match(DOCS, /^permissions:\n {2}contents: read$/m);
 });
 
 test("npm gets the tarball that ci checked", () => {

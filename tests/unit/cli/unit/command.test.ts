@@ -39,6 +39,8 @@ const FILES: Readonly<Record<string, FakeFile>> = {
   "/usr/bin/setsid": PROGRAM,
   "/usr/bin/make": PROGRAM,
   "/opt/node": PROGRAM,
+  "/tmp/bun-node-0-a7733435c/bun": { link: "/usr/bin/bun" },
+  "/tmp/bun-node-0-a7733435c/node": { link: "/usr/bin/bun" },
   "/srv/app/data.json": { mode: 0o644 },
   "/srv/app/package.json": { start: '{"scripts": {"dev": "x"}}' },
   "/srv/app/deno.json": { mode: 0o644, start: '{"tasks": {"serve": "x"}}' },
@@ -314,6 +316,14 @@ for (const [typed, message] of refused) {
     });
   });
 }
+
+test("serviceCommand() passes over the programs that bunx puts before PATH", () => {
+  const place = { ...PLACE, searchPath: "/tmp/bun-node-0-a7733435c:/usr/bin" };
+  for (const name of ["bun", "node"]) {
+    const { words } = serviceCommand([name, "main.ts"], place, []);
+    assert.equal(words[0], `/usr/bin/${name}`);
+  }
+});
 
 test("serviceCommand() takes a shell that becomes the program", () => {
   const { words } = serviceCommand(
