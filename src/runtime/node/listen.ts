@@ -13,6 +13,7 @@ import {
   sameAddress,
 } from "../../core/address.ts";
 import { ActivationError } from "../../core/errors.ts";
+import { isClusterWorker } from "../builtin.ts";
 import {
   addressMismatch,
   describeFallback,
@@ -71,7 +72,7 @@ export async function listenOn(
     }
     await settleListen(
       server,
-      [options],
+      () => server.listen(options),
       (error) => fallbackError(error, source, action),
     );
     warnOfFallback(source, action);
@@ -85,7 +86,7 @@ export async function listenOn(
   const listening = `${action}: listening on ${descriptor}`;
   await settleListen(
     server,
-    [{ fd: descriptor.fd }, BACKLOG],
+    () => listenOnOwn(server, descriptor.fd),
     (error) => listenError(error, listening),
   );
   const actual = serverAddress(server);
@@ -146,10 +147,37 @@ function surviveExhaustion(
   }
 }
 
+/** The part of Node's servers that listens in this process. */
+interface WithListen2 {
+  _listen2?(
+    ...args: [
+      address: null,
+      port: null,
+      type: null,
+      backlog: number,
+      fd: number,
+    ]
+  ): void;
+}
+
+/**
+ * Makes a server listen on a descriptor of this process. In a worker of
+ * `node:cluster`, `listen()` would take the descriptor with this number from the
+ * primary process, which would accept for all workers.
+ */
+function listenOnOwn(server: net.Server, fd: number): void {
+  const { _listen2 } = server as WithListen2;
+  if (_listen2 !== undefined && isClusterWorker()) {
+    _listen2.call(server, null, null, null, BACKLOG, fd);
+  } else {
+    server.listen({ fd }, BACKLOG);
+  }
+}
+
 /** Resolves when a server listens, and rejects when it fails to. */
 function settleListen(
   server: net.Server,
-  options: [address: object, backlog?: number],
+  listen: () => void,
   toError: (error: unknown) => ActivationError,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -164,7 +192,7 @@ function settleListen(
     server.once("listening", onListening);
     server.once("error", onError);
     try {
-      server.listen(...options as [net.ListenOptions]);
+      listen();
     } catch (error) {
       onError(error);
     }
