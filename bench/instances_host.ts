@@ -70,11 +70,11 @@ export type InstancesResult =
   | InstancesIdle;
 
 const WORK_MICROSECONDS = 300;
-const TURN_SECONDS = 2;
+const TURN_SECONDS = 1;
 const CONNECTIONS = 1000;
 const KEPT = 50;
-const KEPT_SECONDS = 3;
-const IDLE_SECONDS = 10;
+const KEPT_SECONDS = 2;
+const IDLE_SECONDS = 5;
 const running = new Set<ChildProcess>();
 
 /** Processes on the same port. */

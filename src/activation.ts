@@ -29,7 +29,7 @@ import {
 } from "./inactive.ts";
 import { isMainThread, processGlobal } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
-import { once } from "./runtime/descriptors.ts";
+import { once, passedOnDescriptors } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
 import { announceServing } from "./service/readiness.ts";
 import { managerState } from "./runtime/manager/state.ts";
@@ -152,7 +152,12 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
       return { kind: "inactive", reason: explainNotifyOnly(pid) } as const;
     }
     // The parent alone is the process that the service manager listens to.
-    if (passedOn !== undefined) managerState().isAutomatic = false;
+    if (passedOn !== undefined) {
+      managerState().isAutomatic = false;
+      for (const descriptor of activation.descriptors) {
+        passedOnDescriptors.add(descriptor);
+      }
+    }
     // Also for a program that claims the descriptors, and serves them itself.
     announceServing(activation);
     return { kind: "activated", activation } as const;

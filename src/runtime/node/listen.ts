@@ -14,6 +14,7 @@ import {
 } from "../../core/address.ts";
 import { ActivationError } from "../../core/errors.ts";
 import { isClusterWorker } from "../builtin.ts";
+import { passedOnDescriptors } from "../descriptors.ts";
 import {
   addressMismatch,
   describeFallback,
@@ -86,7 +87,7 @@ export async function listenOn(
   const listening = `${action}: listening on ${descriptor}`;
   await settleListen(
     server,
-    () => listenOnOwn(server, descriptor.fd),
+    () => listenOnDescriptor(server, descriptor),
     (error) => listenError(error, listening),
   );
   const actual = serverAddress(server);
@@ -161,13 +162,15 @@ interface WithListen2 {
 }
 
 /**
- * Makes a server listen on a descriptor of this process. In a worker of
- * `node:cluster`, `listen()` would take the descriptor with this number from the
- * primary process, which would accept for all workers.
+ * Makes a server listen on a descriptor. In a worker of `node:cluster`, `listen()`
+ * takes the descriptor with this number from the primary process, which accepts
+ * for all workers; one that was passed on to the worker is its own.
  */
-function listenOnOwn(server: net.Server, fd: number): void {
+function listenOnDescriptor(server: net.Server, descriptor: Descriptor): void {
+  const { fd } = descriptor;
   const { _listen2 } = server as WithListen2;
-  if (_listen2 !== undefined && isClusterWorker()) {
+  const isOwn = passedOnDescriptors.has(descriptor) && isClusterWorker();
+  if (isOwn && _listen2 !== undefined) {
     _listen2.call(server, null, null, null, BACKLOG, fd);
   } else {
     server.listen({ fd }, BACKLOG);
