@@ -2,7 +2,7 @@
  * Runs the benchmarks, all or those that are named:
  *
  *     deno run -A bench/main.ts [environment] [metadata] [startup] [adoption]
- *         [throughput] [conversion] [exchanges]
+ *         [throughput] [conversion] [exchanges] [instances]
  *
  * The exit status tells only whether they could be run, not what they showed.
  */
@@ -11,6 +11,7 @@ import { type Tool, toolchain } from "../scripts/toolchain.ts";
 import { benchAdoption } from "./adoption.ts";
 import { benchEnvironment } from "./environment.ts";
 import { benchConversion, benchExchanges } from "./exchanges.ts";
+import { benchInstances } from "./instances.ts";
 import { benchMetadata } from "./metadata.ts";
 import { NotMeasured } from "./not_measured.ts";
 import { benchStartup } from "./startup.ts";
@@ -28,6 +29,7 @@ const BENCHMARKS: ReadonlyMap<
   ["throughput", benchThroughput],
   ["conversion", benchConversion],
   ["exchanges", benchExchanges],
+  ["instances", benchInstances],
 ]);
 
 async function main(args: readonly string[]): Promise<void> {

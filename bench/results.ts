@@ -23,6 +23,19 @@ export function describeMachine(tools: readonly Tool[]): object {
   };
 }
 
+/** Reads results that were written before, so that a part can be replaced. */
+export async function readResults(
+  name: string,
+  fallback: object,
+): Promise<object> {
+  try {
+    return JSON.parse(await Deno.readTextFile(new URL(name, RESULTS)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return fallback;
+    throw error;
+  }
+}
+
 /** Writes files, formatted, because they are committed. */
 export async function writeResults(
   files: Readonly<Record<string, string>>,

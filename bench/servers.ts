@@ -106,7 +106,7 @@ function answers(port: number): Promise<boolean> {
 }
 
 /** Reads the processor time of a process's threads, see proc(5). */
-function cpuTimeOf(pid: number): number {
+export function cpuTimeOf(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   const nanoseconds = readdirSync(tasks).map((task) => {
     try {

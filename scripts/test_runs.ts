@@ -225,11 +225,15 @@ async function otherSystemdRuns(
 export function restartsRun(tools: readonly Tool[]): Run {
   return {
     label: "restarts under load",
-    env: { LISTENFDS_RESTARTS: Deno.env.get("LISTENFDS_RESTARTS") ?? "100" },
+    env: {
+      LISTENFDS_RESTARTS: Deno.env.get("LISTENFDS_RESTARTS") ?? "100",
+      LISTENFDS_ROLLING: Deno.env.get("LISTENFDS_RESTARTS") ?? "100",
+    },
     // One after another: what is measured is not to disturb what is measured.
     ...endToEnd(tools, [
       "tests/systemd/restarts.test.ts",
       "tests/systemd/idle.test.ts",
+      "tests/systemd/rolling.test.ts",
       "tests/e2e/command/run_watch.test.ts",
     ], 1),
   };

@@ -12,8 +12,13 @@ import { requireOptions } from "./core/errors.ts";
 import {
   LISTEN_FDS_START,
   type ListenEnvironment,
+  type ListenVariables,
   parseListenEnvironment,
 } from "./core/environment.ts";
+import {
+  PARENT_VARIABLE,
+  variablesFromParent,
+} from "./core/systemd/pass_on.ts";
 import type { ActivationOptions, InactiveReason } from "./core/types.ts";
 import {
   explainClusterWorker,
@@ -22,9 +27,9 @@ import {
   explainNotifyOnly,
   explainWorker,
 } from "./inactive.ts";
-import { isMainThread } from "./runtime/builtin.ts";
+import { isMainThread, processGlobal } from "./runtime/builtin.ts";
 import { currentPlatform } from "./runtime/current.ts";
-import { once } from "./runtime/descriptors.ts";
+import { once, passedOnDescriptors } from "./runtime/descriptors.ts";
 import { parkedListeners } from "./runtime/leftovers.ts";
 import { announceServing } from "./service/readiness.ts";
 import { managerState } from "./runtime/manager/state.ts";
@@ -115,7 +120,9 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
   const isWorker = !isMainThread();
   let isActivated = false;
   try {
-    const variables = platform.readVariables();
+    const given = platform.readVariables();
+    const passedOn = readPassedOn(platform, given);
+    const variables = passedOn ?? given;
     const environment = parseListenEnvironment(variables, {
       pid,
       get pidfdId() {
@@ -144,6 +151,13 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
       isActivated = false;
       return { kind: "inactive", reason: explainNotifyOnly(pid) } as const;
     }
+    // The parent alone is the process that the service manager listens to.
+    if (passedOn !== undefined) {
+      managerState().isAutomatic = false;
+      for (const descriptor of activation.descriptors) {
+        passedOnDescriptors.add(descriptor);
+      }
+    }
     // Also for a program that claims the descriptors, and serves them itself.
     announceServing(activation);
     return { kind: "activated", activation } as const;
@@ -163,6 +177,28 @@ function readOutcome(platform: Platform, options: ActivationOptions) {
  * raised by hand. It bounds the work for a number that can't be true.
  */
 export const MAX_COUNT: number = 1024 * 1024;
+
+/** Reads the variables of a parent that has passed its descriptors on. */
+function readPassedOn(
+  platform: Platform,
+  variables: ListenVariables,
+): ListenVariables | undefined {
+  const { pid } = platform;
+  const { ppid } = processGlobal() ?? { ppid: 0 };
+  const passed = variablesFromParent(variables, { pid, ppid }, () => {
+    try {
+      return platform.readVariable(PARENT_VARIABLE);
+    } catch {
+      // Deno denies access: no parent that passes descriptors on would start this.
+      return undefined;
+    }
+  });
+  // A worker thread may have the variables of the main thread, which reads them.
+  if (passed !== undefined && isMainThread()) {
+    platform.removeVariable(PARENT_VARIABLE);
+  }
+  return passed;
+}
 
 function createActivation(
   platform: Platform,
@@ -202,7 +238,7 @@ function createActivation(
     if (parked === undefined) return platform.close(fd);
     parked.close();
     return true;
-  });
+  }, platform.pid);
 }
 
 /**

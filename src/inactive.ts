@@ -29,7 +29,9 @@ export function explainWorker(pid: number): InactiveReason {
     kind: "worker",
     pid,
     message: `Not activated: this is a worker thread, and the descriptors ` +
-      `belong to the main thread of its process: serve them in the main thread`,
+      `belong to the main thread of its process: serve them in the main ` +
+      `thread, and for several cores start instances of the service, as ` +
+      `"listenfds unit --instances" writes them`,
   };
 }
 
@@ -60,9 +62,9 @@ export function explainClusterWorker(
     wrapper: "cluster",
     message:
       `Not activated: this process, ${pid}, is a worker of node:cluster, ` +
-      `and the descriptors were passed to process ${listenPid}: serve in the ` +
-      `primary process, or start a service for each process, with ` +
-      `ReusePort=yes in its socket unit`,
+      `and the descriptors were passed to process ${listenPid}: start ` +
+      `instances of the service instead, as "listenfds unit --instances" ` +
+      `writes them, or call activation().passOn() in the primary process`,
   };
 }
 

@@ -7,6 +7,7 @@
 import { Descriptor } from "./descriptor.ts";
 import { ActivationError, quote, quoteAll } from "./errors.ts";
 import { describeInfo } from "./kinds.ts";
+import { describePassed } from "./systemd/pass_on.ts";
 
 /**
  * Closes a descriptor and returns `true`, or leaves it open and returns `false`,
@@ -41,6 +42,9 @@ export class Activation {
   readonly #unclaimed: Set<Descriptor>;
   readonly #byName: Map<string, Descriptor[]>;
   readonly #close: CloseDescriptor;
+  readonly #pid: number;
+  /** The descriptors that are for child processes. */
+  readonly #passed: Set<Descriptor> = new Set();
 
   /**
    * Creates an activation in which no descriptor is claimed.
@@ -48,11 +52,16 @@ export class Activation {
    * @internal
    * @ignore
    */
-  constructor(descriptors: readonly Descriptor[], close: CloseDescriptor) {
+  constructor(
+    descriptors: readonly Descriptor[],
+    close: CloseDescriptor,
+    pid: number = 0,
+  ) {
     this.descriptors = [...descriptors];
     this.#unclaimed = new Set(descriptors);
     this.#byName = new Map();
     this.#close = close;
+    this.#pid = pid;
     for (const descriptor of descriptors) {
       const named = this.#byName.get(descriptor.name);
       if (named === undefined) this.#byName.set(descriptor.name, [descriptor]);
@@ -162,6 +171,57 @@ export class Activation {
       throw alreadyClaimed([descriptor], action);
     }
     return descriptor;
+  }
+
+  /**
+   * Claims all descriptors of names for child processes, which then find them by
+   * the same names. Names that were passed on before can be passed on again.
+   *
+   * Pass `fds` to the child as descriptors 3, 4, 5 …, by `stdio` of
+   * `node:child_process`, `node:cluster` or `Bun.spawn`, and add `env` to its
+   * environment. The child must be started by this process itself. It doesn't
+   * notify the service manager; this process does, by `notify()`.
+   *
+   * @param names The names, case-sensitive.
+   * @returns The descriptors' numbers in this process, ascending, and the variables.
+   * @throws {ActivationError} With the code `missing-name` if no descriptor has a
+   * name, or `already-claimed` if this process uses one itself. Then nothing is
+   * claimed.
+   *
+   * @example
+   * ```ts
+   * import { spawn } from "node:child_process";
+   * import process from "node:process";
+   * import { activation } from "@listenfds/listenfds";
+   *
+   * const passed = activation()?.passOn("web");
+   * if (passed !== undefined) {
+   *   spawn(process.execPath, ["worker.js"], {
+   *     stdio: ["inherit", "inherit", "inherit", ...passed.fds],
+   *     env: { ...process.env, ...passed.env },
+   *   });
+   * }
+   * ```
+   */
+  passOn(
+    ...names: readonly string[]
+  ): {
+    readonly fds: readonly number[];
+    readonly env: Readonly<Record<string, string>>;
+  } {
+    const descriptors = names.flatMap((name) => {
+      const named = this.#byName.get(name) ?? [];
+      const isPassed = named.length > 0 &&
+        named.every((descriptor) => this.#passed.has(descriptor));
+      return isPassed
+        ? named
+        : this.#requireUnclaimed(name, `Passing on ${quote(name)}`);
+    });
+    for (const descriptor of descriptors) {
+      this.#unclaimed.delete(descriptor);
+      this.#passed.add(descriptor);
+    }
+    return describePassed(descriptors, this.#pid);
   }
 
   /**

@@ -5,6 +5,7 @@
  */
 
 import type { DescriptorInfo, Inspector } from "../core/info.ts";
+import type { Descriptor } from "../core/descriptor.ts";
 import { LISTEN_VARIABLES, type ListenVariables } from "../core/environment.ts";
 import { ActivationError } from "../core/errors.ts";
 import type { Libc } from "../ffi/libc.ts";
@@ -22,6 +23,12 @@ export const NO_LIBC: MissingLibc = {
     "arm64, and a unit without MemoryDenyWriteExecute=yes: use the portable path",
   isDenied: false,
 };
+
+/**
+ * Descriptors that the parent of this process has passed on. A worker of
+ * `node:cluster` has these itself; others that it uses are those of its primary.
+ */
+export const passedOnDescriptors: WeakSet<Descriptor> = new WeakSet();
 
 /** Reads the variables of the protocol one by one. */
 export function readVariables(

@@ -23,6 +23,11 @@ export interface BoundSockets {
    * flag belongs to the socket, so each program may have changed it.
    */
   makeBlocking(): void;
+  /**
+   * Makes the descriptors non-blocking, for several programs on the same sockets:
+   * one that accepts would wait for the next connection otherwise.
+   */
+  makeNonBlocking(): void;
   /** Returns true if a connection or a datagram waits in any socket. */
   isWaiting(): boolean;
   /** Accepts connections until the returned function is called. */

@@ -198,6 +198,9 @@ function boundSockets(
     makeBlocking() {
       for (const fd of fds) calls.setNonBlocking(fd, false);
     },
+    makeNonBlocking() {
+      for (const fd of fds) calls.setNonBlocking(fd, true);
+    },
     isWaiting: () => calls.areReadable(fds).includes(true),
     accept: (onConnection) => pollForConnections(calls, fds, onConnection),
     close() {

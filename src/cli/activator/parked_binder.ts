@@ -79,6 +79,8 @@ async function bindParked(specs: readonly SocketSpec[]): Promise<BoundSockets> {
     fds,
     ports,
     makeBlocking: () => makeBlocking(fds),
+    // Sockets of node:net and node:dgram never block.
+    makeNonBlocking() {},
     isWaiting: () =>
       isAnyWaiting(
         specs.map(({ address }, index) => ({
@@ -184,6 +186,7 @@ async function bindToAccept(
       (server.address() as { port?: number } | null)?.port
     ),
     makeBlocking() {},
+    makeNonBlocking() {},
     isWaiting: () => false,
     accept(listener) {
       onConnection = listener;

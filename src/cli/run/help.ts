@@ -39,6 +39,10 @@ Options:
                          sockets, then start the command
   --accept               wait for connections, and start a command for each one,
                          as descriptor 3, with REMOTE_ADDR and REMOTE_PORT
+  --instances NUMBER     start so many processes on the same sockets, or one for
+                         each CPU ("auto"); each line of their output begins
+                         with the instance's number. --watch restarts one after
+                         another. The sockets don't block, as NonBlocking=yes
   --env-file FILE        read variables; those already set stay unchanged. Node
                          takes the option for its own, unless "--" is before the
                          script: node -- SCRIPT run …

@@ -15,6 +15,7 @@ import {
   requireDistinctAddresses,
   type SocketSpec,
 } from "../shared/socket_spec.ts";
+import { parseInstances } from "../shared/instances.ts";
 import { UsageError } from "../shared/verb.ts";
 import type { SocketUnit } from "./socket_unit.ts";
 import { readSocketUnits } from "./unit_sockets.ts";
@@ -31,6 +32,8 @@ export interface RunOptions {
   readonly lazy: boolean;
   /** True to start a command for each connection. */
   readonly accept: boolean;
+  /** Number of processes on the same sockets; `undefined` for one alone. */
+  readonly instances: number | undefined;
   /** Limit of concurrent connections with `accept`. */
   readonly maxConnections: number;
   /** Absolute paths of files with variables. */
@@ -51,6 +54,7 @@ const RUN_OPTIONS = {
   "ignore": "list",
   "lazy": "flag",
   "accept": "flag",
+  "instances": "value",
   "env-file": "list",
   "stop-timeout": "value",
   "preload": "optional-list",
@@ -85,7 +89,7 @@ export function readRunOptions(
   const accept = values.has("accept") ||
     hasAccept(units, values.has("socket"));
   if (accept) {
-    for (const option of ["watch", "lazy"] as const) {
+    for (const option of ["watch", "lazy", "instances"] as const) {
       if (!values.has(option)) continue;
       throw argumentError(
         `"--${option}" has no use with "--accept" or Accept=yes, which start a ` +
@@ -105,6 +109,7 @@ export function readRunOptions(
     ignored: values.get("ignore") ?? [],
     lazy: values.has("lazy"),
     accept,
+    instances: readInstances(values.get("instances")?.[0]),
     maxConnections: Math.min(
       Infinity,
       ...units.map(({ maxConnections }) => maxConnections),
@@ -115,6 +120,10 @@ export function readRunOptions(
     ...preloaded(values.get("preload"), specs, command),
     notes: units.flatMap(({ notes }) => notes),
   };
+}
+
+function readInstances(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseInstances(text);
 }
 
 /** Returns the command, with the preload if that is asked for. */

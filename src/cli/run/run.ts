@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ChildProcess } from "node:child_process";
 import process from "node:process";
 import { escapeControls, quote, quoteUnlessPlain } from "../../core/errors.ts";
 import { openSocketCalls } from "../../ffi/sockets.ts";
@@ -18,7 +19,13 @@ import {
 import type { Binder } from "../activator/binder.ts";
 import { serveConnections } from "../activator/connections.ts";
 import { hideInherited } from "../activator/inherited.ts";
-import { type NamedDescriptor, spawnActivated } from "../activator/launch.ts";
+import {
+  type NamedDescriptor,
+  spawnActivated,
+  type SpawnOptions,
+} from "../activator/launch.ts";
+import { markOutput } from "../activator/marked_output.ts";
+import { findServing, socketInodes } from "../activator/proc_serving.ts";
 import { killRunning, RunningCommand } from "../activator/running_command.ts";
 import { Signals } from "../activator/signals.ts";
 import { disk, findProgram } from "../shared/disk.ts";
@@ -27,8 +34,9 @@ import { formatSocketAddress, type SocketSpec } from "../shared/socket_spec.ts";
 import { type Io, UsageError, type Verb } from "../shared/verb.ts";
 import { readEnvFiles } from "./env_file.ts";
 import { RUN_HELP } from "./help.ts";
+import { superviseInstances } from "./instances.ts";
 import { readRunOptions, type RunOptions } from "./options.ts";
-import { supervise } from "./supervisor.ts";
+import { supervise, type Supervision } from "./supervisor.ts";
 import { requireMatches } from "./snapshot.ts";
 import { type WatchedFiles, watchedFiles } from "./watched_files.ts";
 import { Watcher } from "./watcher.ts";
@@ -69,24 +77,24 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     try {
       for (const line of describeSockets(held)) report(line);
       hideInherited(calls);
-      const start = (descriptors: readonly NamedDescriptor[], env = {}) =>
-        new RunningCommand(
-          spawnActivated(options.command, descriptors, {
-            env: { ...readEnv(), ...env },
-            inheritsEnvironment: false,
-            cwd: io.cwd,
-            detached: true,
-          }),
-        );
+      const spawn: Spawn = (descriptors, { env = {}, stdio } = {}) =>
+        spawnActivated(options.command, descriptors, {
+          env: { ...readEnv(), ...env },
+          inheritsEnvironment: false,
+          cwd: io.cwd,
+          detached: true,
+          ...(stdio !== undefined && { stdio }),
+        });
       if (!options.accept) {
         return await superviseCommand(
-          { options, held, start, signals, watched, report },
+          { options, held, spawn, signals, watched, report, io },
         );
       }
       report(`waiting for connections ${describePlace(held)}`);
       return await serveConnections({
         held,
-        start: (fd, env) => start([{ name: "connection", fd }], env),
+        start: (fd, env) =>
+          new RunningCommand(spawn([{ name: "connection", fd }], { env })),
         signals,
         stopTimeoutMs: options.stopTimeoutMs,
         maxConnections: options.maxConnections,
@@ -219,19 +227,27 @@ function describeArrival({ specs }: HeldSockets): string {
     : "connection";
 }
 
+/** Starts a process of the command. */
+type Spawn = (
+  descriptors: readonly NamedDescriptor[],
+  options?: Pick<SpawnOptions, "env" | "stdio">,
+) => ChildProcess;
+
 /** A command with its sockets. */
 interface ActivatedCommand {
   readonly options: RunOptions;
   readonly held: HeldSockets;
   readonly signals: Signals;
   readonly watched: WatchedFiles | undefined;
-  start(descriptors: readonly NamedDescriptor[]): RunningCommand;
+  readonly io: Io;
+  readonly spawn: Spawn;
   report(text: string): void;
 }
 
 async function superviseCommand(
-  { options, held, start, signals, watched, report }: ActivatedCommand,
+  activated: ActivatedCommand,
 ): Promise<number> {
+  const { options, held, spawn, signals, watched, report } = activated;
   const descriptors = held.specs.map(({ name }, index) => ({
     name,
     fd: held.fds[index]!,
@@ -241,19 +257,61 @@ async function superviseCommand(
     isWaiting: () => held.isWaiting(),
     place: `${describeArrival(held)} ${describePlace(held)}`,
   };
+  const supervision = {
+    signals,
+    stopTimeoutMs: options.stopTimeoutMs,
+    report,
+    ...(changes !== undefined && { changes }),
+    ...(options.lazy && { lazy }),
+  };
   try {
+    if (options.instances !== undefined) {
+      return await runInstances(
+        activated,
+        options.instances,
+        descriptors,
+        supervision,
+      );
+    }
     return await supervise({
+      ...supervision,
       start() {
         held.makeBlocking();
-        return start(descriptors);
+        return new RunningCommand(spawn(descriptors));
       },
-      signals,
-      stopTimeoutMs: options.stopTimeoutMs,
-      report,
-      ...(changes !== undefined && { changes }),
-      ...(options.lazy && { lazy }),
     });
   } finally {
     changes?.close();
+  }
+}
+
+/** Runs several processes, whose output is marked with their numbers. */
+async function runInstances(
+  { held, spawn, io }: ActivatedCommand,
+  count: number,
+  descriptors: readonly NamedDescriptor[],
+  supervision: Omit<Supervision, "start">,
+): Promise<number> {
+  const inodes = socketInodes(held.fds);
+  const width = String(count).length;
+  const outputs = new Map<number, () => Promise<void>>();
+  held.makeNonBlocking();
+  try {
+    return await superviseInstances({
+      ...supervision,
+      count,
+      start(instance) {
+        const child = spawn(descriptors, { stdio: ["ignore", "pipe", "pipe"] });
+        const mark = `${String(instance).padStart(width)} | `;
+        outputs.set(instance, markOutput(child, mark, io));
+        const command = new RunningCommand(child);
+        return {
+          command,
+          serving: () => findServing(child.pid!, inodes),
+        };
+      },
+    });
+  } finally {
+    await Promise.all([...outputs.values()].map((awaitEnd) => awaitEnd()));
   }
 }

@@ -52,9 +52,9 @@ const WAITING_POLL_MS = 20;
  * Shortest time from a start to a restart, so that clients are served although
  * files change all the time.
  */
-const MIN_RUN_MS = 1000;
+export const MIN_RUN_MS = 1000;
 /** A command that ends sooner has crashed. */
-const CRASH_MS = 2000;
+export const CRASH_MS = 2000;
 /** Delay after the first crash, doubled with each further crash. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
@@ -120,8 +120,9 @@ export async function supervise(supervision: Supervision): Promise<number> {
   }
 }
 
-async function waitForClient(
-  { signals, report }: Supervision,
+/** Waits until a client waits, or a termination signal arrives. */
+export async function waitForClient(
+  { signals, report }: Pick<Supervision, "signals" | "report">,
   lazy: LazyStart,
   isFirst: boolean,
 ): Promise<void> {

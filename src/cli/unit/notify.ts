@@ -114,8 +114,15 @@ function parseCount(
   );
 }
 
-/** Returns the lines of the service. */
-export function notifyLines(plan: NotifyPlan | undefined): string[] {
+/**
+ * Returns the lines of the service.
+ *
+ * @param restarts True if other lines say when the service restarts.
+ */
+export function notifyLines(
+  plan: NotifyPlan | undefined,
+  restarts: boolean,
+): string[] {
   if (plan === undefined) {
     return [
       "# The start fails if the program can't be executed (Type=simple doesn't wait).",
@@ -131,7 +138,7 @@ export function notifyLines(plan: NotifyPlan | undefined): string[] {
       "# A process whose event loop is blocked for so many seconds is ended, and",
       "# started again: the program reports every half of it.",
       `WatchdogSec=${plan.watchdogSec}`,
-      "Restart=on-watchdog",
+      ...restarts ? [] : ["Restart=on-watchdog"],
     ],
     ...plan.storeMax === undefined ? [] : [
       "# Descriptors that the program stores come back to it after a restart.",

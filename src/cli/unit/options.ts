@@ -12,14 +12,17 @@ import type { ShellContext } from "../shared/disk.ts";
 import { argumentError, parseOptions } from "../shared/options.ts";
 import { addPreload, type Preload, readPreload } from "../shared/preload.ts";
 import { type ServiceCommand, serviceCommand } from "./command.ts";
+import { planInstances } from "./instances.ts";
 import { nativePermissions, parseNamedSockets } from "./listen.ts";
 import { NOTIFY_OPTIONS, planNotify } from "./notify.ts";
 import { hiddenPaths, isInHome } from "./paths.ts";
 import type { NamedSockets, UnitPlan } from "./plan.ts";
+import { instanceWarnings } from "./target_file.ts";
 
 const UNIT_OPTIONS = {
   "socket": "list",
   "accept": "flag",
+  "instances": "value",
   "backlog": "value",
   "socket-mode": "value",
   "socket-group": "value",
@@ -108,23 +111,26 @@ function planService(
     paths.push(workingDirectory);
   }
   const user = parseUser(value("user"));
+  const plan: UnitPlan = {
+    name,
+    description: value("description"),
+    sockets,
+    command,
+    accept,
+    instances: planInstances(value("instances"), accept),
+    backlog: parseBacklog(value("backlog")),
+    socketMode: parseSocketMode(value("socket-mode")),
+    socketGroup: parseAccount(value("socket-group"), "socket-group"),
+    user,
+    envFile: absolute(value("env-file")),
+    workingDirectory,
+    notify: planNotify(values, command, accept, context),
+    needsHome: paths.some((path) => isInHome(path, disk)),
+  };
   return {
-    plan: {
-      name,
-      description: value("description"),
-      sockets,
-      command,
-      accept,
-      backlog: parseBacklog(value("backlog")),
-      socketMode: parseSocketMode(value("socket-mode")),
-      socketGroup: parseAccount(value("socket-group"), "socket-group"),
-      user,
-      envFile: absolute(value("env-file")),
-      workingDirectory,
-      notify: planNotify(values, command, accept, context),
-      needsHome: paths.some((path) => isInHome(path, disk)),
-    },
+    plan,
     warnings: [
+      ...instanceWarnings(plan),
       ...workingDirectory === undefined ? command.warnings : [],
       ...hiddenPaths(paths, disk, user),
     ],

@@ -5,6 +5,7 @@
  */
 
 import type { ServiceCommand } from "./command.ts";
+import type { InstancesPlan } from "./instances.ts";
 import type { NotifyPlan } from "./notify.ts";
 
 /** A unit. */
@@ -34,6 +35,8 @@ export interface UnitPlan {
   readonly command: ServiceCommand;
   /** True to start a process for each connection. */
   readonly accept: boolean;
+  /** Instances of a template; `undefined` for one process. */
+  readonly instances: InstancesPlan | undefined;
   readonly backlog: number | undefined;
   readonly socketMode: string | undefined;
   readonly socketGroup: string | undefined;

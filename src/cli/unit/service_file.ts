@@ -12,6 +12,11 @@ import {
   plainValue,
 } from "../shared/systemd/unit_text.ts";
 import { TITLES } from "../shared/use.ts";
+import {
+  INSTANCE_RESTART,
+  instanceInstall,
+  instanceLines,
+} from "./target_file.ts";
 import { notifyLines } from "./notify.ts";
 import type { UnitFile, UnitPair, UnitPlan } from "./plan.ts";
 
@@ -21,10 +26,12 @@ export function serviceFile(
   name: string,
   pairs: readonly UnitPair[],
 ): UnitFile {
-  const { command, accept, envFile, workingDirectory } = plan;
+  const { command, accept, instances, envFile, workingDirectory } = plan;
   const sockets = pairs.map(({ socket }) => socket).join(" ");
   const when = accept
     ? `for each connection to ${sockets}`
+    : instances !== undefined
+    ? `with ${plan.name}.target, on the first connection to ${sockets}`
     : `on the first connection to ${sockets}`;
   const description = plainValue(formatDescription(plan), "description");
   return {
@@ -34,24 +41,15 @@ export function serviceFile(
         `# ${name}: started ${when}.`,
         "",
         "[Unit]",
-        `Description=${description}`,
-        ...accept ? ACCEPT_UNIT : [
-          `# A start by hand also binds the socket${
-            pairs.length > 1 ? "s" : ""
-          } first and passes ${pairs.length > 1 ? "them" : "it"} on.`,
-          `Requires=${sockets}`,
-          `After=${sockets}`,
-        ],
+        `Description=${description}${
+          instances === undefined ? "" : ": instance %i"
+        }`,
+        ...unitLines(plan, pairs),
         "",
         "[Service]",
-        ...notifyLines(plan.notify),
-        ...pairs.length > 1
-          ? [
-            "# All sockets are passed, whichever is connected to first. Their order isn't",
-            "# fixed: the program must use their names.",
-            `Sockets=${sockets}`,
-          ]
-          : [],
+        ...notifyLines(plan.notify, instances !== undefined),
+        ...instances === undefined ? [] : INSTANCE_RESTART,
+        ...socketLines(plan, pairs),
         ...NON_BLOCKING,
         ...commandComment(command.runtime, command.words),
         ...command.isPreloaded ? PRELOADED : [],
@@ -70,9 +68,48 @@ export function serviceFile(
         "",
         ...userLines(plan),
         ...hardening(plan),
+        ...instances === undefined ? [] : instanceInstall(plan),
       ].join("\n")
     }\n`,
   };
+}
+
+/** Returns what a service requires. */
+function unitLines(
+  plan: UnitPlan,
+  pairs: readonly UnitPair[],
+): readonly string[] {
+  if (plan.accept) return ACCEPT_UNIT;
+  const sockets = pairs.map(({ socket }) => socket).join(" ");
+  const passed = pairs.length > 1
+    ? "the sockets first and passes them on"
+    : "the socket first and passes it on";
+  return [
+    `# A start by hand also binds ${passed}.`,
+    `Requires=${sockets}`,
+    `After=${sockets}`,
+    ...plan.instances === undefined ? [] : instanceLines(plan, plan.instances),
+  ];
+}
+
+/** Returns which sockets are passed, where these aren't the service's own. */
+function socketLines(
+  { instances }: UnitPlan,
+  pairs: readonly UnitPair[],
+): string[] {
+  const setting = `Sockets=${pairs.map(({ socket }) => socket).join(" ")}`;
+  if (instances !== undefined) {
+    return [
+      "# Each instance gets all sockets. Their order isn't fixed: the program must use",
+      "# their names.",
+      setting,
+    ];
+  }
+  return pairs.length === 1 ? [] : [
+    "# All sockets are passed, whichever is connected to first. Their order isn't",
+    "# fixed: the program must use their names.",
+    setting,
+  ];
 }
 
 /** Returns the description, or a default with the name and the runtime. */
@@ -130,7 +167,7 @@ function commandComment(
 }
 
 /** Returns the settings for the cache of compiled code. */
-function denoCache({ name, accept, user }: UnitPlan): string[] {
+function denoCache({ name, accept, instances, user }: UnitPlan): string[] {
   const vendor = [
     "# Imported packages must be next to the program: in deno.json, set",
     '# "nodeModulesDir": "auto" and "vendor": true, and run "deno install".',
@@ -143,11 +180,16 @@ function denoCache({ name, accept, user }: UnitPlan): string[] {
       `Environment=${environmentWord("DENO_DIR=/tmp/deno")}`,
     ];
   }
+  const isShared = instances === undefined || user !== undefined;
+  const directory = isShared ? name : `${name}-%i`;
   return [
     "# Cache for Deno's compiled code; without it, the start is slower.",
+    ...isShared
+      ? []
+      : ["# Each instance has its own, because each has its own user."],
     ...vendor,
-    `CacheDirectory=${name}`,
-    `Environment=${environmentWord(`DENO_DIR=%C/${name}`)}`,
+    `CacheDirectory=${directory}`,
+    `Environment=${environmentWord(`DENO_DIR=%C/${directory}`)}`,
   ];
 }
 

@@ -14,7 +14,7 @@ export function socketFile(
   plan: UnitPlan,
   { socket, service, sockets }: UnitPair,
 ): UnitFile {
-  const { name, accept, backlog, socketMode, socketGroup } = plan;
+  const { name, accept, instances, backlog, socketMode, socketGroup } = plan;
   const description = plainValue(formatDescription(plan), "description");
   const hasServiceName =
     service === `${socket.slice(0, -".socket".length)}.service`;
@@ -24,7 +24,7 @@ export function socketFile(
       [
         `# ${socket}: the descriptors named ${
           quote(accept ? "connection" : sockets.name)
-        }, for ${service}.`,
+        }, for ${instances === undefined ? service : `${name}@.service`}.`,
         "# After installing this file: systemctl daemon-reload, and",
         `# systemctl enable --now ${socket}`,
         "",
@@ -55,7 +55,9 @@ export function socketFile(
         ],
         ...sockets.hasPath ? modeLines(socketMode, socketGroup) : [],
         ...hasServiceName || accept ? [] : [
-          "# The service has another name than this socket unit.",
+          instances === undefined
+            ? "# The service has another name than this socket unit."
+            : `# A socket unit can start one service. This one starts ${name}.target.`,
           `Service=${service}`,
         ],
         "",

@@ -32,6 +32,9 @@ which the descriptors are not meant.
                          of 127.0.0.1. Sockets with the same name share a
                          socket unit
   --accept               Start a process for each connection (NAME@.service)
+  --instances NUMBER     Start so many processes on the same sockets, with the
+                         first connection (NAME@.service and NAME.target);
+                         "auto" for one for each CPU of this machine
   --backlog NUMBER       Limit of connections that wait to be accepted
   --socket-mode MODE     Permissions of paths, such as 0660
   --socket-group GROUP   Group of paths

@@ -13,6 +13,8 @@ import {
   sameAddress,
 } from "../../core/address.ts";
 import { ActivationError } from "../../core/errors.ts";
+import { isClusterWorker } from "../builtin.ts";
+import { passedOnDescriptors } from "../descriptors.ts";
 import {
   addressMismatch,
   describeFallback,
@@ -71,7 +73,7 @@ export async function listenOn(
     }
     await settleListen(
       server,
-      [options],
+      () => server.listen(options),
       (error) => fallbackError(error, source, action),
     );
     warnOfFallback(source, action);
@@ -85,7 +87,7 @@ export async function listenOn(
   const listening = `${action}: listening on ${descriptor}`;
   await settleListen(
     server,
-    [{ fd: descriptor.fd }, BACKLOG],
+    () => listenOnDescriptor(server, descriptor),
     (error) => listenError(error, listening),
   );
   const actual = serverAddress(server);
@@ -146,10 +148,39 @@ function surviveExhaustion(
   }
 }
 
+/** The part of Node's servers that listens in this process. */
+interface WithListen2 {
+  _listen2?(
+    ...args: [
+      address: null,
+      port: null,
+      type: null,
+      backlog: number,
+      fd: number,
+    ]
+  ): void;
+}
+
+/**
+ * Makes a server listen on a descriptor. In a worker of `node:cluster`, `listen()`
+ * takes the descriptor with this number from the primary process, which accepts
+ * for all workers; one that was passed on to the worker is its own.
+ */
+function listenOnDescriptor(server: net.Server, descriptor: Descriptor): void {
+  const { fd } = descriptor;
+  const { _listen2 } = server as WithListen2;
+  const isOwn = passedOnDescriptors.has(descriptor) && isClusterWorker();
+  if (isOwn && _listen2 !== undefined) {
+    _listen2.call(server, null, null, null, BACKLOG, fd);
+  } else {
+    server.listen({ fd }, BACKLOG);
+  }
+}
+
 /** Resolves when a server listens, and rejects when it fails to. */
 function settleListen(
   server: net.Server,
-  options: [address: object, backlog?: number],
+  listen: () => void,
   toError: (error: unknown) => ActivationError,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -164,7 +195,7 @@ function settleListen(
     server.once("listening", onListening);
     server.once("error", onError);
     try {
-      server.listen(...options as [net.ListenOptions]);
+      listen();
     } catch (error) {
       onError(error);
     }

@@ -3,6 +3,7 @@
  * as `serve=web listen=echo`, and tells on request what it was given.
  */
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import dgram from "node:dgram";
 import { once } from "node:events";
@@ -61,6 +62,10 @@ async function handle(request: Request): Promise<Response> {
       const hash = createHash("sha256");
       for await (const chunk of request.body!) hash.update(chunk);
       return new Response(hash.digest("hex"));
+    }
+    case "/fill": {
+      const size = Number(searchParams.get("mib")) * 2 ** 20;
+      return new Response(String(Buffer.alloc(size, 1).length));
     }
     case "/pid":
       return new Response(String(process.pid));
