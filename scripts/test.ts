@@ -3,7 +3,8 @@
  *
  *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd]
  *         [systemd-differences] [package] [systemd-newer] [restarts] [long]
- *         [apps] [fallback]
+ *         [apps] [fallback] [arm64] [musl] [containers] [managers]
+ *         [debian-units]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
@@ -11,21 +12,28 @@
  * units of a real systemd: `systemd` with that of this machine, `systemd-newer`
  * with that of a later Debian, and `systemd-differences` with the latter only
  * those that differ. Not run by default are `systemd-newer`; `restarts`, the
- * long form of what they measure under load; `long`, the long forms of end-to-end
+ * long form of what they measure under load, and with `--restarts=N` as many as
+ * are asked for, `--minutes=M` at a time; `long`, the long forms of end-to-end
  * tests; and `apps`, that of unmodified programs of frameworks.
  * The tests of the package install it into empty projects: a tarball or a
  * directory that `--package=PATH` names, or what `deno pack` makes. That of the
  * fallback alone, which is one of the portable suite, is for systems other than
- * Linux.
+ * Linux. `arm64` and `musl` run the portable suite and some end-to-end tests with
+ * the programs of another platform. `containers`, `managers` and `debian-units`
+ * are those of Podman and systemd-nspawn, of other service managers, and of the
+ * units that Debian's packages have.
  */
 
 import { parseArgs } from "node:util";
+import { breadthRuns } from "./breadth.ts";
 import { addCounts, countReport, type Counts } from "./junit.ts";
 import {
   appsRun,
   e2eRun,
   fallbackRun,
   longRun,
+  type ManyRestarts,
+  manyRestartsRun,
   matrixRun,
   newerSystemdRuns,
   packageRun,
@@ -41,7 +49,11 @@ async function main(args: string[]): Promise<boolean> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { package: { type: "string" } },
+    options: {
+      package: { type: "string" },
+      restarts: { type: "string" },
+      minutes: { type: "string" },
+    },
   });
   const suites = positionals.length > 0
     ? positionals
@@ -49,10 +61,13 @@ async function main(args: string[]): Promise<boolean> {
   const tools = await toolchain();
   const packed = await Deno.makeTempDir({ prefix: "listenfds-packed-" });
   try {
-    return await runSuites(suites, tools, {
-      output: packed,
-      path: values.package,
-    });
+    const { package: path, restarts, minutes } = values;
+    return await runSuites(
+      suites,
+      tools,
+      { output: packed, path },
+      restarts === undefined ? undefined : { restarts, minutes },
+    );
   } finally {
     await Deno.remove(packed, { recursive: true });
   }
@@ -62,6 +77,7 @@ async function runSuites(
   suites: readonly string[],
   tools: readonly Tool[],
   tested: Tested,
+  many: ManyRestarts | undefined,
 ): Promise<boolean> {
   const runs = [
     ...(suites.includes("unit") ? tools.map((each) => unitRun(each)) : []),
@@ -75,10 +91,13 @@ async function runSuites(
     ...(suites.includes("systemd-differences")
       ? await newerSystemdRuns(tools, "tests/systemd/notify_newer.test.ts")
       : []),
-    ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
+    ...(suites.includes("restarts")
+      ? [many ? manyRestartsRun(tools, many) : restartsRun(tools)]
+      : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),
     ...(suites.includes("apps") ? [appsRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
+    ...await breadthRuns(suites, tools),
   ];
   const older = suites.includes("matrix") ? await olderToolchain() : [];
   if (runs.some(({ isEndToEnd }) => isEndToEnd)) await fillStrippedTypes(tools);
@@ -136,11 +155,16 @@ async function fillStrippedTypes(tools: readonly Tool[]): Promise<void> {
 async function execute(run: Run, tools: readonly Tool[]): Promise<Counts> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
-    const { success } = await new Deno.Command(run.tool.path, {
-      args: run.args(report),
+    const [program, ...args] = [
+      ...run.platform?.enter ?? [],
+      run.tool.path,
+      ...run.args(report),
+    ];
+    const { success } = await new Deno.Command(program!, {
+      args,
       cwd: new URL("../", import.meta.url),
       env: {
-        LISTENFDS_TOOLS: JSON.stringify(tools),
+        LISTENFDS_TOOLS: JSON.stringify(run.platform?.tools ?? tools),
         NO_COLOR: "1",
         ...await run.env,
       },

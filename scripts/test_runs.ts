@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { appsEnvironment, EVERYDAY_APPS } from "./apps.ts";
+import type { ForeignPlatform } from "./foreign/platforms.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import { fetchSystemd } from "./systemd_root.ts";
 import { packageToolchain, type Tool } from "./toolchain.ts";
@@ -19,6 +20,8 @@ export interface Run {
   readonly isEndToEnd?: boolean;
   /** Whether it starts the older versions. */
   readonly isMatrix?: boolean;
+  /** The platform on which it runs, if that is not this machine's. */
+  readonly platform?: ForeignPlatform;
   readonly tool: Tool;
   /** What else it finds in its environment; may be prepared beside other runs. */
   readonly env?: Environment | Promise<Environment>;
@@ -52,20 +55,31 @@ export function fallbackRun(tool: Tool): Run {
   };
 }
 
-export function unitRun(tool: Tool, file: string = ""): Run {
+export function unitRun(
+  tool: Tool,
+  file: string = "",
+  preloaded?: string,
+): Run {
+  const preload = (option: string) =>
+    preloaded === undefined ? [] : [`${option}=./${preloaded}`];
   const args = {
     deno: (report: string) => [
       ..."test -A --quiet --no-check --reporter=dot".split(" "),
+      ...preload("--preload"),
       `--junit-path=${report}`,
       `tests/unit/${file}`,
     ],
     bun: (report: string) => [
       ..."test --reporter=junit --dots".split(" "),
+      // Of a test; Node and Deno have none.
+      "--timeout=240000",
+      ...preload("--preload"),
       `--reporter-outfile=${report}`,
       `./tests/unit/${file}`,
     ],
     node: (report: string) => [
       "--test",
+      ...preload("--import"),
       // One process for all files, as on Deno and Bun: it takes a third.
       "--experimental-test-isolation=none",
       "--test-reporter=dot",
@@ -76,6 +90,80 @@ export function unitRun(tool: Tool, file: string = ""): Run {
     ],
   }[tool.runtime];
   return { label: `unit, ${tool.label}`, env: COMPILE_CACHE, tool, args };
+}
+
+/** The portable suite, and what differs between platforms, on another one. */
+export function platformRuns(
+  platform: ForeignPlatform,
+  tools: readonly Tool[],
+): Run[] {
+  const { label, isEmulated } = platform;
+  const env = {
+    ...COMPILE_CACHE,
+    ...(isEmulated && {
+      LISTENFDS_EMULATED: "1",
+      // V8 aborts when several threads collect garbage under emulation.
+      DENO_V8_FLAGS: "--single-threaded-gc",
+    }),
+  };
+  const runs: Run[] = [
+    ...platform.tools.map((tool) =>
+      unitRun(tool, "", isEmulated ? "tests/harness/emulated.ts" : undefined)
+    ),
+    {
+      label: "e2e",
+      ...endToEnd(tools, [
+        "tests/e2e/activation/metadata.test.ts",
+        "tests/e2e/command/start.test.ts",
+        "tests/e2e/command/run.test.ts",
+        "tests/e2e/serving/adoption.test.ts",
+        "tests/e2e/serving/drain.test.ts",
+        "tests/e2e/serving/native.test.ts",
+      ], 2),
+    },
+  ];
+  return runs.map((run) => ({
+    ...run,
+    label: `${label}, ${run.label}`,
+    env,
+    platform,
+  }));
+}
+
+/** Real programs of other service managers, whose `/usr` the platform shows. */
+export function managersRun(
+  platform: ForeignPlatform,
+  tools: readonly Tool[],
+): Run {
+  return {
+    label: "other managers",
+    env: COMPILE_CACHE,
+    platform,
+    ...endToEnd(tools, ["tests/managers/*.test.ts"], 1),
+  };
+}
+
+/** Every socket unit of Debian's packages, in the directory. */
+export function debianUnitsRun(
+  platform: ForeignPlatform,
+  tools: readonly Tool[],
+  units: string,
+): Run {
+  return {
+    label: "units of Debian",
+    env: { ...COMPILE_CACHE, LISTENFDS_DEBIAN_UNITS: units },
+    platform,
+    ...endToEnd(tools, ["tests/debian/*.test.ts"], 1),
+  };
+}
+
+/** Containers and users' service managers, with the systemd of a directory. */
+export function containersRun(tools: readonly Tool[], usr: string): Run {
+  return {
+    label: "containers",
+    env: { ...COMPILE_CACHE, LISTENFDS_SYSTEMD_USR: usr },
+    ...endToEnd(tools, ["tests/systemd/containers/*.test.ts"], 2),
+  };
 }
 
 export function e2eRun(tools: readonly Tool[]): Run {
@@ -164,6 +252,30 @@ export function restartsRun(tools: readonly Tool[]): Run {
       "tests/systemd/restarts.test.ts",
       "tests/e2e/command/run_watch.test.ts",
     ], 1),
+  };
+}
+
+/** How far to go with many restarts. */
+export interface ManyRestarts {
+  /** Restarts of each runtime, with those of earlier runs. */
+  readonly restarts: string;
+  /** The time after which a later run is to go on. Default: none. */
+  readonly minutes: string | undefined;
+}
+
+/** As many restarts as are asked for, in pieces; a later run goes on. */
+export function manyRestartsRun(
+  tools: readonly Tool[],
+  { restarts, minutes }: ManyRestarts,
+): Run {
+  return {
+    label: `${restarts} restarts`,
+    env: {
+      ...COMPILE_CACHE,
+      LISTENFDS_RESTARTS: restarts,
+      ...(minutes !== undefined && { LISTENFDS_MINUTES: minutes }),
+    },
+    ...endToEnd(tools, ["tests/systemd/many/restarts.test.ts"], 1),
   };
 }
 

