@@ -3,7 +3,8 @@
  *
  *     deno run -A scripts/test.ts [unit] [e2e] [matrix] [systemd]
  *         [systemd-differences] [package] [systemd-newer] [systemd-newest]
- *         [restarts] [long] [apps] [fallback] [docs]
+ *         [restarts] [long] [apps] [fallback] [docs] [arm64] [musl]
+ *         [containers] [managers] [debian-units]
  *
  * The portable suite in tests/unit runs on each runtime; the end-to-end tests
  * run on Node 24 and start each runtime as a service, and those of the runtimes'
@@ -15,16 +16,22 @@
  * By default, `e2e` and `systemd` leave out the oldest version of Node, and
  * `matrix` runs on the oldest version of each runtime alone; one that is named
  * runs on all. Not run by default are `systemd-newer` and `systemd-newest`;
- * `restarts`, the long form of what they measure under load; `long`, the long
- * forms of end-to-end tests; `apps`, that of unmodified programs of
+ * `restarts`, the long form of what they measure under load, and with
+ * `--restarts=N` as many as are asked for, `--minutes=M` at a time; `long`, the
+ * long forms of end-to-end tests; `apps`, that of unmodified programs of
  * frameworks; and `docs`, the site of the documentation in a browser.
  * The tests of the package install it into empty projects: a tarball or a
  * directory that `--package=PATH` names, or what `deno pack` makes. That of the
  * fallback alone, which is one of the portable suite, is for systems other than
- * Linux.
+ * Linux. `arm64` and `musl` run the portable suite and some end-to-end tests with
+ * the programs of another platform. `containers`, `managers` and `debian-units`
+ * are those of Podman and systemd-nspawn, of other service managers, and of the
+ * units that Debian's packages have.
  */
 
 import { parseArgs } from "node:util";
+import { breadthRuns } from "./breadth.ts";
+import { type ManyRestarts, manyRestartsRun } from "./breadth_runs.ts";
 import { addCounts, countReport, type Counts } from "./junit.ts";
 import {
   appsRun,
@@ -49,7 +56,11 @@ async function main(args: string[]): Promise<boolean> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { package: { type: "string" } },
+    options: {
+      package: { type: "string" },
+      restarts: { type: "string" },
+      minutes: { type: "string" },
+    },
   });
   const isDefault = positionals.length === 0;
   const suites = isDefault
@@ -58,10 +69,14 @@ async function main(args: string[]): Promise<boolean> {
   const tools = await toolchain();
   const packed = await Deno.makeTempDir({ prefix: "listenfds-packed-" });
   try {
-    const runs = await findRuns(suites, tools, isDefault, {
-      output: packed,
-      path: values.package,
-    });
+    const { package: path, restarts, minutes } = values;
+    const runs = await findRuns(
+      suites,
+      tools,
+      isDefault,
+      { output: packed, path },
+      restarts === undefined ? undefined : { restarts, minutes },
+    );
     return await runAll(runs, tools);
   } finally {
     await Deno.remove(packed, { recursive: true });
@@ -74,6 +89,7 @@ async function findRuns(
   tools: readonly Tool[],
   isDefault: boolean,
   tested: Tested,
+  many: ManyRestarts | undefined,
 ): Promise<Run[]> {
   const newer = isDefault ? tools.filter((tool) => !isOldest(tool)) : tools;
   const older = suites.includes("matrix") ? await olderToolchain() : [];
@@ -97,11 +113,14 @@ async function findRuns(
     ...(suites.includes("systemd-differences")
       ? await systemdDifferenceRuns(tools)
       : []),
-    ...(suites.includes("restarts") ? [restartsRun(tools)] : []),
+    ...(suites.includes("restarts")
+      ? [many ? manyRestartsRun(tools, many) : restartsRun(tools)]
+      : []),
     ...(suites.includes("long") ? [longRun(tools)] : []),
     ...(suites.includes("apps") ? [appsRun(tools)] : []),
     ...(suites.includes("docs") ? [await docsRun(tools)] : []),
     ...(suites.includes("package") ? [await packageRun(tools, tested)] : []),
+    ...await breadthRuns(suites, tools),
   ];
 }
 
@@ -177,11 +196,18 @@ async function fillStrippedTypes(tools: readonly Tool[]): Promise<void> {
 async function execute(run: Run): Promise<Counts> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
-    const { success } = await new Deno.Command(run.tool.path, {
-      args: run.args(report),
+    const [program, ...args] = [
+      ...run.platform?.enter ?? [],
+      run.tool.path,
+      ...run.args(report),
+    ];
+    const { success } = await new Deno.Command(program!, {
+      args,
       cwd: new URL("../", import.meta.url),
       env: {
-        LISTENFDS_TOOLS: JSON.stringify(run.started ?? [run.tool]),
+        LISTENFDS_TOOLS: JSON.stringify(
+          run.platform?.tools ?? run.started ?? [run.tool],
+        ),
         NO_COLOR: "1",
         ...await run.env,
       },

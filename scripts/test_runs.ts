@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { appsEnvironment, EVERYDAY_APPS } from "./apps.ts";
 import { findChromium } from "./docs/chromium.ts";
 import { buildSite } from "./docs/site.ts";
+import type { ForeignPlatform } from "./foreign/platforms.ts";
 import { denoPack, npmPack } from "./pack.ts";
 import { fetchSystemd } from "./systemd_root.ts";
 import { packageToolchain, type Tool } from "./toolchain.ts";
@@ -21,6 +22,8 @@ export interface Run {
   readonly isEndToEnd?: boolean;
   /** Whether it mostly waits, so that another one can run at the same time. */
   readonly isWaiting?: boolean;
+  /** The platform on which it runs, if that is not this machine's. */
+  readonly platform?: ForeignPlatform;
   /** The program that runs it. */
   readonly tool: Tool;
   /** The programs that it starts. */
@@ -43,7 +46,7 @@ export interface Tested {
  * Lets Node keep what it has compiled: it would strip the types of some 200 files
  * at each start, which takes longer than the tests.
  */
-const COMPILE_CACHE: Environment = {
+export const COMPILE_CACHE: Environment = {
   NODE_COMPILE_CACHE: fileURLToPath(
     new URL("../.toolchain/compile-cache", import.meta.url),
   ),
@@ -57,20 +60,31 @@ export function fallbackRun(tool: Tool): Run {
   };
 }
 
-export function unitRun(tool: Tool, file: string = ""): Run {
+export function unitRun(
+  tool: Tool,
+  file: string = "",
+  preloaded?: string,
+): Run {
+  const preload = (option: string) =>
+    preloaded === undefined ? [] : [`${option}=./${preloaded}`];
   const args = {
     deno: (report: string) => [
       ..."test -A --quiet --no-check --reporter=dot".split(" "),
+      ...preload("--preload"),
       `--junit-path=${report}`,
       `tests/unit/${file}`,
     ],
     bun: (report: string) => [
       ..."test --reporter=junit --dots".split(" "),
+      // Of a test; Node and Deno have none.
+      "--timeout=240000",
+      ...preload("--preload"),
       `--reporter-outfile=${report}`,
       `./tests/unit/${file}`,
     ],
     node: (report: string) => [
       "--test",
+      ...preload("--import"),
       // One process for all files, as on Deno and Bun: it takes a third.
       "--experimental-test-isolation=none",
       "--test-reporter=dot",
@@ -297,7 +311,7 @@ export async function docsRun(tools: readonly Tool[]): Promise<Run> {
 }
 
 /** End-to-end tests run on Node 24, and start the runtimes. */
-function endToEnd(
+export function endToEnd(
   tools: readonly Tool[],
   files: readonly string[],
   // More at once than cores: they mostly wait for processes to start.

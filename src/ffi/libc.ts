@@ -140,7 +140,7 @@ export class Libc extends DescriptorCalls {
   /**
    * Reads the queue of a TCP socket from `TCP_INFO`, see `tcp(7)`.
    *
-   * @returns The queue; `undefined` if the socket isn't listening.
+   * @returns The queue; `undefined` if the socket isn't listening, or unknown.
    */
   acceptQueue(fd: number): {
     /** The number of connections that wait to be accepted. */
@@ -157,8 +157,8 @@ export class Libc extends DescriptorCalls {
   /** Reads what the kernel reports of a TCP socket. */
   tcpInfo(fd: number): TcpInfo {
     const bytes = new Uint8Array(TCP_INFO_BYTES);
-    this.#readOption(fd, IPPROTO_TCP, TCP_INFO, bytes);
-    return decodeTcpInfo(bytes);
+    const length = this.#readOption(fd, IPPROTO_TCP, TCP_INFO, bytes);
+    return decodeTcpInfo(bytes, length);
   }
 
   /** Reads the `struct sockaddr` of a socket's peer. */
@@ -296,13 +296,14 @@ export class Libc extends DescriptorCalls {
     level: number,
     option: number,
     value: Uint8Array,
-  ): void {
+  ): number {
     const length = new Uint32Array([value.byteLength]);
     const lengthBytes = new Uint8Array(length.buffer);
     this.check(
       "getsockopt",
       this.#functions.getsockopt(fd, level, option, value, lengthBytes),
     );
+    return length[0]!;
   }
 
   #controlEpoll(

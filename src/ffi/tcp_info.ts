@@ -7,8 +7,12 @@
 /** The length up to the last field that is read; older kernels return less. */
 export const TCP_INFO_BYTES = 160;
 
+/** The length up to the queue, which each kernel returns. */
+const MIN_BYTES = 32;
+
 /** What the kernel reports of a TCP socket; 0 where it is too old. */
 export interface TcpInfo {
+  /** The state; 0 if the emulator of the processor (qemu) passes only that on. */
   readonly state: number;
   /** Segments that the peer has not acknowledged. While listening: the queue. */
   readonly unacked: number;
@@ -24,11 +28,11 @@ export interface TcpInfo {
   readonly dataSegmentsSent: number;
 }
 
-/** Decodes what `getsockopt(2)` has returned. */
-export function decodeTcpInfo(bytes: Uint8Array): TcpInfo {
+/** Decodes what `getsockopt(2)` has returned, and how many bytes of it. */
+export function decodeTcpInfo(bytes: Uint8Array, length: number): TcpInfo {
   const view = new DataView(bytes.buffer, bytes.byteOffset, TCP_INFO_BYTES);
   return {
-    state: view.getUint8(0),
+    state: length < MIN_BYTES ? 0 : view.getUint8(0),
     unacked: view.getUint32(24, true),
     sacked: view.getUint32(28, true),
     lastSentMs: view.getUint32(44, true),

@@ -291,6 +291,9 @@ function toUsageError(
 /** Creates the symbolic links to a path; returns what removes each. */
 function createLinks(spec: SocketSpec, undo: Undo): (() => void)[] {
   return (spec.settings?.symlinks ?? []).map((link) => {
+    // As systemd does it.
+    const mode = spec.settings?.directoryMode ?? 0o755;
+    createDirectories(path.dirname(link), mode, spec, undo);
     const remove = createLink(link, filePathOf(spec)!, bindingAction(spec));
     undo.add(remove);
     return remove;

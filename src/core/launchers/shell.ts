@@ -10,9 +10,24 @@ const KEYWORDS: ReadonlySet<string> = new Set(
   "if then elif else do while until ! { ( time".split(" "),
 );
 
-/** One token: a word, or an operator that ends a command. */
-const TOKEN =
-  /(#[^\n]*)|([;&|()\n]+)|((?:[^\s;&|()'"\\]|\\[^]|'[^']*'?|"(?:[^"\\]|\\[^])*"?)+)/g;
+const COMMENT = /#[^\n]*/y;
+/** Operators that end a command. */
+const OPERATORS = /[;&|()\n]+/y;
+
+const SPACES = /[^\S\n]+/y;
+
+/** The parts of a word. */
+const PLAIN = /[^\s;&|()'"\\]+/y;
+const ESCAPED = /\\[^]/y;
+const SINGLE_QUOTED = /'[^']*'?/y;
+const DOUBLE_QUOTE = /"/y;
+const PLAIN_IN_QUOTES = /[^"\\]+/y;
+
+/** A word as it is written, and what it stands for; or operators. */
+type Token = { readonly operators: string } | {
+  readonly text: string;
+  readonly word: string;
+};
 
 /** Splits text into words as a shell does, without expansions. */
 export function splitWords(text: string): string[] {
@@ -35,14 +50,13 @@ export function scriptCommands(
     words = [];
   };
   let isRedirected = false;
-  for (const [text, comment, operator] of script.matchAll(TOKEN)) {
-    if (comment !== undefined) continue;
-    if (operator !== undefined) {
+  for (const token of new Scanner(script).tokens()) {
+    if ("operators" in token) {
       // In 2>&1 and >&2, the operator belongs to the redirection.
-      if (operator !== "&" || !isRedirected) end();
+      if (token.operators !== "&" || !isRedirected) end();
       continue;
     }
-    const word = unquote(text);
+    const { text, word } = token;
     isRedirected = /[<>]$/.test(text);
     if (words.length === 0 && KEYWORDS.has(word)) continue;
     if (word === "$@" || word === "$*") words.push(...args);
@@ -58,11 +72,85 @@ function withoutAssignments(words: string[]): string[] {
   return start < 0 ? [] : words.slice(start);
 }
 
-function unquote(word: string): string {
-  return word.replace(
-    /'([^']*)'?|"((?:[^"\\]|\\[^])*)"?|\\([^])/g,
-    (_, single?: string, double?: string, escaped?: string) =>
-      single ?? double?.replace(/\\(["\\$`])/g, "$1") ??
-        (escaped === "\n" ? "" : escaped ?? ""),
-  );
+/**
+ * Reads a script from its start to its end. Each part is matched by itself,
+ * because Bun takes a slow path for many repetitions of a group.
+ */
+class Scanner {
+  readonly #script: string;
+  #index = 0;
+
+  constructor(script: string) {
+    this.#script = script;
+  }
+
+  *tokens(): Generator<Token> {
+    while (this.#index < this.#script.length) {
+      if (this.#next === "#") {
+        this.#read(COMMENT);
+        continue;
+      }
+      const operators = this.#read(OPERATORS);
+      if (operators !== undefined) {
+        yield { operators };
+        continue;
+      }
+      const start = this.#index;
+      const word = this.#readWord();
+      if (this.#index > start) {
+        yield { text: this.#script.slice(start, this.#index), word };
+      } else if (this.#read(SPACES) === undefined) {
+        // A backslash at the end.
+        return;
+      }
+    }
+  }
+
+  get #next(): string | undefined {
+    return this.#script[this.#index];
+  }
+
+  #readWord(): string {
+    let word = "";
+    for (;;) {
+      const part = this.#readPart();
+      if (part === undefined) return word;
+      word += part;
+    }
+  }
+
+  #readPart(): string | undefined {
+    switch (this.#next) {
+      case "\\": {
+        const escaped = this.#read(ESCAPED);
+        return escaped === "\\\n" ? "" : escaped?.slice(1);
+      }
+      case "'":
+        return this.#read(SINGLE_QUOTED)!.replaceAll("'", "");
+      case '"':
+        return this.#readDoubleQuoted();
+      default:
+        return this.#read(PLAIN);
+    }
+  }
+
+  #readDoubleQuoted(): string {
+    this.#read(DOUBLE_QUOTE);
+    let text = "";
+    for (;;) {
+      const part = this.#read(this.#next === "\\" ? ESCAPED : PLAIN_IN_QUOTES);
+      if (part === undefined) break;
+      text += /^\\["\\$`]$/.test(part) ? part.slice(1) : part;
+    }
+    this.#read(DOUBLE_QUOTE);
+    return text;
+  }
+
+  /** Reads what a sticky pattern matches here, if it does. */
+  #read(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#index;
+    const text = pattern.exec(this.#script)?.[0];
+    this.#index += text?.length ?? 0;
+    return text;
+  }
 }

@@ -125,6 +125,10 @@ const GROUPS: readonly LauncherGroup[] = [
     names: "tini dumb-init catatonit docker-init",
     advice: "start the program itself, as the first process",
   },
+  {
+    names: "(sd-stubinit)",
+    advice: "start systemd-nspawn without --as-pid2",
+  },
   // Task runners.
   {
     names: "turbo nx lerna moon gulp grunt rushx lage",

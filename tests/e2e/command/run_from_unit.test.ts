@@ -59,7 +59,7 @@ TimeoutSec=5
 ListenStream=${cwd}/new/admin.sock
 SocketMode=0600
 DirectoryMode=0700
-Symlinks=${cwd}/link
+Symlinks=${cwd}/new/links/link
 `,
       );
       const before = fs.readdirSync(cwd);
@@ -95,9 +95,9 @@ Symlinks=${cwd}/link
       const file = path.join(cwd, "new/admin.sock");
       assert.equal(fs.statSync(file).mode & 0o777, 0o600);
       assert.equal(fs.statSync(path.dirname(file)).mode & 0o777, 0o700);
-      assert.equal(fs.readlinkSync(path.join(cwd, "link")), file);
+      assert.equal(fs.readlinkSync(path.join(cwd, "new/links/link")), file);
       assert.equal(
-        await exchange({ path: path.join(cwd, "link") }, "x"),
+        await exchange({ path: path.join(cwd, "new/links/link") }, "x"),
         `admin.socket ${command.pid}\n`,
       );
       assert.equal(
@@ -110,7 +110,11 @@ Symlinks=${cwd}/link
       });
       if (stdout) assert.deepEqual(stdout.match(/ 7 /g)?.length, 2, stdout);
       assert.equal(await run.terminate(), 0, run.stderr);
-      assert.deepEqual(fs.readdirSync(path.join(cwd, "new")), []);
+      // Directories stay, as systemd leaves them.
+      assert.deepEqual(
+        fs.readdirSync(path.join(cwd, "new"), { recursive: true }),
+        ["links"],
+      );
       assert.deepEqual(
         fs.readdirSync(cwd).filter((name) => name !== "new"),
         before,

@@ -261,10 +261,12 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
       assert.deepEqual(contentsOf(cwd), before);
     };
     const socket = `ListenStream=${cwd}/new/directory/x.sock`;
-    unit(`${socket}\nSymlinks=${cwd}/missing/link`);
-    await refused(/creating the link "[^"]*link" failed \(ENOENT\): use/);
-    unit(`${socket}\nSymlinks=${cwd}/a ${cwd}/a`);
-    await refused(/creating the link "[^"]*a" failed \(EEXIST\): use/);
+    unit(`${socket}\nSymlinks=${cwd}/x.socket/below/link`);
+    await refused(
+      /creating the directory "[^"]*below" failed \(ENOTDIR\): use/,
+    );
+    unit(`${socket}\nSymlinks=${cwd}/new/a/b ${cwd}/new/a/b`);
+    await refused(/creating the link "[^"]*b" failed \(EEXIST\): use/);
     unit(`${socket}\nSymlinks=${cwd}/x.socket`);
     await refused(/"[^"]*x.socket" exists and isn't a link to this path/);
     unit(`ListenStream=${cwd}/x.socket/below/x.sock`);

@@ -280,21 +280,31 @@ forEachHost(hostsWith({ runtime: "bun", adopts: true }), (host) => {
 });
 
 const [DENO] = hostsWith({ runtime: "deno", adopts: true }) as [Host];
+/** Another platform may have no Deno. */
+const onDeno = { skip: DENO === undefined && "needs Deno" };
 
-test("Deno's serve ends if the program fails when it listens", async (t) => {
-  const { agent } = await start(t, DENO, ["web=tcp:127.0.0.1:0"]);
-  assert.equal(await agent.call("failingOnListen", "web"), "on purpose");
-  await untilListensOnly(agent, []);
-});
+test(
+  "Deno's serve ends if the program fails when it listens",
+  onDeno,
+  async (t) => {
+    const { agent } = await start(t, DENO, ["web=tcp:127.0.0.1:0"]);
+    assert.equal(await agent.call("failingOnListen", "web"), "on purpose");
+    await untilListensOnly(agent, []);
+  },
+);
 
-test("Deno's serve stops with its signal", async (t) => {
+test("Deno's serve stops with its signal", onDeno, async (t) => {
   const { agent } = await start(t, DENO, ["web=tcp:127.0.0.1:0"]);
   await agent.call("abort", "web");
   await untilListensOnly(agent, []);
 });
 
-test("Deno's serve stops with its signal, also while it starts", async (t) => {
-  const { agent } = await start(t, DENO, ["web=tcp:127.0.0.1:0"]);
-  await agent.call("abort", "web", "early");
-  await untilListensOnly(agent, []);
-});
+test(
+  "Deno's serve stops with its signal, also while it starts",
+  onDeno,
+  async (t) => {
+    const { agent } = await start(t, DENO, ["web=tcp:127.0.0.1:0"]);
+    await agent.call("abort", "web", "early");
+    await untilListensOnly(agent, []);
+  },
+);

@@ -48,7 +48,11 @@ test("Libc.socketOption() reads each option as a number", () => {
 
 test("Libc.acceptQueue() reads the queue of a socket that listens", () => {
   /** A `struct tcp_info`: the state, and all fields of 32 bits before `end`. */
-  const queueOf = (state: number, fields: readonly number[]) => {
+  const queueOf = (
+    state: number,
+    fields: readonly number[],
+    returned?: number,
+  ) => {
     const raw = new FakeLibc({ files: { 3: { mode: SOCKET } } });
     raw.getsockopt = (_fd, level, option, value, length) => {
       assert.deepEqual([level, option], [6, 11]);
@@ -58,6 +62,9 @@ test("Libc.acceptQueue() reads the queue of a socket that listens", () => {
       fields.forEach((field, index) =>
         view.setUint32(8 + 4 * index, field, true)
       );
+      if (returned !== undefined) {
+        new DataView(length.buffer).setUint32(0, returned, true);
+      }
       return 0;
     };
     return new Libc(raw).acceptQueue(3);
@@ -65,6 +72,7 @@ test("Libc.acceptQueue() reads the queue of a socket that listens", () => {
   const fields = [1, 2, 3, 4, 5, 4096];
   assert.deepEqual(queueOf(10, fields), { waiting: 5, limit: 4096 });
   assert.equal(queueOf(1, fields), undefined, "a connection");
+  assert.equal(queueOf(10, fields, 4), undefined, "the state alone");
   const opened = libc({ files: { 3: { mode: SOCKET } } });
   assertFails(() => opened.acceptQueue(3), "getsockopt", ENOPROTOOPT);
 });

@@ -13,6 +13,8 @@ function name(command: string): string | undefined {
 }
 
 const RECOGNIZED: readonly [string, readonly string[]][] = [
+  // systemd-nspawn --as-pid2
+  ["(sd-stubinit)", ["(sd-stubinit)"]],
   ["npm", [
     "npm|start",
     "/usr/local/bin/npm|run|start",
