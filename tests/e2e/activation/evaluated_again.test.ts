@@ -272,7 +272,7 @@ forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
         await program.until("an answer", () => program.stdout.includes("\n"));
         assert.match(
           program.stdout,
-          /^not-activated worker Serving HTTP on "web": .*worker thread.*main thread/,
+          /^not-activated worker Serving HTTP on "web": .*worker thread.*main thread.*unit --instances/,
         );
         if (order === undefined) return;
         await program.until(
