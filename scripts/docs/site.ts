@@ -185,7 +185,7 @@ export async function buildSite(base: string = "/"): Promise<Site> {
   await copyPages(pages);
   await writeReference(join(pages, "public/reference"));
   const vitepress = join(packages, "vitepress/bin/vitepress.js");
-  await run(node.path, [vitepress, "build", pages, "--outDir", directory], {
+  await run(node.path, [vitepress, "build", pages], {
     LISTENFDS_SITE_BASE: base,
   });
   return { directory, packages, node };
@@ -201,7 +201,7 @@ if (import.meta.main) {
   if (values.serve) {
     const vitepress = join(packages, "vitepress/bin/vitepress.js");
     const pages = join(dirname(directory), "pages");
-    const args = [vitepress, "preview", pages, "--outDir", directory];
+    const args = [vitepress, "preview", pages];
     const { code } = await new Deno.Command(node.path, { args }).spawn().status;
     Deno.exit(code);
   }
