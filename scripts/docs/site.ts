@@ -113,8 +113,8 @@ async function writeReference(directory: string): Promise<void> {
     `--output=${directory}`,
     ...entryPoints,
   ]);
-  // What deno doc makes is wider than a phone.
-  const styles = join(directory, "styles.css");
+  // What deno doc makes is wider than a phone. The last style sheet prevails.
+  const styles = join(directory, "prism.css");
   await Deno.writeTextFile(styles, PHONE_STYLE, { append: true });
 }
 
@@ -125,7 +125,7 @@ const PHONE_STYLE = `
   .ddoc #searchbar { min-width: 0 !important; width: 8rem; }
   .ddoc .breadcrumbs { flex-wrap: wrap; }
   .ddoc #content, .ddoc main, .ddoc main * { min-width: 0; max-width: 100%; }
-  .ddoc main { overflow-wrap: anywhere; }
+  .ddoc main { overflow-x: auto; overflow-wrap: anywhere; }
   .ddoc main pre { overflow-x: auto; }
 }
 `;
