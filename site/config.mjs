@@ -51,6 +51,7 @@ export default {
   description:
     "systemd socket activation with named descriptors, on Deno, Bun and Node",
   lang: "en",
+  outDir: "../dist",
   base: process.env.LISTENFDS_SITE_BASE ?? "/",
   markdown: { anchor: { slugify: anchorOf } },
   // A link to a page that isn't there ends the build.

@@ -113,8 +113,8 @@ async function writeReference(directory: string): Promise<void> {
     `--output=${directory}`,
     ...entryPoints,
   ]);
-  // What deno doc makes is wider than a phone.
-  const styles = join(directory, "styles.css");
+  // What deno doc makes is wider than a phone. The last style sheet prevails.
+  const styles = join(directory, "prism.css");
   await Deno.writeTextFile(styles, PHONE_STYLE, { append: true });
 }
 
@@ -125,7 +125,7 @@ const PHONE_STYLE = `
   .ddoc #searchbar { min-width: 0 !important; width: 8rem; }
   .ddoc .breadcrumbs { flex-wrap: wrap; }
   .ddoc #content, .ddoc main, .ddoc main * { min-width: 0; max-width: 100%; }
-  .ddoc main { overflow-wrap: anywhere; }
+  .ddoc main { overflow-x: auto; overflow-wrap: anywhere; }
   .ddoc main pre { overflow-x: auto; }
 }
 `;
@@ -185,7 +185,7 @@ export async function buildSite(base: string = "/"): Promise<Site> {
   await copyPages(pages);
   await writeReference(join(pages, "public/reference"));
   const vitepress = join(packages, "vitepress/bin/vitepress.js");
-  await run(node.path, [vitepress, "build", pages, "--outDir", directory], {
+  await run(node.path, [vitepress, "build", pages], {
     LISTENFDS_SITE_BASE: base,
   });
   return { directory, packages, node };
@@ -201,7 +201,7 @@ if (import.meta.main) {
   if (values.serve) {
     const vitepress = join(packages, "vitepress/bin/vitepress.js");
     const pages = join(dirname(directory), "pages");
-    const args = [vitepress, "preview", pages, "--outDir", directory];
+    const args = [vitepress, "preview", pages];
     const { code } = await new Deno.Command(node.path, { args }).spawn().status;
     Deno.exit(code);
   }
