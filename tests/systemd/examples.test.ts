@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import { eventually } from "../harness/eventually.ts";
 import { ROOT } from "../harness/hosts.ts";
+import { readBlocks } from "../harness/markdown.ts";
 import { test } from "../harness/timed_test.ts";
 
 const machine = useMachine();
@@ -113,16 +114,12 @@ for (const name of NAMES) {
   }
 }
 
-/** The blocks of examples/README.md under a heading. */
-function blocks(heading: string, language: string): string[] {
-  const section = read("README.md").split(`\n## ${heading}\n`)[1]!
-    .split("\n## ")[0]!;
-  return section.split(`\n\`\`\`${language}\n`).slice(1)
-    .map((text) => text.split("\n```")[0]! + "\n");
-}
-
 async function installOne(t: TestContext): Promise<void> {
-  const [service, dropIn] = blocks("One service, three sockets", "ini");
+  const [service, dropIn] = readBlocks(
+    "examples/README.md",
+    "ini",
+    "One service, three sockets",
+  );
   const units: Record<string, string> = { "listenfds.service": service! };
   for (const name of NAMES) {
     const socket = `listenfds-${name}.socket`;

@@ -1,39 +1,19 @@
 /** The first program of README.md as a service of a machine. */
 
-import fs from "node:fs";
-import path from "node:path";
 import type { TestContext } from "node:test";
-import { ROOT } from "../../harness/hosts.ts";
+import { readBlocks } from "../../harness/markdown.ts";
 import type { Machine } from "../machine/machine.ts";
+import { LIBRARY, writeProgram } from "../machine/package.ts";
 import { serviceUnit, socketUnit, type UnitHost } from "../machine/units.ts";
 
-const DIRECTORY = "/opt/hello";
-const LIBRARY = "/opt/listenfds";
+const PROGRAM = "/opt/hello/hello.ts";
 
-/** Returns the first program of README.md. */
-function readProgram(): string {
-  const readme = fs.readFileSync(path.join(ROOT, "README.md"), "utf8");
-  return /^```ts\n([^]*?)^```$/m.exec(readme)![1]!;
-}
-
-/**
- * Writes the program into a machine, unchanged, with a package of the library's
- * name beside it. Deno finds the library in the configuration of the checkout.
- */
-function writeProgram(machine: Machine): void {
-  const directory = machine.file(DIRECTORY);
-  const library = path.join(directory, "node_modules/@listenfds/listenfds");
-  fs.mkdirSync(library, { recursive: true });
-  fs.writeFileSync(path.join(directory, "hello.ts"), readProgram());
-  fs.writeFileSync(
-    path.join(library, "package.json"),
-    JSON.stringify({ type: "module", exports: "./index.js" }),
-  );
-  fs.writeFileSync(
-    path.join(library, "index.js"),
-    `export * from "${LIBRARY}/mod.ts";\n`,
-  );
-}
+/** The first program of README.md. */
+export const HELLO: string = readBlocks(
+  "README.md",
+  "ts",
+  "A service in five minutes",
+)[0]!;
 
 /** Installs the program as `loaded.service`, and starts its socket. */
 export async function installHello(
@@ -41,7 +21,7 @@ export async function installHello(
   machine: Machine,
   { command, ...host }: UnitHost,
 ): Promise<void> {
-  writeProgram(machine);
+  writeProgram(machine, PROGRAM, HELLO);
   const flags = host.runtime === "deno"
     ? [`--config=${LIBRARY}/deno.json`]
     : [];
@@ -51,7 +31,7 @@ export async function installHello(
       ListenStream: "127.0.0.1:8080",
     }),
     "loaded.service": serviceUnit({ ...host, command }, "", {
-      ExecStart: [...command, ...flags, `${DIRECTORY}/hello.ts`].join(" "),
+      ExecStart: [...command, ...flags, PROGRAM].join(" "),
     }, { StartLimitIntervalSec: 0 }),
   });
   await machine.systemctl("start", "loaded.socket");
