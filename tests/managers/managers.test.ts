@@ -37,9 +37,11 @@ interface Manager {
   ) => { port: number } | { socketPath: string };
 }
 
+let scripts = 0;
+
 /** Writes a script that runs a command, because configurations have no quotes. */
 function writeScript(directory: string, command: readonly string[]): string {
-  const file = path.join(directory, "service.sh");
+  const file = path.join(directory, `service-${scripts++}.sh`);
   const words = command.map((word) => `'${word}'`).join(" ");
   const out = path.join(directory, "out");
   fs.writeFileSync(file, `#!/bin/sh\nexec ${words} >>${out} 2>&1\n`, {
