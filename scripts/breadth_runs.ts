@@ -19,7 +19,7 @@ export function platformRuns(
     ...COMPILE_CACHE,
     ...(isEmulated && {
       LISTENFDS_EMULATED: "1",
-      // V8 aborts when several threads collect garbage under emulation.
+      // Deno has aborted under emulation without it.
       DENO_V8_FLAGS: "--single-threaded-gc",
     }),
   };

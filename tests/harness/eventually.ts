@@ -1,11 +1,15 @@
 /** Waits for states that nothing announces. */
 
 import assert from "node:assert/strict";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 
+/** How much longer than on a processor of its own programs may take. */
+export const SLOWNESS: number = process.env["LISTENFDS_EMULATED"] ? 5 : 1;
+
 /** Enough for a machine under load; less than a whole test has. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 60_000 * SLOWNESS;
 
 /** Settings of {@linkcode eventually}. */
 export interface PollOptions {

@@ -5,12 +5,15 @@ import {
   type TestContext,
   type TestOptions,
 } from "node:test";
+import { SLOWNESS } from "./eventually.ts";
 
 /** Generous for a machine under load: a test that takes longer hangs. */
-const TEST_TIMEOUT_MS = 240_000;
+const TEST_TIMEOUT_MS = 240_000 * SLOWNESS;
 
 /** The time that each step of cleaning up has. */
-export const CLEANUP: { readonly timeout: number } = { timeout: 60_000 };
+export const CLEANUP: { readonly timeout: number } = {
+  timeout: 60_000 * SLOWNESS,
+};
 
 type TestFunction = (t: TestContext) => unknown;
 

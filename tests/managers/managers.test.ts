@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { request } from "../harness/client.ts";
+import { exchange, request, tryConnect } from "../harness/client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { forEachHost, type Host, hostsWith, ROOT } from "../harness/hosts.ts";
 import { temporaryDirectory } from "../harness/machine_tools.ts";
@@ -37,9 +37,11 @@ interface Manager {
   ) => { port: number } | { socketPath: string };
 }
 
+let scripts = 0;
+
 /** Writes a script that runs a command, because configurations have no quotes. */
 function writeScript(directory: string, command: readonly string[]): string {
-  const file = path.join(directory, "service.sh");
+  const file = path.join(directory, `service-${scripts++}.sh`);
   const words = command.map((word) => `'${word}'`).join(" ");
   const out = path.join(directory, "out");
   fs.writeFileSync(file, `#!/bin/sh\nexec ${words} >>${out} 2>&1\n`, {
@@ -169,6 +171,29 @@ for (const { name, start } of MANAGERS) {
     assert.doesNotMatch(text, / 3 -> socket:/);
   });
 }
+
+forEachHost(RUNTIMES, (host: Host) => {
+  test(`${host.label} takes a connection of inetd with nowait`, async (t) => {
+    const port = nextPort++;
+    const directory = temporaryDirectory(t);
+    const script = writeScript(directory, [
+      ...["sh", HANDOVER],
+      ...host.command(SERVICE, "connection=web"),
+    ]);
+    const file = path.join(directory, "inetd.conf");
+    fs.writeFileSync(
+      file,
+      `127.0.0.1:${port} stream tcp nowait root ${script} service.sh\n`,
+    );
+    startProgram(t, ["inetd", "-i", file]);
+    await eventually("inetd", async () => {
+      const socket = await tryConnect({ port });
+      socket?.destroy();
+      return socket !== undefined;
+    });
+    assert.equal(await exchange({ port }, "hello"), "hello");
+  });
+});
 
 test("runsv of runit hands nothing over, and listenfds run binds", async (t) => {
   const directory = temporaryDirectory(t);

