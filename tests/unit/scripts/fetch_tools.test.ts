@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { packageName } from "../../../scripts/toolchain.ts";
+import { packageName } from "../../../scripts/fetch_tools.ts";
 
 const GLIBC = { os: "linux", arch: "x86_64", libc: "glibc" } as const;
 
