@@ -5,7 +5,10 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import {
+  setImmediate as nextTurn,
+  setTimeout as sleep,
+} from "node:timers/promises";
 import type { TestContext } from "node:test";
 import { type FailureKind, FAILURES } from "./load/http_client.ts";
 import { failed, type Group, LoadGenerator } from "./load/load.ts";
@@ -211,4 +214,29 @@ test("the load generator takes no announced end of a connection for a failure", 
   assert.equal(failed(counts), 0);
   assert.ok(counts.connections > 10);
   assert.ok(counts.connections < counts.answered);
+});
+
+test("the load generator sends nothing on a connection that has ended while it stalled", async (t) => {
+  const server = http.createServer((request, response) => {
+    const id = /id=([\d-]+)/.exec(request.url!)![1]!;
+    response.end(workBody(id));
+  });
+  const port = await listen(t, server);
+  const generator = new LoadGenerator({
+    port,
+    groups: [{ ...GROUP, clients: 1, keepAlive: true }],
+    timeoutMs: 30_000,
+  });
+  const counts = generator.report["test"]!;
+  for (let round = 1; round <= 10; round++) {
+    const over = counts.answered + failed(counts);
+    // Right after the answer was read, the pause of the client has begun.
+    while (counts.answered + failed(counts) === over) await nextTurn();
+    server.closeIdleConnections();
+    // The pause ends meanwhile, and no input is read.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  }
+  await generator.stop();
+  assert.equal(failed(counts), 0, JSON.stringify(counts));
+  assert.ok(counts.connections > 5);
 });

@@ -11,7 +11,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
+import {
+  setImmediate as poll,
+  setTimeout as sleep,
+} from "node:timers/promises";
 import {
   ClientConnection,
   Failure,
@@ -106,6 +109,9 @@ export class LoadGenerator {
     let connection: ClientConnection | undefined;
     while (!this.#isStopping) {
       await sleep(Math.random() * group.pauseMs);
+      // Timers precede input: after a stall of this process, the end of a connection
+      // may have arrived long before, and not be read yet.
+      await poll();
       const begun = performance.now();
       try {
         // What the server has ended while nothing was asked is no failure.
