@@ -10,10 +10,13 @@ export interface ProgressOutput {
   readonly write: (text: string) => void;
 }
 
-const standardError: ProgressOutput = {
-  isTerminal: Deno.stderr.isTerminal(),
-  write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
-};
+/** Finds the output late: tests import this on runtimes without `Deno`, too. */
+function standardError(): ProgressOutput {
+  return {
+    isTerminal: Deno.stderr.isTerminal(),
+    write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  };
+}
 
 /**
  * Shows that work goes on: on a terminal with the seconds that have passed, in a
@@ -26,7 +29,7 @@ const standardError: ProgressOutput = {
 export async function showProgress<T>(
   action: string,
   work: Promise<T>,
-  { isTerminal, write }: ProgressOutput = standardError,
+  { isTerminal, write }: ProgressOutput = standardError(),
 ): Promise<T> {
   const start = performance.now();
   const passed = () => `${Math.round((performance.now() - start) / 1000)} s`;

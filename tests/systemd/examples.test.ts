@@ -6,7 +6,7 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import { NO_MACHINE, useMachine } from "./machine/machine.ts";
 import { eventually } from "../harness/eventually.ts";
-import { ROOT } from "../harness/hosts.ts";
+import { ROOT, TOOLS } from "../harness/hosts.ts";
 import { readBlocks } from "../harness/markdown.ts";
 import { test } from "../harness/timed_test.ts";
 
@@ -18,8 +18,9 @@ type Runtime = typeof RUNTIMES[number];
 /** What is in the machine's `/usr/local/bin`: each runtime, and each Node. */
 const PROGRAMS: readonly { runtime: Runtime; program: string }[] = [
   ...RUNTIMES.map((runtime) => ({ runtime, program: runtime })),
-  { runtime: "node", program: "node-22" },
-  { runtime: "node", program: "node-26" },
+  ...TOOLS.map(({ label }) => label.replace(" ", "-"))
+    .filter((name) => name === "node-22" || name === "node-26")
+    .map((program) => ({ runtime: "node" as const, program })),
 ];
 
 function read(name: string): string {
