@@ -187,6 +187,7 @@ export class Activation {
    * @throws {ActivationError} With the code `missing-name` if no descriptor has a
    * name, or `already-claimed` if this process uses one itself. Then nothing is
    * claimed.
+   * @throws {TypeError} If there is no name.
    *
    * @example
    * ```ts
@@ -209,14 +210,15 @@ export class Activation {
     readonly fds: readonly number[];
     readonly env: Readonly<Record<string, string>>;
   } {
-    const descriptors = names.flatMap((name) => {
-      const named = this.#byName.get(name) ?? [];
-      const isPassed = named.length > 0 &&
-        named.every((descriptor) => this.#passed.has(descriptor));
-      return isPassed
-        ? named
-        : this.#requireUnclaimed(name, `Passing on ${quote(name)}`);
-    });
+    if (names.length === 0) {
+      throw new TypeError(
+        `Passing on descriptors: found no name: give at least one, such as ` +
+          `passOn("web")`,
+      );
+    }
+    const descriptors = [...new Set(names)].flatMap((name) =>
+      this.#requireUnused(name)
+    );
     for (const descriptor of descriptors) {
       this.#unclaimed.delete(descriptor);
       this.#passed.add(descriptor);
@@ -242,7 +244,10 @@ export class Activation {
           `call release() of the activation that it was claimed from`,
       );
     }
-    for (const descriptor of released) this.#unclaimed.add(descriptor);
+    for (const descriptor of released) {
+      this.#unclaimed.add(descriptor);
+      this.#passed.delete(descriptor);
+    }
   }
 
   /**
@@ -297,6 +302,18 @@ export class Activation {
     return descriptors.filter((descriptor) =>
       this.#unclaimed.delete(descriptor)
     );
+  }
+
+  /** Returns the descriptors of a name, if this process uses none of them. */
+  #requireUnused(name: string): readonly Descriptor[] {
+    const action = `Passing on ${quote(name)}`;
+    const named = this.#byName.get(name) ??
+      this.#requireUnclaimed(name, action);
+    const used = named.filter((descriptor) =>
+      !this.#unclaimed.has(descriptor) && !this.#passed.has(descriptor)
+    );
+    if (used.length > 0) throw alreadyClaimed(used, action);
+    return named;
   }
 
   #requireUnclaimed(name: string, action: string): Descriptor[] {

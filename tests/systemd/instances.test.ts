@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import type { Group } from "./load/load.ts";
 import { answered, lost, startLoad } from "./load/under_load.ts";
 import {
   activeInstances,
@@ -24,6 +25,15 @@ const WEB = { port: 8080, host: "127.0.0.1" };
 const BUN = NATIVE_HOSTS.find(({ runtime }) => runtime === "bun")!;
 const PRELOADED = "/opt/listenfds/tests/systemd/programs/unmodified.ts";
 const RELOADING = "/opt/listenfds/tests/systemd/programs/notify.ts";
+
+/** Clients with new connections, and with those that are kept. */
+const GROUPS: readonly Group[] = [false, true].map((keepAlive) => ({
+  name: keepAlive ? "keep-alive" : "new connections",
+  clients: 8,
+  keepAlive,
+  handlerMs: 0,
+  pauseMs: 20,
+}));
 
 /** Runs commands, all of which have to succeed. */
 async function run(commands: string): Promise<string> {
@@ -156,13 +166,7 @@ forEachHost([BUN], (host) => {
     await pid();
     await untilActive(machine(), [1, 2]);
     const [, second] = await mainPids([1, 2]);
-    const load = startLoad(t, machine(), [{
-      name: "new connections",
-      clients: 8,
-      keepAlive: false,
-      handlerMs: 0,
-      pauseMs: 20,
-    }]);
+    const load = startLoad(t, machine(), GROUPS.slice(0, 1));
     await load.progress(8);
     fs.writeFileSync(failing, "");
     const { status, output } = await shell(machine(), rollingRestart(2));
@@ -192,17 +196,7 @@ forEachHost([BUN], (host) => {
     await pid();
     await untilActive(machine(), [1, 2]);
     const before = await mainPids([1, 2]);
-    const load = startLoad(
-      t,
-      machine(),
-      [true, false].map((keepAlive) => ({
-        name: keepAlive ? "keep-alive" : "new connections",
-        clients: 8,
-        keepAlive,
-        handlerMs: 0,
-        pauseMs: 20,
-      })),
-    );
+    const load = startLoad(t, machine(), GROUPS);
     await load.progress(8);
     await machine().systemctl("start", "hello-restart");
     const after = await mainPids([1, 2]);
@@ -211,6 +205,27 @@ forEachHost([BUN], (host) => {
     assert.deepEqual(lost(report), [0, 0], JSON.stringify(report));
     assert.ok(answered(report) > 16);
     for (const old of before) assert.ok(!after.includes(old));
+  });
+
+  test("a restart of the target makes clients wait, and loses nothing", {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    await installInstances(t, machine(), host, 2);
+    await pid();
+    await untilActive(machine(), [1, 2]);
+    const load = startLoad(t, machine(), GROUPS);
+    for (let round = 0; round < 3; round++) {
+      await load.progress(8);
+      const before = await mainPids([1, 2]);
+      await machine().systemctl("restart", "hello.target");
+      await untilActive(machine(), [1, 2]);
+      const after = await mainPids([1, 2]);
+      for (const old of before) assert.ok(!after.includes(old));
+    }
+    await load.progress(8);
+    const report = await load.stop();
+    t.diagnostic(JSON.stringify(report));
+    assert.deepEqual(lost(report), [0, 0], JSON.stringify(report));
   });
 
   test("instances end before their sockets when the machine shuts down", {

@@ -33,6 +33,16 @@ const GROUPS: readonly Group[] = [
   { ...COMMON, name: "slow", keepAlive: false, handlerMs: 100 },
 ];
 
+/** Returns how often each instance was started again, in ascending order. */
+async function restarts(): Promise<string> {
+  const counts = await Promise.all(
+    INSTANCES.map((number) =>
+      machine().property(`hello@${number}.service`, "NRestarts")
+    ),
+  );
+  return counts.sort().join();
+}
+
 /** Returns the number of connections that a process has accepted. */
 async function accepted(pid: number): Promise<number> {
   const { output } = await shell(
@@ -114,14 +124,6 @@ forEachHost(BUN, (host) => {
       const load = startLoad(t, machine(), GROUPS.slice(0, 1));
       await load.progress(8);
       await assert.rejects(machine().request(WEB, { path: "/fill?mib=400" }));
-      const restarts = async () => {
-        const counts = await Promise.all(
-          INSTANCES.map((number) =>
-            machine().property(`hello@${number}.service`, "NRestarts")
-          ),
-        );
-        return counts.sort().join();
-      };
       await eventually("one restart", restarts, (counts) => counts === "0,1");
       await untilActive(machine(), INSTANCES);
       await load.progress(8);
@@ -136,6 +138,46 @@ forEachHost(BUN, (host) => {
       assert.match(stdout, /hello@\d\.service: Failed with result 'oom-kill'/);
     },
   );
+
+  test("WatchdogSec= ends a blocked instance alone, which starts again", {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    addSettings(t, machine(), "watchdog", [
+      "WatchdogSec=2",
+      // Without a core dump.
+      "WatchdogSignal=SIGKILL",
+    ]);
+    await installInstances(t, machine(), host, 2);
+    await machine().request(WEB);
+    await untilActive(machine(), INSTANCES);
+    const load = startLoad(t, machine(), GROUPS.slice(0, 2));
+    await load.progress(8);
+    const before = await Promise.all(
+      INSTANCES.map((number) => machine().mainPid(`hello@${number}.service`)),
+    );
+    const blocked = machine().request(WEB, { path: "/block?ms=60000" })
+      .then(() => assert.fail("answered"), () => {});
+    // The other instance answers meanwhile, before the watchdog has noticed.
+    await load.progress(1);
+    await blocked;
+    await eventually("one restart", restarts, (counts) => counts === "0,1");
+    await untilActive(machine(), INSTANCES);
+    await load.progress(8);
+    const report = await load.stop();
+    const message = JSON.stringify(report);
+    t.diagnostic(message);
+    const after = await Promise.all(
+      INSTANCES.map((number) => machine().mainPid(`hello@${number}.service`)),
+    );
+    assert.equal(after.filter((pid) => before.includes(pid)).length, 1);
+    const [fresh, kept] = lost(report);
+    assert.ok(fresh! <= COMMON.clients, message);
+    assert.ok(kept! <= COMMON.clients, message);
+    for (const counts of Object.values(report)) {
+      assert.equal(counts.refused + counts.wrong + counts.timeout, 0, message);
+      assert.ok(counts.slowestMs <= LIMIT_MS, message);
+    }
+  });
 
   test(
     "clients beyond LimitNOFILE= of all instances wait, and are answered then",

@@ -67,6 +67,11 @@ async function handle(request: Request): Promise<Response> {
       const size = Number(searchParams.get("mib")) * 2 ** 20;
       return new Response(String(Buffer.alloc(size, 1).length));
     }
+    case "/block": {
+      const until = Date.now() + Number(searchParams.get("ms"));
+      while (Date.now() < until);
+      return new Response("blocked\n");
+    }
     case "/pid":
       return new Response(String(process.pid));
     default:

@@ -53,6 +53,34 @@ test("passOn() claims nothing if one name can't be passed on", () => {
   }
 });
 
+test("passOn() refuses a name of which this process uses a descriptor", () => {
+  const activation = activationOf("web", "web");
+  const used = activation.claimFd(3);
+  assert.throws(
+    () => activation.passOn("web"),
+    (error) =>
+      error instanceof ActivationError && error.code === "already-claimed",
+  );
+  assert.deepEqual(activation.unclaimed.map(({ fd }) => fd), [4]);
+  activation.release([used]);
+  assert.deepEqual(activation.passOn("web").fds, [3, 4]);
+  assert.deepEqual(activation.passOn("web").fds, [3, 4]);
+  // Released and claimed, a descriptor is no longer for children.
+  activation.release(activation.descriptors);
+  assert.equal(activation.claim("web").length, 2);
+  assert.throws(() => activation.passOn("web"), /already claimed/);
+});
+
+test("passOn() passes each descriptor once, and at least one", () => {
+  const activation = activationOf("web", "admin");
+  const { fds, env } = activation.passOn("web", "web");
+  assert.deepEqual(fds, [3]);
+  assert.equal(env["LISTEN_FDS"], "1");
+  assert.equal(env["LISTEN_FDNAMES"], "web");
+  // LISTEN_FDS=0 would be an error in the child.
+  assert.throws(() => activation.passOn(), TypeError);
+});
+
 test("variablesFromParent() accepts variables from the own parent only", () => {
   fc.assert(fc.property(
     fc.tuple(fc.nat(9), fc.nat(9), fc.nat(9), fc.nat(9)),
