@@ -9,11 +9,7 @@ import { serviceUnit, socketUnit, type UnitHost } from "../machine/units.ts";
 const PROGRAM = "/opt/hello/hello.ts";
 
 /** The first program of README.md. */
-export const HELLO: string = readBlocks(
-  "README.md",
-  "ts",
-  "A service in five minutes",
-)[0]!;
+export const HELLO: string = readBlocks("README.md", "ts")[0]!;
 
 /** Installs the program as `loaded.service`, and starts its socket. */
 export async function installHello(
