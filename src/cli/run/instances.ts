@@ -53,6 +53,15 @@ export async function superviseInstances(
   }
 }
 
+/** How long a restart waits for an instance to serve. */
+interface ServingLimit {
+  readonly limitMs: number;
+  /** Returns true if the wait has no use any more. */
+  isOver(): boolean;
+  /** Called once if the instance is late. */
+  onLate(): void;
+}
+
 /** An instance that has ended by itself. */
 interface EndedInstance {
   readonly instance: number;
@@ -181,10 +190,23 @@ class Instances {
     let hasChanged = false;
     changes!.next().then(() => hasChanged = true);
     for (let instance = 1; instance <= count; instance++) {
-      if (this.#running.has(instance)) await this.#stop(instance);
+      const earlier = this.#running.get(instance);
+      const limit: ServingLimit = {
+        // A program that was seen to serve will be seen again.
+        limitMs: earlier === undefined || earlier.serving() === "none"
+          ? SERVING_LIMIT_MS
+          : Infinity,
+        isOver: () => hasChanged,
+        onLate: () =>
+          report(
+            `instance ${instance} doesn't serve yet: the others run on as ` +
+              `before until it does`,
+          ),
+      };
+      if (earlier !== undefined) await this.#stop(instance);
       if (signals.isTerminating) return;
       try {
-        if (!await this.#becomesServing(this.#start(instance))) {
+        if (!await this.#becomesServing(this.#start(instance), limit)) {
           if (instance < count) {
             report(
               `instance ${instance} ended at once: the others run on as before`,
@@ -204,18 +226,25 @@ class Instances {
   /** Waits until an instance serves; returns false if it ends before. */
   async #becomesServing(
     { command, serving }: StartedInstance,
+    { limitMs, isOver, onLate }: ServingLimit,
   ): Promise<boolean> {
     const { signals } = this.#supervision;
     const begun = Date.now();
     let hasEnded = false;
+    let isLate = false;
     command.exited.then(() => hasEnded = true, () => hasEnded = true);
     while (!hasEnded && !signals.isTerminating) {
       const elapsedMs = Date.now() - begun;
       const state = serving();
       if (
-        state === "all" || elapsedMs >= SERVING_LIMIT_MS ||
+        state === "all" || elapsedMs >= limitMs ||
         (state === "some" && elapsedMs >= FURTHER_SOCKETS_MS)
       ) return true;
+      if (elapsedMs >= SERVING_LIMIT_MS) {
+        if (isOver()) return true;
+        if (!isLate) onLate();
+        isLate = true;
+      }
       await Promise.race([command.exited, sleep(SERVING_POLL_MS)]);
     }
     return !hasEnded || Date.now() - begun >= CRASH_MS;

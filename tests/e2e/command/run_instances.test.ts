@@ -192,6 +192,30 @@ forEachHost([BUN], (host) => {
     assert.equal(await run.terminate(), 0, run.output);
   });
 
+  test("run --instances keeps the old version where a new one never serves", async (t) => {
+    const instances = await start(
+      t,
+      NODE_HOST,
+      host,
+      ...["--instances=2", "--watch"],
+    );
+    const { run, file, get } = instances;
+    const all = await untilServed(instances, 2);
+    const [, second] = all.find(([instance]) => instance === 2)!;
+    fs.writeFileSync(file, "deaf");
+    await run.until(
+      "the note",
+      () => run.stderr.includes("instance 1 doesn't serve yet: the others run"),
+    );
+    assert.equal(await get("/pid"), String(second));
+    assert.ok(isRunning(second));
+    // The next change replaces both.
+    fs.writeFileSync(file, "mended");
+    assert.equal((await untilServed(instances, 4)).length, 4);
+    assert.ok(!isRunning(second));
+    assert.equal(await run.terminate(), 0, run.output);
+  });
+
   test("run --instances ends with the first that fails, and with its status", async (t) => {
     const instances = await start(t, NODE_HOST, host, "--instances=3");
     const { run, get } = instances;
