@@ -183,9 +183,14 @@ function readPassedOn(
   platform: Platform,
   variables: ListenVariables,
 ): ListenVariables | undefined {
-  const { pid } = platform;
-  const { ppid } = processGlobal() ?? { ppid: 0 };
-  const passed = variablesFromParent(variables, { pid, ppid }, () => {
+  const ids = {
+    pid: platform.pid,
+    // Read late: Deno creates `process` at the first access.
+    get ppid(): number {
+      return processGlobal()?.ppid ?? 0;
+    },
+  };
+  const passed = variablesFromParent(variables, ids, () => {
     try {
       return platform.readVariable(PARENT_VARIABLE);
     } catch {

@@ -47,11 +47,14 @@ export function describePassed(
  */
 export function variablesFromParent(
   variables: ListenVariables,
-  { pid, ppid }: { readonly pid: number; readonly ppid: number },
+  ids: { readonly pid: number; readonly ppid: number },
   readParent: () => string | undefined,
 ): ListenVariables | undefined {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = variables;
-  if (LISTEN_PID !== String(ppid) || LISTEN_FDS === undefined) return undefined;
+  if (LISTEN_PID === undefined || LISTEN_FDS === undefined) return undefined;
+  const pid = String(ids.pid);
+  // Most are meant for this process: then its parent doesn't matter.
+  if (LISTEN_PID === pid || LISTEN_PID !== String(ids.ppid)) return undefined;
   if (readParent() !== LISTEN_PID) return undefined;
-  return { LISTEN_PID: String(pid), LISTEN_FDS, LISTEN_FDNAMES };
+  return { LISTEN_PID: pid, LISTEN_FDS, LISTEN_FDNAMES };
 }
