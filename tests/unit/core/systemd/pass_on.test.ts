@@ -95,7 +95,9 @@ test("variablesFromParent() accepts variables from the own parent only", () => {
         { pid, ppid },
         () => String(parent),
       );
-      const isMeant = hasCount && listenPid === ppid && parent === ppid;
+      // What names the process itself, needs no parent.
+      const isMeant = hasCount && listenPid !== pid && listenPid === ppid &&
+        parent === ppid;
       assert.deepEqual(
         result,
         isMeant
