@@ -195,6 +195,8 @@ export class Machine {
       // Sockets first: they would start the services again.
       const sockets = all.filter((name) => name.endsWith(".socket"));
       if (sockets.length > 0) await this.run("systemctl", "stop", ...sockets);
+      // What is being stopped isn't restarted after the signal.
+      await this.run("systemctl", "stop", "--no-block", ...all);
       await this.run("systemctl", "kill", "--signal=KILL", ...all);
       await this.run("systemctl", "stop", ...all);
       await this.run("systemctl", "reset-failed", ...all);
