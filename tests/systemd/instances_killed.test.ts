@@ -22,7 +22,7 @@ const WEB = { port: 8080, host: "127.0.0.1" };
 const INSTANCES = [1, 2];
 /** The number of times that an instance is killed. */
 const ROUNDS = 3;
-/** The other instance answers meanwhile, so nobody waits for the restart. */
+/** The other instance answers meanwhile, so no client waits for the restart. */
 const LIMIT_MS = 2000;
 const BUN = NATIVE_HOSTS.filter(({ runtime }) => runtime === "bun");
 
@@ -56,7 +56,7 @@ async function accepted(pid: number): Promise<number> {
 
 forEachHost(NATIVE_HOSTS, (host) => {
   test(
-    `killing instances on ${host.label} loses what they had accepted, and nobody waits`,
+    `killing instances on ${host.label} loses what they had accepted, and no client waits`,
     {
       skip: NO_MACHINE,
     },

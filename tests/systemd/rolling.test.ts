@@ -1,5 +1,5 @@
 /**
- * Restarts of one instance after another, under load: nothing is lost, and nobody
+ * Restarts of one instance after another, under load: nothing is lost, and no client
  * waits. With `LISTENFDS_ROLLING`, the number of such restarts, it takes longer,
  * and writes its results into `bench/results`.
  */
@@ -100,7 +100,7 @@ forEachHost(NATIVE_HOSTS, (host) => {
         `rolling restarts ${first} to ${
           first + restarts - 1
         } of ${instances} ` +
-          `instances on ${host.label} lose nothing, and nobody waits`,
+          `instances on ${host.label} lose nothing, and no client waits`,
         { skip: NO_MACHINE, timeout: 280_000 },
         async (t) => {
           await installInstances(t, machine(), host, instances);

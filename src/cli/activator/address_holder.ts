@@ -4,14 +4,17 @@
  * @module
  */
 
-import fs from "node:fs";
 import path from "node:path";
 import { parseIpv4, parseIpv6 } from "../../core/address.ts";
 import { quote } from "../../core/errors.ts";
 import { TCP_LISTEN } from "../../ffi/constants.ts";
 import { parseUnixRecord } from "../../linux/procfs.ts";
 import type { SocketAddress } from "../shared/socket_spec.ts";
-import { readSystemFile } from "../shared/text_file.ts";
+import {
+  listDirectory,
+  readLink,
+  readSystemFile,
+} from "../shared/text_file.ts";
 
 /**
  * Describes the process that holds an address, such as `"node" (process 123)`;
@@ -78,20 +81,4 @@ function inodesOfPath(file: string): Set<string> {
     const record = parseUnixRecord(line);
     return record?.path === file ? [record.inode] : [];
   }));
-}
-
-function listDirectory(directory: string): string[] {
-  try {
-    return fs.readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function readLink(file: string): string {
-  try {
-    return fs.readlinkSync(file);
-  } catch {
-    return "";
-  }
 }

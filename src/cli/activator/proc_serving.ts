@@ -5,7 +5,11 @@
  * @module
  */
 
-import fs from "node:fs";
+import {
+  listDirectory,
+  readLink,
+  readSystemFile,
+} from "../shared/text_file.ts";
 
 /** How many of the sockets a command waits on. */
 export type Serving = "all" | "some" | "none";
@@ -13,7 +17,7 @@ export type Serving = "all" | "some" | "none";
 /** Returns the inodes of sockets of this process, as `fdinfo` writes them. */
 export function socketInodes(fds: readonly number[]): string[] {
   return fds.flatMap((fd) => {
-    const link = readOrEmpty(() => fs.readlinkSync(`/proc/self/fd/${fd}`));
+    const link = readLink(`/proc/self/fd/${fd}`);
     const [, inode] = /^socket:\[(\d+)\]$/.exec(link) ?? [];
     return inode === undefined ? [] : [BigInt(inode).toString(16)];
   });
@@ -35,10 +39,8 @@ export function findServing(
 /** Returns the inodes of what the epoll instances of a process watch. */
 function* watchedInodes(pid: number): Generator<string> {
   const directory = `/proc/${pid}/fdinfo`;
-  for (const fd of entriesOf(directory)) {
-    const text = readOrEmpty(() =>
-      fs.readFileSync(`${directory}/${fd}`, "utf8")
-    );
+  for (const fd of listDirectory(directory)) {
+    const text = readSystemFile(`${directory}/${fd}`);
     for (const [, inode] of text.matchAll(/^tfd:.* ino:([0-9a-f]+) /gm)) {
       yield inode!;
     }
@@ -48,30 +50,11 @@ function* watchedInodes(pid: number): Generator<string> {
 /** Returns the leader of a process group, and then the other members. */
 function* groupMembers(groupId: number): Generator<number> {
   yield groupId;
-  for (const name of entriesOf("/proc")) {
+  for (const name of listDirectory("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === groupId) continue;
-    const text = readOrEmpty(() =>
-      fs.readFileSync(`/proc/${name}/stat`, "utf8")
-    );
+    const text = readSystemFile(`/proc/${name}/stat`);
     // The name, in brackets, may have spaces: state, parent and group follow it.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     if (Number(fields[2]) === groupId) yield Number(name);
-  }
-}
-
-function entriesOf(directory: string): string[] {
-  try {
-    return fs.readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-function readOrEmpty(read: () => string): string {
-  try {
-    return read();
-  } catch {
-    // A process or a descriptor that is gone meanwhile.
-    return "";
   }
 }

@@ -46,6 +46,24 @@ export function readSystemFile(file: string): string {
   }
 }
 
+/** Returns the names in a directory of the system; none if it can't be read. */
+export function listDirectory(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Returns what a link of the system names; `""` if it can't be read. */
+export function readLink(file: string): string {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return "";
+  }
+}
+
 function requireRegular(stat: fs.Stats, action: string): void {
   const { isFile, noun } = toEntry(stat);
   if (isFile) return;

@@ -44,12 +44,12 @@ export function serviceFile(
         `Description=${description}${
           instances === undefined ? "" : ": instance %i"
         }`,
-        ...unitLines(plan, pairs),
+        ...unitLines(plan, pairs.length, sockets),
         "",
         "[Service]",
         ...notifyLines(plan.notify, instances !== undefined),
         ...instances === undefined ? [] : INSTANCE_RESTART,
-        ...socketLines(plan, pairs),
+        ...socketLines(plan, pairs.length, sockets),
         ...NON_BLOCKING,
         ...commandComment(command.runtime, command.words),
         ...command.isPreloaded ? PRELOADED : [],
@@ -74,14 +74,19 @@ export function serviceFile(
   };
 }
 
-/** Returns what a service requires. */
+/**
+ * Returns what a service requires.
+ *
+ * @param count The number of the socket units.
+ * @param sockets Their names.
+ */
 function unitLines(
   plan: UnitPlan,
-  pairs: readonly UnitPair[],
+  count: number,
+  sockets: string,
 ): readonly string[] {
   if (plan.accept) return ACCEPT_UNIT;
-  const sockets = pairs.map(({ socket }) => socket).join(" ");
-  const passed = pairs.length > 1
+  const passed = count > 1
     ? "the sockets first and passes them on"
     : "the socket first and passes it on";
   return [
@@ -92,12 +97,18 @@ function unitLines(
   ];
 }
 
-/** Returns which sockets are passed, where these aren't the service's own. */
+/**
+ * Returns which sockets are passed, where these aren't the service's own.
+ *
+ * @param count The number of the socket units.
+ * @param sockets Their names.
+ */
 function socketLines(
   { instances }: UnitPlan,
-  pairs: readonly UnitPair[],
+  count: number,
+  sockets: string,
 ): string[] {
-  const setting = `Sockets=${pairs.map(({ socket }) => socket).join(" ")}`;
+  const setting = `Sockets=${sockets}`;
   if (instances !== undefined) {
     return [
       "# Each instance gets all sockets. Their order isn't fixed: the program must use",
@@ -105,7 +116,7 @@ function socketLines(
       setting,
     ];
   }
-  return pairs.length === 1 ? [] : [
+  return count === 1 ? [] : [
     "# All sockets are passed, whichever is connected to first. Their order isn't",
     "# fixed: the program must use their names.",
     setting,

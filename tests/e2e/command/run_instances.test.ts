@@ -75,6 +75,17 @@ function untilServed(
   );
 }
 
+/** Starts two instances, which a change of the file restarts. */
+function startWatched(t: TestContext, program: Host): Promise<Instances> {
+  return start(t, NODE_HOST, program, "--instances=2", "--watch");
+}
+
+/** Waits until two instances have served, and returns the process of the second. */
+async function untilSecond(instances: Instances): Promise<number> {
+  const all = await untilServed(instances, 2);
+  return all.find(([instance]) => instance === 2)![1];
+}
+
 /** Returns whether a process is there. */
 function isRunning(pid: number): boolean {
   return fs.existsSync(`/proc/${pid}/cwd`);
@@ -127,12 +138,7 @@ const PROGRAMS = hostsWith({ hasOwnServers: true }).filter(({ label }) =>
 
 forEachHost(PROGRAMS, (program) => {
   test(`run --instances --watch replaces one after another and loses nothing, on ${program.label}`, async (t) => {
-    const instances = await start(
-      t,
-      NODE_HOST,
-      program,
-      ...["--instances=2", "--watch"],
-    );
+    const instances = await startWatched(t, program);
     const { run, file, port } = instances;
     const old = await untilServed(instances, 2);
     const load = new LoadGenerator({
@@ -164,15 +170,9 @@ const [BUN] = hostsWith({ runtime: "bun" }) as [Host];
 
 forEachHost([BUN], (host) => {
   test("run --instances keeps the old version where a new one fails", async (t) => {
-    const instances = await start(
-      t,
-      NODE_HOST,
-      host,
-      ...["--instances=2", "--watch"],
-    );
+    const instances = await startWatched(t, host);
     const { run, file, get } = instances;
-    const all = await untilServed(instances, 2);
-    const [, second] = all.find(([instance]) => instance === 2)!;
+    const second = await untilSecond(instances);
     fs.writeFileSync(file, "broken");
     await run.until(
       "the failure",
@@ -193,15 +193,9 @@ forEachHost([BUN], (host) => {
   });
 
   test("run --instances keeps the old version where a new one never serves", async (t) => {
-    const instances = await start(
-      t,
-      NODE_HOST,
-      host,
-      ...["--instances=2", "--watch"],
-    );
+    const instances = await startWatched(t, host);
     const { run, file, get } = instances;
-    const all = await untilServed(instances, 2);
-    const [, second] = all.find(([instance]) => instance === 2)!;
+    const second = await untilSecond(instances);
     fs.writeFileSync(file, "deaf");
     await run.until(
       "the note",

@@ -63,7 +63,7 @@ function podmanService(
     Type: "notify",
     NotifyAccess: "all",
     NonBlocking: "yes",
-    // Podman stops the container; nobody else sends signals into it.
+    // Podman stops the container; no other process sends signals into it.
     KillMode: "mixed",
     ExecStop: "/usr/bin/podman stop --time=50 --cidfile=%t/%N.cid",
     ExecStopPost: "-/usr/bin/podman rm -f -i --cidfile=%t/%N.cid",
@@ -197,11 +197,11 @@ test(
       ),
     });
     await machine().systemctl("start", "web.socket");
-    const told = await about() as About & {
+    const reported = await about() as About & {
       readonly refused: { readonly code: string; readonly message: string };
     };
-    assert.equal(told.refused.code, "ambiguous-name");
-    t.diagnostic(told.refused.message);
+    assert.equal(reported.refused.code, "ambiguous-name");
+    t.diagnostic(reported.refused.message);
     const { status } = await machine().request({ path: "/run/web.sock" });
     assert.equal(status, 200);
   },
