@@ -13,7 +13,7 @@ import type * as net from "node:net";
 import { Descriptor } from "../core/descriptor.ts";
 import type { DescriptorInfo } from "../core/info.ts";
 import { builtin, isClusterWorker, processGlobal } from "../runtime/builtin.ts";
-import { Deadline, delay } from "../runtime/timers.ts";
+import { Deadline } from "../runtime/timers.ts";
 import type { HandedSockets } from "./handed_sockets.ts";
 
 /** The variable, with JSON of {@linkcode Shared}. */
@@ -79,10 +79,11 @@ type WithHandle = net.Server & {
   _listen2(...args: unknown[]): void;
 };
 
-/** Time in which a primary hands over what it has accepted. */
-const HAND_OVER_MS = 500;
-/** Longest time that a worker waits for its primary to stop. */
-const PRIMARY_MS = 3000;
+/**
+ * Longest time that a worker waits for its primary to stop: a primary that no signal
+ * has reached doesn't, and one on a machine under load may take a while.
+ */
+const PRIMARY_MS = 10_000;
 
 /** The sockets that this process, as a primary, accepts on for its workers. */
 export class ClusterPrimary {
@@ -90,6 +91,8 @@ export class ClusterPrimary {
   readonly #closers = new Set<() => void>();
   /** The handles that no worker uses, by their descriptors. */
   readonly #parked = new Map<number, ParkedHandle>();
+  /** The connections that no worker has taken yet. */
+  readonly #waiting = new WaitingConnections();
   readonly #timeoutMs: number;
 
   constructor(timeoutMs: number) {
@@ -106,11 +109,14 @@ export class ClusterPrimary {
     const parked = this.#parked.get(fd);
     if (parked !== undefined) {
       this.#parked.delete(fd);
-      return parked.listen(server);
+      return parked.listen(server, this.#waiting);
     }
     server.prependOnceListener("listening", () => {
       const { _handle: handle } = server as WithHandle;
-      if (handle) this.#keepOpen(fd, handle);
+      if (!handle) return;
+      this.#keepOpen(fd, handle);
+      // A listener of node:cluster takes the handle from the server meanwhile.
+      queueMicrotask(() => this.#waiting.follow(handle));
     });
     listen();
   }
@@ -132,19 +138,62 @@ export class ClusterPrimary {
   async shutdown(): Promise<void> {
     for (const close of this.#closers) close();
     const cluster = builtin("node:cluster");
-    const workers = Object.values(cluster.workers ?? {})
-      .filter((worker) => worker !== undefined);
-    if (workers.length === 0) return;
     // A program that replaces workers that end would replace these, and then the
     // replacements, without an end.
     cluster.on("fork", ({ process }) => {
       process.removeAllListeners("exit").removeAllListeners("disconnect");
       process.kill("SIGKILL");
     });
-    await delay(HAND_OVER_MS);
+    const workers = Object.values(cluster.workers ?? {})
+      .filter((worker) => worker !== undefined)
+      .filter((worker) => !worker.isDead());
+    if (workers.length === 0) return;
+    // One may end before all has been handed over.
+    const ended = Promise.all(workers.map((worker) => untilExit(worker)));
     const limit = new Deadline(this.#timeoutMs);
-    await Promise.race([Promise.all(workers.map(ended)), limit.reached]);
+    await Promise.race([this.#waiting.taken(), ended, limit.reached]);
+    for (const worker of workers) stop(worker);
+    await Promise.race([ended, limit.reached]);
     limit.cancel();
+  }
+}
+
+/** A connection that a primary has accepted. */
+interface ClientHandle {
+  /** Called when a worker has taken the connection. */
+  close(...args: unknown[]): void;
+}
+
+/** The connections of a primary that no worker has taken yet. */
+class WaitingConnections {
+  readonly #clients = new Set<ClientHandle>();
+  #onTaken: (() => void) | undefined;
+
+  /** Follows what is accepted on a handle. */
+  follow(handle: ServerHandle): void {
+    const distribute = handle.onconnection;
+    handle.onconnection = (status, client) => {
+      if (client) this.#add(client as ClientHandle);
+      distribute.call(handle, status, client);
+    };
+  }
+
+  #add(client: ClientHandle): void {
+    this.#clients.add(client);
+    const { close } = client;
+    client.close = (...args) => {
+      this.#clients.delete(client);
+      close.apply(client, args);
+      if (this.#clients.size === 0) this.#onTaken?.();
+    };
+  }
+
+  /** Waits until workers have taken all of them. */
+  async taken(): Promise<void> {
+    if (this.#clients.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onTaken = resolve;
+    });
   }
 }
 
@@ -159,7 +208,7 @@ class ParkedHandle {
     handle.onconnection = (...args) => void this.#arrived.push(args);
   }
 
-  listen(server: net.Server): void {
+  listen(server: net.Server, waiting: WaitingConnections): void {
     const handle = this.#handle;
     handle.ref();
     const listening = server as WithHandle;
@@ -167,16 +216,24 @@ class ParkedHandle {
     // A listener of node:cluster takes the handle from the server meanwhile.
     server.prependOnceListener("listening", () =>
       queueMicrotask(() => {
+        waiting.follow(handle);
         for (const args of this.#arrived) handle.onconnection(...args);
       }));
     listening._listen2(null, -1, -1);
   }
 }
 
-/** Asks a worker to end, whom the signal may not have reached, and waits. */
-function ended(worker: Worker): Promise<void> {
-  worker.send({ cmd: SHUTDOWN }, () => {});
+function untilExit(worker: Worker): Promise<void> {
   return new Promise((resolve) => worker.once("exit", () => resolve()));
+}
+
+/** Asks a worker to end, whom the signal may not have reached. */
+function stop(worker: Worker): void {
+  // Undocumented. One that doesn't listen yet may not have our listener, either,
+  // and has nothing to drain.
+  const { state } = worker as { readonly state?: unknown };
+  if (state === "none" || state === "online") worker.process.kill("SIGTERM");
+  else worker.send({ cmd: SHUTDOWN }, () => {});
 }
 
 /** Node passes messages with this prefix past the program's own listeners. */

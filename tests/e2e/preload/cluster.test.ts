@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import path from "node:path";
+import process from "node:process";
 import type { TestContext } from "node:test";
 import { getBody, request } from "../../harness/client.ts";
 import {
@@ -67,4 +68,24 @@ forEachHost(PRELOADED, (host) => {
     const took = performance.now() - begin;
     assert.ok(took < PROMPT_MS, `${took} ms`);
   });
+
+  for (const when of ["ends at once", "has just been started"] as const) {
+    test(`a cluster on ${host.label} ends promptly with a worker that ${when}`, async (t) => {
+      const { program, socket } = await start(t, "web=tcp:127.0.0.1:0");
+      const worker = Number(await getBody(socket.port!, "/"));
+      if (when === "has just been started") {
+        process.kill(worker, "SIGKILL");
+        await program.until(
+          "the next worker",
+          () => program.stdout.split("began ").length > 2,
+        );
+      }
+      const begin = performance.now();
+      program.process.kill("SIGTERM");
+      if (when === "ends at once") process.kill(worker, "SIGKILL");
+      assert.equal(await program.exited, 0, program.output);
+      const took = performance.now() - begin;
+      assert.ok(took < PROMPT_MS, `${took} ms`);
+    });
+  }
 });

@@ -26,6 +26,7 @@ import {
   createCertificate,
   temporaryDirectory,
 } from "../../harness/machine_tools.ts";
+import { undisturbedMs, usedMs } from "../../harness/processor_time.ts";
 import { spawnPiped } from "../../harness/program.ts";
 import {
   assertListensOnly,
@@ -128,22 +129,23 @@ class Exhaustion {
 
   /** Checks that the service is at rest while it is exhausted. */
   async staysAtRest(): Promise<void> {
-    const before = cpuMs(this.agent.pid);
+    const before = usedMs(this.agent.pid);
     await this.agent.staysFor(STAY_MS);
-    const share = (cpuMs(this.agent.pid) - before) / STAY_MS;
+    const share = (usedMs(this.agent.pid) - before) / STAY_MS;
     assert.ok(share < MAX_CPU, `uses ${share.toFixed(2)} of a core`);
   }
 
   /** Returns how long it takes all sockets to answer after the clients leave. */
   async recoveryMs(): Promise<number> {
-    await this.crowd.call("leave");
-    const start = performance.now();
-    await Promise.all(
-      this.places.map(({ way, target }) =>
-        this.agent.until(`${way} to answer`, () => isAnswered(way, target))
-      ),
-    );
-    return performance.now() - start;
+    const { agent, crowd, places } = this;
+    return await undisturbedMs([agent.pid, crowd.pid], async () => {
+      await crowd.call("leave");
+      await Promise.all(
+        places.map(({ way, target }) =>
+          agent.until(`${way} to answer`, () => isAnswered(way, target))
+        ),
+      );
+    });
   }
 
   /**
@@ -166,15 +168,6 @@ function startCrowd(t: TestContext) {
     t,
     spawnPiped([process.execPath, CROWD]),
   );
-}
-
-/** The processor time that a process has used. */
-function cpuMs(pid: number): number {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-  // After the name: state, and then the fields from 4 on, see proc(5).
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const ticks = Number(fields[11]) + Number(fields[12]);
-  return ticks * 10;
 }
 
 const isTls = (way: Way) => way.endsWith("TLS") || /https|http2/.test(way);
