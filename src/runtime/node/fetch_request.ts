@@ -27,8 +27,8 @@ export let abortRequest: (request: NodeRequest) => void;
 /**
  * How requests that are created from another one learn that it is aborted. They
  * follow its inner signal, which has no controller that can be reached. On Node
- * they follow its event, which can be dispatched. Deno reads the signal through a
- * getter, which can be replaced. Bun needs a signal from the start.
+ * they follow its event, which can be dispatched. Deno and Bun read the signal
+ * through a getter, which can be replaced. Others need a signal from the start.
  */
 let following: "event" | "getter" | "controller" = followsEvents()
   ? "event"
@@ -138,15 +138,19 @@ export class NodeRequest extends Request {
   }
 }
 
-/** Replaces the getter of the inner signal; `false` if that has no effect. */
+/**
+ * Replaces the getter of the inner signal, which is the public one on Bun; `false`
+ * if that has no effect.
+ */
 function replaceSignalGetter(): boolean {
   const name = Object.getOwnPropertySymbols(Request.prototype)
     .find(({ description }) => description === "signal");
-  if (name === undefined) return false;
-  Object.defineProperty(NodeRequest.prototype, name, {
-    get: (Object.getOwnPropertyDescriptor(NodeRequest.prototype, "signal")!)
-      .get!,
-  });
+  if (name !== undefined) {
+    Object.defineProperty(NodeRequest.prototype, name, {
+      get: (Object.getOwnPropertyDescriptor(NodeRequest.prototype, "signal")!)
+        .get!,
+    });
+  }
   try {
     const incoming = { method: "GET", headers: {}, rawHeaders: [] };
     const request = new NodeRequest("http://localhost/", incoming as never);

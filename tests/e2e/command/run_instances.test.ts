@@ -16,8 +16,8 @@ import {
 import { temporaryDirectory } from "../../harness/machine_tools.ts";
 import { type Run, startRun } from "../../harness/run.ts";
 import { test } from "../../harness/timed_test.ts";
-import { failed, LoadGenerator } from "../../systemd/load/load.ts";
-import { HELLO_GROUPS } from "../../systemd/load/under_load.ts";
+import { failed } from "../../systemd/load/load.ts";
+import { HELLO_GROUPS, RunningLoad } from "../../systemd/load/under_load.ts";
 
 const SERVICE = path.join(ROOT, "tests/fixtures/instance_service.ts");
 
@@ -141,11 +141,7 @@ forEachHost(PROGRAMS, (program) => {
     const instances = await startWatched(t, program);
     const { run, file, port } = instances;
     const old = await untilServed(instances, 2);
-    const load = new LoadGenerator({
-      port,
-      groups: HELLO_GROUPS,
-      timeoutMs: 30_000,
-    });
+    const load = RunningLoad.start(t, { groups: HELLO_GROUPS, port });
     for (let round = 1; round <= ROUNDS; round++) {
       fs.writeFileSync(file, String(round));
       const all = await untilServed(instances, 2 + 2 * round);

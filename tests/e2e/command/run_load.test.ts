@@ -18,8 +18,8 @@ import {
 import { temporaryDirectory } from "../../harness/machine_tools.ts";
 import { startRun } from "../../harness/run.ts";
 import { test } from "../../harness/timed_test.ts";
-import { failed, LoadGenerator } from "../../systemd/load/load.ts";
-import { HELLO_GROUPS } from "../../systemd/load/under_load.ts";
+import { failed } from "../../systemd/load/load.ts";
+import { HELLO_GROUPS, RunningLoad } from "../../systemd/load/under_load.ts";
 
 const SERVICE = path.join(ROOT, "tests/fixtures/versioned_service.ts");
 /** The number of changes; 50 in `deno task test:long`, as a long build makes. */
@@ -45,10 +45,9 @@ forEachHost(hostsWith({ hasOwnServers: true }), (host) => {
       );
       const target = { host: "127.0.0.1", port: await run.port("web") };
       await run.generation(0);
-      const load = new LoadGenerator({
-        port: target.port,
+      const load = RunningLoad.start(t, {
         groups: HELLO_GROUPS,
-        timeoutMs: 30_000,
+        port: target.port,
       });
       for (let index = 1; index <= CHANGES; index++) {
         await run.staysFor(nextDelayMs());
