@@ -13,9 +13,8 @@
  * with that of a later Debian, `systemd-newest` with the newest one, and
  * `systemd-differences` only what differs with a later one.
  *
- * By default, `e2e` and `systemd` leave out the oldest version of Node, and
- * `matrix` runs on the oldest version of each runtime alone; one that is named
- * runs on all. Not run by default are `systemd-newer` and `systemd-newest`;
+ * By default, `e2e` and `systemd` run on one version of each runtime, and `matrix`
+ * on the oldest of each and the newest of Node; one that is named runs on all. Not run by default are `systemd-newer` and `systemd-newest`;
  * `restarts`, the long form of what they measure under load, and with
  * `--restarts=N` as many as are asked for, `--minutes=M` at a time; `long`, the
  * long forms of end-to-end tests; `apps`, that of unmodified programs of
@@ -41,6 +40,7 @@ import {
   longRun,
   matrixRun,
   newerSystemdRuns,
+  newestNodeRun,
   newestSystemdRuns,
   packageRun,
   restartsRun,
@@ -91,18 +91,19 @@ async function findRuns(
   tested: Tested,
   many: ManyRestarts | undefined,
 ): Promise<Run[]> {
-  const newer = isDefault ? tools.filter((tool) => !isOldest(tool)) : tools;
+  const usual = isDefault ? tools.filter((tool) => !isMarginal(tool)) : tools;
   const older = suites.includes("matrix") ? await olderToolchain() : [];
   return [
     ...(suites.includes("unit") ? tools.map((each) => unitRun(each)) : []),
     ...(suites.includes("fallback") ? tools.map(fallbackRun) : []),
-    ...(suites.includes("e2e") ? [e2eRun(tools, newer)] : []),
-    ...(suites.includes("systemd") ? [systemdRun(tools, newer)] : []),
+    ...(suites.includes("e2e") ? [e2eRun(tools, usual)] : []),
+    ...(suites.includes("systemd") ? [systemdRun(tools, usual)] : []),
+    ...(isDefault ? [newestNodeRun(tools)] : []),
     ...(suites.includes("matrix")
       ? [
         matrixRun(
           tools,
-          isDefault ? [...older, ...tools].filter(isOldest) : older,
+          isDefault ? [...older, ...tools].filter(isMarginal) : older,
         ),
       ]
       : []),
@@ -124,9 +125,9 @@ async function findRuns(
   ];
 }
 
-/** Whether a program is the oldest version of its runtime that is tested. */
-function isOldest({ label }: Tool): boolean {
-  return label === "deno 2.3" || label === "bun 1.2" || label === "node 22";
+/** Whether a program is the oldest of its runtime that is tested, or the newest Node. */
+function isMarginal({ label }: Tool): boolean {
+  return ["deno 2.3", "bun 1.2", "node 22", "node 26"].includes(label);
 }
 
 async function runAll(

@@ -155,6 +155,19 @@ export function matrixRun(
   };
 }
 
+/** What only the newest Node has: FFI, and permissions for it and for sockets. */
+export function newestNodeRun(tools: readonly Tool[]): Run {
+  return {
+    label: "e2e, newest Node",
+    env: { ...COMPILE_CACHE, LISTENFDS_HOSTS: "node 26" },
+    ...endToEnd(tools, [
+      "tests/e2e/activation/metadata.test.ts",
+      "tests/e2e/activation/permissions.test.ts",
+      "tests/e2e/command/inspect.test.ts",
+    ]),
+  };
+}
+
 const ALL_UNITS = "tests/systemd/*.test.ts";
 
 /**
