@@ -13,7 +13,7 @@ import type * as net from "node:net";
 import { Descriptor } from "../core/descriptor.ts";
 import type { DescriptorInfo } from "../core/info.ts";
 import { builtin, isClusterWorker, processGlobal } from "../runtime/builtin.ts";
-import { Deadline } from "../runtime/timers.ts";
+import { Deadline, delay } from "../runtime/timers.ts";
 import type { HandedSockets } from "./handed_sockets.ts";
 
 /** The variable, with JSON of {@linkcode Shared}. */
@@ -79,11 +79,10 @@ type WithHandle = net.Server & {
   _listen2(...args: unknown[]): void;
 };
 
-/**
- * Longest time that a worker waits for its primary to stop: a primary that no signal
- * has reached doesn't, and one on a machine under load may take a while.
- */
+/** Longest time that a worker waits for its primary, on a machine under load. */
 const PRIMARY_MS = 10_000;
+/** Time in which a signal that was sent to all processes reaches the primary, too. */
+const SIGNAL_MS = 100;
 
 /** The sockets that this process, as a primary, accepts on for its workers. */
 export class ClusterPrimary {
@@ -94,6 +93,8 @@ export class ClusterPrimary {
   /** The connections that no worker has taken yet. */
   readonly #waiting = new WaitingConnections();
   readonly #timeoutMs: number;
+  #hasWorkers = false;
+  #isStopping = false;
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
@@ -106,6 +107,7 @@ export class ClusterPrimary {
    * @param listen Calls the server's own `listen()`.
    */
   listen(server: net.Server, fd: number, listen: () => void): void {
+    if (!this.#hasWorkers) this.#answerWorkers();
     const parked = this.#parked.get(fd);
     if (parked !== undefined) {
       this.#parked.delete(fd);
@@ -119,6 +121,24 @@ export class ClusterPrimary {
       queueMicrotask(() => this.#waiting.follow(handle));
     });
     listen();
+  }
+
+  /** Answers the workers that a signal has reached. */
+  #answerWorkers(): void {
+    this.#hasWorkers = true;
+    const cluster = builtin("node:cluster");
+    const answer = (worker: Worker) =>
+      worker.process.on("internalMessage", ({ cmd }: { cmd?: string }) => {
+        if (cmd === STOPPING) void this.#answer(worker);
+      });
+    for (const worker of Object.values(cluster.workers ?? {})) answer(worker!);
+    cluster.on("fork", answer);
+  }
+
+  /** Lets a worker end at once that the signal was meant for alone. */
+  async #answer(worker: Worker): Promise<void> {
+    await delay(SIGNAL_MS);
+    if (!this.#isStopping && worker.isConnected()) sendShutdown(worker);
   }
 
   /**
@@ -136,6 +156,7 @@ export class ClusterPrimary {
    * waits until the workers have ended.
    */
   async shutdown(): Promise<void> {
+    this.#isStopping = true;
     for (const close of this.#closers) close();
     const cluster = builtin("node:cluster");
     // A program that replaces workers that end would replace these, and then the
@@ -233,16 +254,29 @@ function stop(worker: Worker): void {
   // and has nothing to drain.
   const { state } = worker as { readonly state?: unknown };
   if (state === "none" || state === "online") worker.process.kill("SIGTERM");
-  else worker.send({ cmd: SHUTDOWN }, () => {});
+  else sendShutdown(worker);
 }
 
+function sendShutdown(worker: Worker): void {
+  worker.send({ cmd: SHUTDOWN }, ignoreError);
+}
+
+/** The other process has ended, which is what was wanted. */
+function ignoreError(): void {}
+
 /** Node passes messages with this prefix past the program's own listeners. */
-const SHUTDOWN = "NODE_LISTENFDS_SHUTDOWN";
+const PREFIX = "NODE_LISTENFDS_";
+/** From the primary: all is handed over, so the worker is to end. */
+const SHUTDOWN = `${PREFIX}SHUTDOWN`;
+/** From a worker: a signal to stop has arrived. */
+const STOPPING = `${PREFIX}STOPPING`;
 
 /** What a worker knows of its primary. */
 export class ClusterWorker {
   readonly #process = processGlobal() as unknown as {
     on(event: string, listener: (message: { cmd?: string }) => void): void;
+    send(message: object, callback: () => void): void;
+    readonly connected: boolean;
     readonly channel?: { unref(): void };
   };
   readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -261,6 +295,10 @@ export class ClusterWorker {
    * may be the last that takes it.
    */
   async primaryStopped(): Promise<void> {
+    const process = this.#process;
+    if (!process.connected) return;
+    process.on("disconnect", () => this.#stopped.resolve());
+    process.send({ cmd: STOPPING }, ignoreError);
     const limit = new Deadline(PRIMARY_MS);
     await Promise.race([this.#stopped.promise, limit.reached]);
     limit.cancel();

@@ -19,6 +19,8 @@ import { test } from "../../harness/timed_test.ts";
 const PROGRAM = path.join(ROOT, "tests/fixtures/cluster_program.ts");
 /** Within this time, nothing has to be ended by force. */
 const PROMPT_MS = 4000;
+/** Less than a worker waits for its primary. */
+const ALONE_MS = 8000;
 
 const PRELOADED = hostsWith({ runtime: "node" }).map(withPreload);
 
@@ -67,6 +69,20 @@ forEachHost(PRELOADED, (host) => {
     assert.equal(await program.terminate(), 0, program.output);
     const took = performance.now() - begin;
     assert.ok(took < PROMPT_MS, `${took} ms`);
+  });
+
+  test(`a worker on ${host.label} that is stopped alone ends as soon as it has drained`, async (t) => {
+    const { program, socket } = await start(t, "web=tcp:127.0.0.1:0");
+    const worker = await getBody(socket.port!, "/");
+    const begin = performance.now();
+    process.kill(Number(worker), "SIGTERM");
+    await program.until(
+      "the end of the worker",
+      () => program.stdout.includes(`ended ${worker}\n`),
+    );
+    const took = performance.now() - begin;
+    assert.ok(took < ALONE_MS, `${took} ms`);
+    assert.notEqual(await getBody(socket.port!, "/"), worker);
   });
 
   for (const when of ["ends at once", "has just been started"] as const) {

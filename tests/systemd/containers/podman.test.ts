@@ -146,7 +146,11 @@ forEachHost(NATIVE_HOSTS, (host) => {
       const file = machine().file("/etc/containers/systemd/web.container");
       fs.writeFileSync(
         file,
-        section("Unit", { Requires: "web.socket", After: "web.socket" }) +
+        section("Unit", {
+          Requires: "web.socket",
+          After: "web.socket",
+          StartLimitIntervalSec: 0,
+        }) +
           section("Container", {
             ContainerName: `quadlet-${containers++}`,
             Rootfs: CONTAINER_ROOT,
