@@ -14,6 +14,13 @@ import { Descriptor } from "../core/descriptor.ts";
 import type { DescriptorInfo } from "../core/info.ts";
 import { builtin, isClusterWorker, processGlobal } from "../runtime/builtin.ts";
 import { Deadline, delay } from "../runtime/timers.ts";
+import {
+  ignoreError,
+  type ServerHandle,
+  SHUTDOWN,
+  STOPPING,
+  type WithHandle,
+} from "./cluster_worker.ts";
 import type { HandedSockets } from "./handed_sockets.ts";
 
 /** The variable, with JSON of {@linkcode Shared}. */
@@ -64,25 +71,15 @@ export function sharedDescriptors(): Descriptor[] | undefined {
   );
 }
 
-/** The handle of a listening socket. */
-interface ServerHandle {
-  onconnection: (status: number, client: unknown) => void;
-  close(): void;
-  ref(): void;
-  unref(): void;
-}
-
-/** What has such a handle. */
-type WithHandle = net.Server & {
-  _handle?: ServerHandle | null;
-  /** Listens on the handle that the server has. */
-  _listen2(...args: unknown[]): void;
-};
-
-/** Longest time that a worker waits for its primary, on a machine under load. */
-const PRIMARY_MS = 10_000;
 /** Time in which a signal that was sent to all processes reaches the primary, too. */
 const SIGNAL_MS = 100;
+/** Time in which a worker that has loaded the preload answers its primary. */
+const ANSWER_MS = 1000;
+/**
+ * Time without progress after which connections count as lost: Node never closes
+ * those that were on their way to a worker that has crashed.
+ */
+const STUCK_MS = 1000;
 
 /** The sockets that this process, as a primary, accepts on for its workers. */
 export class ClusterPrimary {
@@ -92,6 +89,8 @@ export class ClusterPrimary {
   readonly #parked = new Map<number, ParkedHandle>();
   /** The connections that no worker has taken yet. */
   readonly #waiting = new WaitingConnections();
+  /** The workers that stop. */
+  readonly #answered = new WeakSet<Worker>();
   readonly #timeoutMs: number;
   #hasWorkers = false;
   #isStopping = false;
@@ -107,7 +106,7 @@ export class ClusterPrimary {
    * @param listen Calls the server's own `listen()`.
    */
   listen(server: net.Server, fd: number, listen: () => void): void {
-    if (!this.#hasWorkers) this.#answerWorkers();
+    this.#answerWorkers();
     const parked = this.#parked.get(fd);
     if (parked !== undefined) {
       this.#parked.delete(fd);
@@ -123,20 +122,21 @@ export class ClusterPrimary {
     listen();
   }
 
-  /** Answers the workers that a signal has reached. */
+  /** Answers the workers that a signal has reached, now and later ones. */
   #answerWorkers(): void {
+    if (this.#hasWorkers) return;
     this.#hasWorkers = true;
-    const cluster = builtin("node:cluster");
     const answer = (worker: Worker) =>
       worker.process.on("internalMessage", ({ cmd }: { cmd?: string }) => {
         if (cmd === STOPPING) void this.#answer(worker);
       });
-    for (const worker of Object.values(cluster.workers ?? {})) answer(worker!);
-    cluster.on("fork", answer);
+    for (const worker of livingWorkers()) answer(worker);
+    builtin("node:cluster").on("fork", answer);
   }
 
   /** Lets a worker end at once that the signal was meant for alone. */
   async #answer(worker: Worker): Promise<void> {
+    this.#answered.add(worker);
     await delay(SIGNAL_MS);
     if (!this.#isStopping && worker.isConnected()) sendShutdown(worker);
   }
@@ -158,25 +158,52 @@ export class ClusterPrimary {
   async shutdown(): Promise<void> {
     this.#isStopping = true;
     for (const close of this.#closers) close();
+    this.#answerWorkers();
     const cluster = builtin("node:cluster");
     // A program that replaces workers that end would replace these, and then the
     // replacements, without an end.
-    cluster.on("fork", ({ process }) => {
+    cluster.on("fork", (worker) => {
+      const { id, process } = worker;
       process.removeAllListeners("exit").removeAllListeners("disconnect");
+      worker.on("error", ignoreError);
       process.kill("SIGKILL");
+      // The removed listeners would do this; `cluster.disconnect()` waits for all.
+      delete cluster.workers![id];
     });
-    const workers = Object.values(cluster.workers ?? {})
-      .filter((worker) => worker !== undefined)
-      .filter((worker) => !worker.isDead());
+    const workers = livingWorkers();
+    // Node answers those that ask for a socket just now, also when they have ended.
+    for (const worker of workers) worker.on("error", ignoreError);
     if (workers.length === 0) return;
     // One may end before all has been handed over.
     const ended = Promise.all(workers.map((worker) => untilExit(worker)));
     const limit = new Deadline(this.#timeoutMs);
     await Promise.race([this.#waiting.taken(), ended, limit.reached]);
-    for (const worker of workers) stop(worker);
+    for (const worker of workers) sendShutdown(worker);
+    void this.#endStarting(workers);
     await Promise.race([ended, limit.reached]);
     limit.cancel();
   }
+
+  /** Ends workers that can't answer, because they have only just been started. */
+  async #endStarting(workers: readonly Worker[]): Promise<void> {
+    await delay(ANSWER_MS);
+    for (const worker of workers) {
+      // Undocumented: "none", "online", then "listening".
+      const { state } = worker as { readonly state?: unknown };
+      const isStarting = state === "none" || state === "online";
+      if (!isStarting || this.#answered.has(worker) || worker.isDead()) {
+        continue;
+      }
+      worker.process.kill("SIGTERM");
+    }
+  }
+}
+
+/** The workers that have not ended. */
+function livingWorkers(): Worker[] {
+  return Object.values(builtin("node:cluster").workers ?? {})
+    .filter((worker) => worker !== undefined)
+    .filter((worker) => !worker.isDead());
 }
 
 /** A connection that a primary has accepted. */
@@ -209,12 +236,17 @@ class WaitingConnections {
     };
   }
 
-  /** Waits until workers have taken all of them. */
+  /** Waits until workers have taken all of them, or take none any more. */
   async taken(): Promise<void> {
-    if (this.#clients.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onTaken = resolve;
-    });
+    for (let before = Infinity;;) {
+      const { size } = this.#clients;
+      if (size === 0 || size >= before) return;
+      before = size;
+      const limit = new Deadline(STUCK_MS);
+      const taken = new Promise<void>((resolve) => this.#onTaken = resolve);
+      await Promise.race([taken, limit.reached]);
+      limit.cancel();
+    }
   }
 }
 
@@ -249,63 +281,6 @@ function untilExit(worker: Worker): Promise<void> {
 }
 
 /** Asks a worker to end, whom the signal may not have reached. */
-function stop(worker: Worker): void {
-  // Undocumented. One that doesn't listen yet may not have our listener, either,
-  // and has nothing to drain.
-  const { state } = worker as { readonly state?: unknown };
-  if (state === "none" || state === "online") worker.process.kill("SIGTERM");
-  else sendShutdown(worker);
-}
-
 function sendShutdown(worker: Worker): void {
   worker.send({ cmd: SHUTDOWN }, ignoreError);
-}
-
-/** The other process has ended, which is what was wanted. */
-function ignoreError(): void {}
-
-/** Node passes messages with this prefix past the program's own listeners. */
-const PREFIX = "NODE_LISTENFDS_";
-/** From the primary: all is handed over, so the worker is to end. */
-const SHUTDOWN = `${PREFIX}SHUTDOWN`;
-/** From a worker: a signal to stop has arrived. */
-const STOPPING = `${PREFIX}STOPPING`;
-
-/** What a worker knows of its primary. */
-export class ClusterWorker {
-  readonly #process = processGlobal() as unknown as {
-    on(event: string, listener: (message: { cmd?: string }) => void): void;
-    send(message: object, callback: () => void): void;
-    readonly connected: boolean;
-    readonly channel?: { unref(): void };
-  };
-  readonly #stopped: PromiseWithResolvers<void> = Promise.withResolvers();
-
-  /** @param stop Called when the primary asks this worker to end. */
-  constructor(stop: () => void) {
-    this.#process.on("internalMessage", ({ cmd }) => {
-      if (cmd !== SHUTDOWN) return;
-      this.#stopped.resolve();
-      stop();
-    });
-  }
-
-  /**
-   * Waits until the primary has handed over all that it has accepted: this worker
-   * may be the last that takes it.
-   */
-  async primaryStopped(): Promise<void> {
-    const process = this.#process;
-    if (!process.connected) return;
-    process.on("disconnect", () => this.#stopped.resolve());
-    process.send({ cmd: STOPPING }, ignoreError);
-    const limit = new Deadline(PRIMARY_MS);
-    await Promise.race([this.#stopped.promise, limit.reached]);
-    limit.cancel();
-  }
-
-  /** Lets this worker end, which the channel to its primary keeps. */
-  release(): void {
-    this.#process.channel?.unref();
-  }
 }

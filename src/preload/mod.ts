@@ -28,10 +28,10 @@ import { isOlder } from "../runtime/versions.ts";
 import { preloadBun } from "./bun.ts";
 import {
   ClusterPrimary,
-  ClusterWorker,
   sharedDescriptors,
   shareWithWorkers,
 } from "./cluster.ts";
+import { ClusterWorker } from "./cluster_worker.ts";
 import { preloadDeno, signalAdder } from "./deno.ts";
 import { type HandedOptions, HandedSockets } from "./handed_sockets.ts";
 import { preloadNode } from "./node.ts";
@@ -118,7 +118,7 @@ function preloadWorker(descriptors: HandedOptions["descriptors"]): void {
       worker.release();
     },
   });
-  preloadNode(handed, signals);
+  preloadNode(handed, signals, worker);
 }
 
 function readPreloadSettings(): PreloadSettings {

@@ -11,7 +11,8 @@ import { requireUsable } from "../runtime/checks.ts";
 import { builtin } from "../runtime/builtin.ts";
 import { NodeServer } from "../runtime/node/server.ts";
 import type { ServerLifetime } from "../shutdown/server_lifetime.ts";
-import type { ClusterPrimary } from "./cluster.ts";
+import { ClusterPrimary } from "./cluster.ts";
+import type { ClusterWorker } from "./cluster_worker.ts";
 import {
   type HandedSockets,
   type TakenSockets,
@@ -31,9 +32,9 @@ type Listen = (...args: unknown[]) => net.Server;
 export function preloadNode(
   handed: HandedSockets,
   signals: ProgramSignals,
-  primary?: ClusterPrimary,
+  cluster: ClusterPrimary | ClusterWorker,
 ): void {
-  const servers = new NodeServers(handed, signals, primary);
+  const servers = new NodeServers(handed, signals, cluster);
   const prototypes = new Set<object>([
     builtin("node:net").Server.prototype,
     builtin("node:http").Server.prototype,
@@ -61,16 +62,15 @@ class NodeServers {
   /** What gives the sockets of a server back. */
   readonly #ends = new WeakMap<net.Server, () => void>();
   readonly #signals: ProgramSignals;
-  readonly #primary: ClusterPrimary | undefined;
+  readonly #cluster: ClusterPrimary | ClusterWorker;
 
-  /** @param primary Undefined in a worker of `node:cluster`. */
   constructor(
     handed: HandedSockets,
     signals: ProgramSignals,
-    primary: ClusterPrimary | undefined,
+    cluster: ClusterPrimary | ClusterWorker,
   ) {
     this.#signals = signals;
-    this.#primary = primary;
+    this.#cluster = cluster;
     this.#handed = handed;
   }
 
@@ -78,8 +78,8 @@ class NodeServers {
   listen(server: net.Server, own: Listen, args: unknown[]): net.Server {
     const read = readListenArguments(args);
     const fd = read === undefined ? descriptorOfCluster(args) : undefined;
-    if (fd !== undefined && this.#primary !== undefined) {
-      this.#primary.listen(server, fd, () => void own.apply(server, args));
+    if (fd !== undefined && this.#cluster instanceof ClusterPrimary) {
+      this.#cluster.listen(server, fd, () => void own.apply(server, args));
       return server;
     }
     // Node itself refuses a server that listens already.
@@ -119,9 +119,9 @@ class NodeServers {
       const { descriptors, infos } = taken.source;
       requireUsable(platform, descriptors, infos, "stream-listener", call);
       const known = this.#servers.get(server) ?? this.#adopt(server);
-      if (this.#primary === undefined) {
+      if (!(this.#cluster instanceof ClusterPrimary)) {
         if (callback !== undefined) server.once("listening", callback);
-        void this.#startInWorker(server, known, taken, call);
+        void this.#startInWorker(this.#cluster, server, known, taken, call);
         return;
       }
       known.listenNow(
@@ -144,6 +144,7 @@ class NodeServers {
 
   /** Listens through the primary, which takes a while. */
   async #startInWorker(
+    worker: ClusterWorker,
     server: net.Server,
     known: NodeServer,
     taken: TakenSockets,
@@ -151,6 +152,7 @@ class NodeServers {
   ): Promise<void> {
     try {
       await known.listen(this.#handed.platform, taken.source, true, call);
+      worker.add(server);
       this.#begin(server, known, taken);
     } catch (error) {
       taken.release();

@@ -65,6 +65,7 @@ export class ProgramSignals {
   /** Our listeners, by their signals. */
   readonly #registered = new Map<string, () => void>();
   readonly #arrived = new Set<string>();
+  #isStopping = false;
   /** Whether one of our calls adds or removes a listener. */
   #isOwnCall = false;
   /** Those of `Deno.addSignalListener`. */
@@ -183,7 +184,7 @@ export class ProgramSignals {
 
   /** Whether a signal to stop has arrived. */
   get isStopping(): boolean {
-    return !this.#registered.has(STOP_SIGNAL);
+    return this.#isStopping;
   }
 
   /** Does what the signal that stops services does, unless it has arrived. */
@@ -196,6 +197,7 @@ export class ProgramSignals {
   }
 
   async #onSignal(signal: string): Promise<void> {
+    this.#isStopping = true;
     // A second signal has its usual effect, which is none for the process 1 of a
     // container, see pid_namespaces(7).
     const exit = () => this.#process.exit(128 + signalNumber(signal)!);

@@ -1,6 +1,7 @@
 /** Programs of `node:cluster` under the preload. */
 
 import assert from "node:assert/strict";
+import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
@@ -25,9 +26,9 @@ const ALONE_MS = 8000;
 const PRELOADED = hostsWith({ runtime: "node" }).map(withPreload);
 
 forEachHost(PRELOADED, (host) => {
-  const start = (t: TestContext, spec: string) =>
+  const start = (t: TestContext, spec: string, ...args: string[]) =>
     bindSockets([spec], (sockets) => ({
-      program: startActivated(t, host.command(PROGRAM), sockets, {
+      program: startActivated(t, host.command(PROGRAM, ...args), sockets, {
         LISTENFDS_MAP: "web=3000",
       }),
       socket: sockets[0]!,
@@ -83,6 +84,61 @@ forEachHost(PRELOADED, (host) => {
     const took = performance.now() - begin;
     assert.ok(took < ALONE_MS, `${took} ms`);
     assert.notEqual(await getBody(socket.port!, "/"), worker);
+  });
+
+  for (const reached of ["all processes", "the primary alone"] as const) {
+    test(`a worker on ${host.label} without a server finishes its job when ${reached} get a signal`, async (t) => {
+      const { program, socket } = await start(t, "web=tcp:127.0.0.1:0", "jobs");
+      await getBody(socket.port!, "/");
+      const reported = (what: string) =>
+        [...program.stdout.matchAll(RegExp(`^${what} (\\d+)$`, "gm"))]
+          .map(([, pid]) => Number(pid));
+      const [job] = await program.until(
+        "the job to begin",
+        () => reported("has job"),
+        (found) => found.length > 0,
+      );
+      const begin = performance.now();
+      program.process.kill("SIGTERM");
+      if (reached === "all processes") {
+        for (const worker of reported("began")) process.kill(worker, "SIGTERM");
+      }
+      assert.equal(await program.exited, 0, program.output);
+      const took = performance.now() - begin;
+      assert.deepEqual(reported("SIGTERM to job"), [job], program.output);
+      assert.ok(took < PROMPT_MS, `${took} ms`);
+    });
+  }
+
+  test(`a cluster on ${host.label} whose primary disconnects its workers ends promptly`, async (t) => {
+    const { program, socket } = await start(
+      t,
+      "web=tcp:127.0.0.1:0",
+      "disconnect",
+    );
+    await getBody(socket.port!, "/");
+    const begin = performance.now();
+    assert.equal(await program.terminate(), 0, program.output);
+    const took = performance.now() - begin;
+    assert.match(program.stdout, /^disconnected/m);
+    assert.ok(took < PROMPT_MS, `${took} ms`);
+  });
+
+  test(`a cluster on ${host.label} ends promptly after a worker has crashed with a connection`, async (t) => {
+    const { program, socket } = await start(
+      t,
+      "web=tcp:127.0.0.1:0",
+      "crash",
+    );
+    const target = { host: "127.0.0.1", port: socket.port! };
+    await program.until("a worker", () => program.stdout.includes("began"));
+    const client = net.connect(target).on("error", () => {});
+    t.after(() => client.destroy());
+    await program.until("its end", () => program.stdout.includes("ended"));
+    const begin = performance.now();
+    assert.equal(await program.terminate(), 0, program.output);
+    const took = performance.now() - begin;
+    assert.ok(took < PROMPT_MS, `${took} ms`);
   });
 
   for (const when of ["ends at once", "has just been started"] as const) {
