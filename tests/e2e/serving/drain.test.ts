@@ -15,6 +15,7 @@ import {
   startGenerations,
   untilBegun,
 } from "../../harness/draining.ts";
+import { SLOWNESS } from "../../harness/eventually.ts";
 import { forEachHost, type Host, hostsWith } from "../../harness/hosts.ts";
 import { assertListensOnly, untilListensOnly } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
@@ -125,8 +126,8 @@ forEachHost(hostsWith({ serves: true }), (host) => {
       await agent.call("start", kind);
       const client = await openClient(t, web);
       client.socket.on("error", () => {});
-      // Pipelined, and whatever is answered.
-      const sending = setInterval(() => client.send("/fast"), 5);
+      // Pipelined, and whatever is answered, but not more than the service can do.
+      const sending = setInterval(() => client.send("/fast"), 5 * SLOWNESS);
       t.after(() => clearInterval(sending));
       await client.until(agent, "hello\n");
       await agent.call("drain");
