@@ -38,10 +38,16 @@ function serviceOn(
   assert.equal(lines.length, RUNTIMES.length);
   const wanted = lines.find((line) => line.includes(`/bin/${runtime} `))!
     .replace(`/bin/${runtime} `, `/bin/${program} `);
-  // As the comment in the unit says.
-  const settings = name === "web" && ["node", "node-22"].includes(program)
-    ? text.replace(/^PrivateNetwork=yes$/m, "PrivateNetwork=no")
-    : text;
+  // As the comments in the units say.
+  const network = name === "web" && ["node", "node-22"].includes(program)
+    ? "no"
+    : "yes";
+  const settings = text
+    .replace(/^PrivateNetwork=yes$/m, `PrivateNetwork=${network}`)
+    .replace(
+      /^#?(?=CacheDirectory=|Environment=DENO_DIR=)/gm,
+      runtime === "deno" ? "" : "#",
+    );
   return settings.replace(/^#?ExecStart=.*\n/gm, "") +
     // The last section is that of the service.
     `${wanted.replace("#", "")}\n`;
