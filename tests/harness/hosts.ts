@@ -132,6 +132,11 @@ export function hostsWith(properties: Partial<Host>): readonly Host[] {
 /** The host on Node 24, where one is enough. */
 export const NODE_HOST: Host = HOSTS.find(({ label }) => label === "node 24")!;
 
+/** The host where one is enough that can call the C library, as Node 26 can. */
+export const LIBC_HOST: Host = HOSTS.find(({ runtime, adopts }) =>
+  runtime === "bun" && adopts
+)!;
+
 /** Labels of the only hosts to test, separated by commas; all by default. */
 const ONLY = process.env["LISTENFDS_HOSTS"]?.split(",");
 

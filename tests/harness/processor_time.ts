@@ -1,6 +1,7 @@
 /** Processor time of processes. */
 
 import fs from "node:fs";
+import os from "node:os";
 import process from "node:process";
 
 /** The processor time that a process has used. */
@@ -36,4 +37,19 @@ export async function undisturbedMs(
   const begin = performance.now();
   await run();
   return performance.now() - begin - (waited() - before);
+}
+
+/**
+ * Sets how soon this process gets a core, which processes that it starts inherit.
+ * Where the user must not, it is as late as the machine makes it.
+ */
+export function setPriority(
+  name: "PRIORITY_HIGHEST" | "PRIORITY_NORMAL",
+): void {
+  try {
+    os.setPriority(os.constants.priority[name]);
+  } catch (error) {
+    const { info } = error as { readonly info?: { readonly code?: string } };
+    if (info?.code !== "EACCES" && info?.code !== "EPERM") throw error;
+  }
 }

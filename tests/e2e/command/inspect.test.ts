@@ -9,7 +9,7 @@ import { tryConnect } from "../../harness/client.ts";
 import {
   forEachHost,
   HOSTS,
-  hostsWith,
+  LIBC_HOST,
   NODE_HOST,
 } from "../../harness/hosts.ts";
 import {
@@ -216,7 +216,6 @@ forEachHost(HOSTS, (host) => {
 });
 
 test("inspect counts connections that wait", async (t) => {
-  const host = hostsWith({ label: "node 26" })[0] ?? NODE_HOST;
   const [port] = await freePorts(1);
   const connect = () => {
     // They are reset when nobody has the socket any more.
@@ -231,7 +230,7 @@ test("inspect counts connections that wait", async (t) => {
       for (let client = 1; client <= 3; client++) connect();
       return startActivated(t, [
         ...["/bin/sh", "-c", 'read _; exec "$@"', "sh"],
-        ...host.command(COMMAND, "inspect", "--json"),
+        ...LIBC_HOST.command(COMMAND, "inspect", "--json"),
       ], sockets);
     },
   );

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { forEachHost, hostsWith, NODE_HOST } from "../../harness/hosts.ts";
+import { forEachHost, hostsWith, LIBC_HOST } from "../../harness/hosts.ts";
 import { NO_PYTHON, temporaryDirectory } from "../../harness/machine_tools.ts";
 import {
   assertRefuses,
@@ -321,7 +321,6 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
 test("run uses FIFOs of its own user only", {
   skip: NO_PYTHON || NOT_ROOT,
 }, async (t) => {
-  const host = hostsWith({ label: "node 26" })[0] ?? NODE_HOST;
   const cwd = temporaryDirectory(t);
   const fifo = path.join(cwd, "fifo");
   fs.writeFileSync(
@@ -329,9 +328,15 @@ test("run uses FIFOs of its own user only", {
     `[Socket]\nListenFIFO=${fifo}\nSocketMode=0600\n`,
   );
   execFileSync("mkfifo", ["-m", "0600", fifo]);
-  const own = startRun(t, host, ["--from-unit=x.socket"], ["sleep", "100"], {
-    cwd,
-  });
+  const own = startRun(
+    t,
+    LIBC_HOST,
+    ["--from-unit=x.socket"],
+    ["sleep", "100"],
+    {
+      cwd,
+    },
+  );
   await own.until("the FIFO", () => own.stderr.includes("fifo"));
   await own.terminate();
   assert.ok(fs.existsSync(fifo), own.stderr);
@@ -344,7 +349,7 @@ test("run uses FIFOs of its own user only", {
     change();
     const before = contentsOf(cwd);
     await assertRefuses(
-      startRun(t, host, ["--from-unit=x.socket"], NEVER_STARTED, { cwd }),
+      startRun(t, LIBC_HOST, ["--from-unit=x.socket"], NEVER_STARTED, { cwd }),
       /there is a FIFO of another user or with other permissions: remove it/,
     );
     assert.deepEqual(contentsOf(cwd), before);

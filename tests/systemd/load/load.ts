@@ -9,13 +9,13 @@
  */
 
 import { createHash, randomBytes } from "node:crypto";
-import os from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import {
   setImmediate as poll,
   setTimeout as sleep,
 } from "node:timers/promises";
+import { setPriority } from "../../harness/processor_time.ts";
 import {
   ClientConnection,
   Failure,
@@ -196,20 +196,10 @@ export class LoadGenerator {
   }
 }
 
-/**
- * Lets this process come first, where it may: a client that connects, and then
- * doesn't get the processor to send its request, looks like one that has none.
- */
-function comeFirst(): void {
-  try {
-    os.setPriority(os.constants.priority.PRIORITY_HIGHEST);
-  } catch {
-    // The user must not: the clients are as late as the machine makes them.
-  }
-}
-
 if (import.meta.main) {
-  comeFirst();
+  // A client that connects, and then doesn't get a core to send its request, looks
+  // like one that has none.
+  setPriority("PRIORITY_HIGHEST");
   const generator = new LoadGenerator(JSON.parse(process.argv[2]!));
   const report = () => console.log(JSON.stringify(generator.report));
   for await (const _ of createInterface({ input: process.stdin })) report();
