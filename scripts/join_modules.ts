@@ -117,7 +117,7 @@ export async function joinModules(
     plugins: [{
       name: "remove-comments",
       renderChunk: (code, { moduleIds }) =>
-        moduleIds.at(-1)!.endsWith(COMMAND)
+        UNCOMMENTED.some((module) => moduleIds.at(-1)!.endsWith(module))
           ? removeComments(code, tools)
           : null,
     }],
@@ -156,8 +156,11 @@ export async function joinModules(
 const BUN_PRAGMA = "// @bun";
 
 const COMMAND_DIRECTORY = "/src/cli/";
-/** The module of the command, whose comments are a third of its size. */
-const COMMAND = `${COMMAND_DIRECTORY}start.js`;
+/**
+ * The modules that no program imports: the command and the preload, whose comments
+ * are a third of their size.
+ */
+const UNCOMMENTED = [`${COMMAND_DIRECTORY}start.js`, "/src/preload/mod.js"];
 
 /** Removes comments but for the first, which names the modules. */
 function removeComments(code: string, tools: string): string {

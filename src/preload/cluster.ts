@@ -15,7 +15,7 @@ import type { DescriptorInfo } from "../core/info.ts";
 import { builtin, isClusterWorker, processGlobal } from "../runtime/builtin.ts";
 import { Deadline, delay } from "../runtime/timers.ts";
 import {
-  ignoreError,
+  ignoreSendError,
   type ServerHandle,
   SHUTDOWN,
   STOPPING,
@@ -165,14 +165,14 @@ export class ClusterPrimary {
     cluster.on("fork", (worker) => {
       const { id, process } = worker;
       process.removeAllListeners("exit").removeAllListeners("disconnect");
-      worker.on("error", ignoreError);
+      worker.on("error", ignoreSendError);
       process.kill("SIGKILL");
       // The removed listeners would do this; `cluster.disconnect()` waits for all.
       delete cluster.workers![id];
     });
     const workers = livingWorkers();
     // Node answers those that ask for a socket just now, also when they have ended.
-    for (const worker of workers) worker.on("error", ignoreError);
+    for (const worker of workers) worker.on("error", ignoreSendError);
     if (workers.length === 0) return;
     // One may end before all has been handed over.
     const ended = Promise.all(workers.map((worker) => untilExit(worker)));
@@ -282,5 +282,5 @@ function untilExit(worker: Worker): Promise<void> {
 
 /** Asks a worker to end, whom the signal may not have reached. */
 function sendShutdown(worker: Worker): void {
-  worker.send({ cmd: SHUTDOWN }, ignoreError);
+  worker.send({ cmd: SHUTDOWN }, ignoreSendError);
 }

@@ -28,14 +28,14 @@ export type WithHandle = net.Server & {
 const PRIMARY_MS = 10_000;
 
 /** The other process has ended, which is what was wanted. */
-export function ignoreError(): void {}
+export function ignoreSendError(): void {}
 
-/** Node passes messages with this prefix past the program's own listeners. */
-const PREFIX = "NODE_LISTENFDS_";
+// Node passes messages that begin like this past the program's own listeners.
+
 /** From the primary: all is handed over, so the worker is to end. */
-export const SHUTDOWN: string = `${PREFIX}SHUTDOWN`;
+export const SHUTDOWN = "NODE_LISTENFDS_SHUTDOWN";
 /** From a worker: a signal to stop has arrived. */
-export const STOPPING: string = `${PREFIX}STOPPING`;
+export const STOPPING = "NODE_LISTENFDS_STOPPING";
 
 /** What a worker knows of its primary. */
 export class ClusterWorker {
@@ -71,7 +71,7 @@ export class ClusterWorker {
   /** Tells the primary that this worker stops. */
   #tell(): void {
     if (this.#process.connected) {
-      this.#process.send({ cmd: STOPPING }, ignoreError);
+      this.#process.send({ cmd: STOPPING }, ignoreSendError);
     }
   }
 
