@@ -14,18 +14,18 @@
  * `systemd-differences` only what differs with a later one.
  *
  * By default, `e2e` and `systemd` run on one version of each runtime, and `matrix`
- * on the oldest of each and the newest of Node; one that is named runs on all. Not run by default are `systemd-newer` and `systemd-newest`;
- * `restarts`, the long form of what they measure under load, and with
- * `--restarts=N` as many as are asked for, `--minutes=M` at a time; `long`, the
- * long forms of end-to-end tests; `apps`, that of unmodified programs of
- * frameworks; and `docs`, the site of the documentation in a browser.
- * The tests of the package install it into empty projects: a tarball or a
- * directory that `--package=PATH` names, or what `deno pack` makes. That of the
- * fallback alone, which is one of the portable suite, is for systems other than
- * Linux. `arm64` and `musl` run the portable suite and some end-to-end tests with
- * the programs of another platform. `containers`, `managers` and `debian-units`
- * are those of Podman and systemd-nspawn, of other service managers, and of the
- * units that Debian's packages have.
+ * on the oldest of each and the newest of Node; one that is named runs on all. Not
+ * run by default are `systemd-newer` and `systemd-newest`; `restarts`, the long
+ * form of what they measure under load, and with `--restarts=N` as many as are
+ * asked for, `--minutes=M` at a time; `long`, the long forms of end-to-end tests;
+ * `apps`, that of unmodified programs of frameworks; and `docs`, the site of the
+ * documentation in a browser. The tests of the package install it into empty
+ * projects: a tarball or a directory that `--package=PATH` names, or what
+ * `deno pack` makes. That of the fallback alone, which is one of the portable suite, is
+ * for systems other than Linux. `arm64` and `musl` run the portable suite and some
+ * end-to-end tests with the programs of another platform. `containers`, `managers`
+ * and `debian-units` are those of Podman and systemd-nspawn, of other service
+ * managers, and of the units that Debian's packages have.
  */
 
 import { parseArgs } from "node:util";

@@ -13,7 +13,7 @@ import type * as net from "node:net";
 import { Descriptor } from "../core/descriptor.ts";
 import type { DescriptorInfo } from "../core/info.ts";
 import { builtin, isClusterWorker, processGlobal } from "../runtime/builtin.ts";
-import { Deadline, delay } from "../runtime/timers.ts";
+import { Deadline, delay, waitAtMost } from "../runtime/timers.ts";
 import {
   ignoreSendError,
   type ServerHandle,
@@ -238,14 +238,12 @@ class WaitingConnections {
 
   /** Waits until workers have taken all of them, or take none any more. */
   async taken(): Promise<void> {
-    for (let before = Infinity;;) {
-      const { size } = this.#clients;
-      if (size === 0 || size >= before) return;
-      before = size;
-      const limit = new Deadline(STUCK_MS);
+    const clients = this.#clients;
+    let before = Infinity;
+    while (clients.size > 0 && clients.size < before) {
+      before = clients.size;
       const taken = new Promise<void>((resolve) => this.#onTaken = resolve);
-      await Promise.race([taken, limit.reached]);
-      limit.cancel();
+      await waitAtMost(STUCK_MS, taken);
     }
   }
 }

@@ -7,7 +7,7 @@
 
 import type * as net from "node:net";
 import { processGlobal } from "../runtime/builtin.ts";
-import { Deadline } from "../runtime/timers.ts";
+import { waitAtMost } from "../runtime/timers.ts";
 
 /** The handle of a listening socket. */
 export interface ServerHandle {
@@ -32,7 +32,7 @@ export function ignoreSendError(): void {}
 
 // Node passes messages that begin like this past the program's own listeners.
 
-/** From the primary: all is handed over, so the worker is to end. */
+/** From the primary: workers have all connections, so this one is to end. */
 export const SHUTDOWN = "NODE_LISTENFDS_SHUTDOWN";
 /** From a worker: a signal to stop has arrived. */
 export const STOPPING = "NODE_LISTENFDS_STOPPING";
@@ -82,9 +82,7 @@ export class ClusterWorker {
   async primaryStopped(): Promise<void> {
     this.#tell();
     if (!this.#isServed || !this.#process.connected) return;
-    const limit = new Deadline(PRIMARY_MS);
-    await Promise.race([this.#stopped.promise, limit.reached]);
-    limit.cancel();
+    await waitAtMost(PRIMARY_MS, this.#stopped.promise);
   }
 
   /** Lets this worker end, which the channel to its primary keeps. */

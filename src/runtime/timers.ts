@@ -41,3 +41,13 @@ export class Deadline {
     clearTimeout(this.#timer);
   }
 }
+
+/** Waits for a promise, but no longer than a time. */
+export async function waitAtMost(
+  limitMs: number,
+  promise: Promise<unknown>,
+): Promise<void> {
+  const limit = new Deadline(limitMs);
+  await Promise.race([promise, limit.reached]);
+  limit.cancel();
+}

@@ -8,7 +8,7 @@ import type { Placeholder } from "../../core/types.ts";
 import type { Address } from "../../core/address.ts";
 import { MIN_LOOKS } from "../../linux/tcp_traffic.ts";
 import { NativeServer } from "../../shutdown/native_server.ts";
-import { Deadline, delay } from "../timers.ts";
+import { delay, waitAtMost } from "../timers.ts";
 import { shutdownTimes } from "../../shutdown/times.ts";
 import {
   createListeners,
@@ -275,9 +275,7 @@ export class DenoServer extends NativeServer {
 
   /** Deno removes the path of a fallback before it reports the end. */
   async closed(): Promise<void> {
-    const limit = new Deadline(END_MS);
-    await Promise.race([this.ended.catch(() => {}), limit.reached]);
-    limit.cancel();
+    await waitAtMost(END_MS, this.ended.catch(() => {}));
   }
 }
 

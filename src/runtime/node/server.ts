@@ -10,7 +10,7 @@ import type * as http2 from "node:http2";
 import type * as net from "node:net";
 import type { Address } from "../../core/address.ts";
 import type { OpenConnections } from "../../linux/connections.ts";
-import { Deadline } from "../timers.ts";
+import { waitAtMost } from "../timers.ts";
 import type { GracefulServer } from "../backend.ts";
 import { builtin } from "../builtin.ts";
 import type { ListenSource, Platform } from "../platform.ts";
@@ -183,9 +183,7 @@ export class NodeServer implements GracefulServer {
 
   /** Waits for `close`, so that a server that listens again doesn't get it. */
   async closed(): Promise<void> {
-    const deadline = new Deadline(CLOSE_EVENT_MS);
-    await Promise.race([this.#ended, deadline.reached]);
-    deadline.cancel();
+    await waitAtMost(CLOSE_EVENT_MS, this.#ended);
   }
 
   ref(): void {
