@@ -23,7 +23,9 @@ const ON_PORT = new Set([
   "again",
   "node:http",
   "node:http, emitted",
+  "node:http, emitted, with both",
   "node:http with a Response",
+  "node:http with both",
   "conversion alone",
   "srvx",
   "srvx with FastResponse",
@@ -65,6 +67,7 @@ const CONVERSIONS: readonly Comparison[] = [
       "node:http",
       "again",
       "node:http with a Response",
+      "node:http with both",
       "portable",
       "portable with FastResponse",
       "srvx",
@@ -82,13 +85,25 @@ const CONVERSIONS: readonly Comparison[] = [
   {
     load: "hello",
     on: /^deno/,
-    ways: ["node:http", "again", "node:http, emitted", "portable"],
+    ways: [
+      "node:http",
+      "again",
+      "node:http, emitted",
+      "node:http, emitted, with both",
+      "portable",
+    ],
   },
   // What it gets as events, Bun parses in JavaScript.
   {
     load: "hello",
     on: /^bun/,
-    ways: ["node:http, emitted", "again", "node:http", "portable"],
+    ways: [
+      "node:http, emitted",
+      "again",
+      "node:http",
+      "node:http, emitted, with both",
+      "portable",
+    ],
   },
 ];
 

@@ -93,6 +93,19 @@ const onRequestWithResponse: RequestListener = (_request, response) => {
   response.end("hello");
 };
 
+/**
+ * The least that a conversion can do for a handler that returns a `Response`:
+ * create both objects, and read the body.
+ */
+const onRequestConverted: RequestListener = async (request, response) => {
+  const url = `http://${request.headers.host}${request.url}`;
+  const answer = handler(new Request(url)) as Response;
+  const reader = answer.body!.getReader();
+  const chunks = await Promise.all([reader.read(), reader.read()]);
+  response.setHeader("content-type", answer.headers.get("content-type")!);
+  response.end(String.fromCharCode(...chunks[0].value!));
+};
+
 /** Echoes messages; Deno upgrades in the handler. */
 function denoHandler(request: Request): Response | Promise<Response> {
   if (!request.url.endsWith("/websocket")) return handler(request);
@@ -123,13 +136,9 @@ const OWN: Readonly<Record<string, () => unknown>> = {
   "node:http": () => listenOwn(createServer(onRequest)),
   "node:http with a Response": () =>
     listenOwn(createServer(onRequestWithResponse)),
-  "node:http, emitted": () => {
-    const server = createServer(onRequest);
-    // Deno closes idle connections of a server that doesn't seem to listen.
-    Object.defineProperty(server, "listening", { value: true });
-    net.createServer((socket) => void server.emit("connection", socket))
-      .listen(port, HOSTNAME);
-  },
+  "node:http with both": () => listenOwn(createServer(onRequestConverted)),
+  "node:http, emitted": () => listenEmitted(onRequest),
+  "node:http, emitted, with both": () => listenEmitted(onRequestConverted),
   // Imports the library, but listens without it.
   "conversion alone": async () => {
     const { fetchListener, loadConversion } = await source(
@@ -248,6 +257,15 @@ function bun(): BunGlobal {
 
 function listenOwn(server: Server): void {
   server.listen(port, HOSTNAME);
+}
+
+/** Passes the connections to a server as events, as the portable path does. */
+function listenEmitted(onRequest: RequestListener): void {
+  const server = createServer(onRequest);
+  // Deno closes idle connections of a server that doesn't seem to listen.
+  Object.defineProperty(server, "listening", { value: true });
+  net.createServer((socket) => void server.emit("connection", socket))
+    .listen(port, HOSTNAME);
 }
 
 const isRaw = way.startsWith("raw ");

@@ -4,6 +4,7 @@
  */
 
 import type { Tool } from "../scripts/toolchain.ts";
+import { keepCoresAwake } from "./awake.ts";
 import { commandOf } from "./command.ts";
 import {
   HOSTNAME,
@@ -35,7 +36,8 @@ export interface Plan {
  * How long the compilers have to get ready, and how long each turn is: short, so
  * that what else the machine does comes to all ways alike. `wrk` takes no less.
  */
-const SECONDS = { warmup: 2, turn: 1 };
+const SECONDS = { warmup: 3, turn: 1 };
+
 /** A program that is measured. */
 interface Server extends Pick<StartedServer, "port" | "firstAnswer"> {
   readonly way: Way;
@@ -43,6 +45,7 @@ interface Server extends Pick<StartedServer, "port" | "firstAnswer"> {
 }
 
 async function main(plan: Plan): Promise<void> {
+  keepCoresAwake();
   for (let round = 1; round <= plan.rounds; round++) {
     for (const tool of plan.tools) {
       for (

@@ -3,6 +3,7 @@
  * showed as a line of JSON. It runs on Node, where sockets can be handed over.
  */
 
+import { keepCoresAwake } from "./awake.ts";
 import { echoLoad } from "./echo_load.ts";
 import { type LoadName, LOADS } from "./loads.ts";
 import {
@@ -39,10 +40,12 @@ export interface Turn {
   readonly errors: number;
 }
 
-const WARMUP_SECONDS = 1;
+/** Node compiles and grows its heap for that long. */
+const WARMUP_SECONDS = 3;
 const TURN_SECONDS = 1;
 
 async function main(plan: TurnsPlan): Promise<void> {
+  keepCoresAwake();
   for (let round = 0; round < plan.rounds; round++) {
     const ports: { way: string; port: number }[] = [];
     for (const { way, command, isOnPort } of orderOf(plan.servers, round)) {

@@ -89,7 +89,10 @@ export function targetFile(
         `# for n in ${numbers}; do systemctl restart ${name}@$n || break; done`,
         `# Add one: systemctl enable --now ${name}@${added}`,
         `# Remove it: systemctl disable --now ${name}@${added}`,
-        `# Remove one of those below: systemctl mask --now ${name}@${count}`,
+        // Without any, connections would wait forever.
+        ...count === 1 ? [] : [
+          `# Remove one of those below: systemctl mask --now ${name}@${count}`,
+        ],
         "",
         "[Unit]",
         `Description=${plainValue(description, "description")}: all instances`,

@@ -97,19 +97,11 @@ export class BunStreams {
 
   #writable(socket: BunSocket): WritableStream<Uint8Array> {
     return new WritableStream({
-      write: async (chunk) => {
-        for (let offset = 0; offset < chunk.length;) {
-          if (this.#closed !== undefined) throw this.#closed;
-          const written = socket.write(chunk.subarray(offset));
-          if (written < 0) {
-            throw this.#closed ?? new Error("The connection is closed");
-          }
-          offset += written;
-          if (offset < chunk.length) {
-            await new Promise<void>((resolve) => this.#onWritable = resolve);
-            this.#onWritable = undefined;
-          }
-        }
+      write: (chunk) => {
+        const written = this.#write(socket, chunk);
+        return written < chunk.length
+          ? this.#writeRest(socket, chunk.subarray(written))
+          : undefined;
       },
       close: () => {
         if (this.#outputEnded) return;
@@ -120,6 +112,22 @@ export class BunStreams {
       },
       abort: () => socket.terminate(),
     });
+  }
+
+  /** Returns how many bytes the socket has taken. */
+  #write(socket: BunSocket, chunk: Uint8Array): number {
+    if (this.#closed !== undefined) throw this.#closed;
+    const written = socket.write(chunk);
+    if (written >= 0) return written;
+    throw this.#closed ?? new Error("The connection is closed");
+  }
+
+  async #writeRest(socket: BunSocket, chunk: Uint8Array): Promise<void> {
+    for (let rest = chunk; rest.length > 0;) {
+      await new Promise<void>((resolve) => this.#onWritable = resolve);
+      this.#onWritable = undefined;
+      rest = rest.subarray(this.#write(socket, rest));
+    }
   }
 
   #endInput(settle: () => void): void {

@@ -91,34 +91,40 @@ function socketReadable(
 }
 
 function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
+  /** Ends the wait for what the socket has not sent yet. */
+  let pending: PromiseWithResolvers<void> | undefined;
+  let started = 0;
+  let ended = 0;
+  // The same for all writes, because adding a listener for each takes longer than
+  // the write itself.
+  const onEnded = (error?: Error | null) => {
+    ended++;
+    if (error) pending?.reject(error);
+    // Also of writes that were sent at once, and that nothing has waited for.
+    else if (ended === started) pending?.resolve();
+  };
+  const wait = () => (pending = Promise.withResolvers()).promise;
   return new WritableStream({
     start(controller) {
       socket.on("error", (error) => controller.error(error));
-      socket.once("close", () => controller.error(closedError()));
+      socket.once("close", () => {
+        controller.error(closedError());
+        // A destroyed socket need not call back: without this, writes would hang.
+        pending?.reject(closedError());
+      });
     },
     write(chunk) {
-      return settle((done) => socket.write(chunk, done));
+      started++;
+      socket.write(chunk, onEnded);
+      return socket.writableLength > 0 || socket.destroyed ? wait() : undefined;
     },
     close() {
-      return settle((done) => socket.end(() => done()));
+      started++;
+      socket.end(onEnded);
+      return wait();
     },
     abort() {
       socket.destroy();
     },
   });
-
-  function settle(
-    start: (done: (error?: Error | null) => void) => void,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // A destroyed socket need not call back: without this, writes would hang.
-      const onClose = () => reject(closedError());
-      socket.once("close", onClose);
-      start((error) => {
-        socket.off("close", onClose);
-        if (error) reject(error);
-        else resolve();
-      });
-    });
-  }
 }

@@ -71,10 +71,7 @@ function sendFast(
   const head = new Head(outgoing, status, statusText, headers);
   const isHead = outgoing.req.method === "HEAD";
   if (typeof body === "string" || body instanceof Uint8Array) {
-    head.write();
-    if (isHead) outgoing.end();
-    else if (typeof body === "string") outgoing.end(body);
-    else endWithBytes(outgoing, body);
+    endInOnePiece(head, isHead ? undefined : body);
   } else if (isReadable(body)) {
     const { Readable } = builtin("node:stream");
     sendBody(Readable.toWeb(body) as ReadableStream, head, onError);
@@ -232,9 +229,7 @@ class BodySender {
     this.#isFlushed = true;
     const bytes = this.#first;
     this.#head.setLength(bytes?.byteLength ?? 0);
-    this.#head.write();
-    if (bytes === undefined) outgoing.end();
-    else endWithBytes(outgoing, bytes);
+    endInOnePiece(this.#head, bytes);
   }
 
   /** Stops to send, because the response is closed. */
@@ -267,6 +262,28 @@ const MAX_COPIED_BYTES = 8192;
 
 /** Kept, because loading a built-in module takes a part of a microsecond. */
 let Buffer: typeof buffer.Buffer | undefined;
+
+/**
+ * Sends the head and all of the body, with one system call if the body is short.
+ * Bun takes two otherwise, and each costs half as much as all the rest.
+ */
+function endInOnePiece(
+  head: Head,
+  body: string | Uint8Array | undefined,
+): void {
+  const { outgoing } = head;
+  const isShort = body !== undefined && body.length <= MAX_COPIED_BYTES;
+  const socket = isShort ? outgoing.socket : null;
+  socket?.cork();
+  try {
+    head.write();
+    if (body === undefined) outgoing.end();
+    else if (typeof body === "string") outgoing.end(body);
+    else endWithBytes(outgoing, body);
+  } finally {
+    socket?.uncork();
+  }
+}
 
 /**
  * Ends a response with bytes. `node:http` writes the head and a string in one

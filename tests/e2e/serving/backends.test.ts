@@ -1,6 +1,7 @@
 /** The backend of `serve` and `listen`, and the reason that they report. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { activateAgent, agentCommand } from "../../harness/agent.ts";
 import { connect, exchange, request } from "../../harness/client.ts";
 import {
@@ -108,6 +109,21 @@ forEachHost(
         for await (const chunk of socket) received += chunk.length;
         assert.equal(received, length);
       });
+    }
+    for (const backend of ["auto", "node"] as const) {
+      for (const end of ["reset", "close"] as const) {
+        test(`listen() on ${host.label}, backend ${backend}, ends a write with an error after ${end}`, async (t) => {
+          const { agent, sockets } = await activateAgent(t, host, SOCKETS);
+          const written = agent.call("writeTooMuch", "web", { backend }, end);
+          const port = sockets[0]!.port!;
+          const socket = await connect({ host: "127.0.0.1", port });
+          t.after(() => socket.destroy());
+          // Then the service writes, and waits.
+          await once(socket, "readable");
+          if (end === "reset") socket.resetAndDestroy();
+          assert.match(await written, /^\w*Error\b|^\w+: /);
+        });
+      }
     }
   },
 );

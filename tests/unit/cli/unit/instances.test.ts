@@ -154,3 +154,27 @@ function assertRefused(args: readonly string[], message: RegExp): void {
     return true;
   });
 }
+
+test("the only instance isn't to be removed", () => {
+  const target = (count: number) =>
+    units("hello", WEB, `--instances=${count}`, ...BUN)["hello.target"]!;
+  assert.match(target(2), /mask --now hello@2$/m);
+  assert.doesNotMatch(target(1), /mask/);
+});
+
+test("unit refuses the name of a unit that is no service", () => {
+  for (const suffix of [".target", ".socket", ".timer"]) {
+    assert.throws(
+      () => request(`hello${suffix}`, WEB, "--instances=2", ...BUN),
+      (error) =>
+        error instanceof UsageError &&
+        error.message.endsWith(
+          `expected the name of a service, found that of another unit, ` +
+            `"hello${suffix}": leave ${suffix} out`,
+        ),
+    );
+  }
+  assert.ok(
+    "hello@.service" in units("hello.service", WEB, "--instances=2", ...BUN),
+  );
+});
