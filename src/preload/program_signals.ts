@@ -190,10 +190,11 @@ export class ProgramSignals {
   /** Does what the signal that stops services does, unless it has arrived. */
   stop(): void {
     if (this.isStopping) return;
-    void this.#onSignal(STOP_SIGNAL);
-    // The signal itself is likely to follow, and would be a second one.
+    // The signal itself is likely to follow, and would be a second one. It may come
+    // at any time, also while our own listener is removed.
     const ignore = () => this.#call("off", STOP_SIGNAL, ignore);
     this.#call("on", STOP_SIGNAL, ignore);
+    void this.#onSignal(STOP_SIGNAL);
   }
 
   async #onSignal(signal: string): Promise<void> {

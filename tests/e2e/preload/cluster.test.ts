@@ -110,6 +110,14 @@ forEachHost(PRELOADED, (host) => {
     });
   }
 
+  test(`a worker on ${host.label} never dies of the signal that its primary was faster with`, async (t) => {
+    const { program, socket } = await start(t, "web=tcp:127.0.0.1:0", "watch");
+    const worker = Number(await getBody(socket.port!, "/"));
+    assert.equal(await program.terminate(), 0, program.output);
+    assert.match(program.stdout, RegExp(`^ended ${worker}$`, "m"));
+    assert.doesNotMatch(program.stdout, /unprotected/);
+  });
+
   test(`a cluster on ${host.label} whose primary disconnects its workers ends promptly`, async (t) => {
     const { program, socket } = await start(
       t,
