@@ -10,6 +10,7 @@ import { formatTable } from "../scripts/table.ts";
 import type { Tool } from "../scripts/toolchain.ts";
 import { commandOf, measurementsOf, readRounds } from "./command.ts";
 import type { FirstAnswer, FirstAnswerPlan } from "./first_answer_host.ts";
+import { LEAST_ADOPTION } from "./least_adoption.ts";
 import { formatSpread, type Spread, spreadOf } from "./spread.ts";
 
 /** Turns in which each program has been started. */
@@ -28,6 +29,7 @@ const PROGRAMS: Readonly<Record<Tool["runtime"], Record<string, string>>> = {
   onListen() {},
 }, () => new Response("hello"));
 `,
+    least: LEAST_ADOPTION.deno,
     adopted: `import { serve } from "${PACKAGE}/deno";
 await serve("web", () => new Response("hello"));
 `,
@@ -42,6 +44,7 @@ await serve("web", () => new Response("hello"));
   fetch: () => new Response("hello"),
 });
 `,
+    least: LEAST_ADOPTION.bun,
     adopted: `import { serve } from "${PACKAGE}/bun";
 await serve("web", { fetch: () => new Response("hello") });
 `,
@@ -85,6 +88,7 @@ const COMPARISONS: readonly {
   readonly most?: number;
 }[] = [
   { label: "own port, again", way: "again", to: "own", on: /./ },
+  { label: "adopting alone", way: "least", to: "own", on: /^(?:deno|bun)/ },
   { label: "./deno", way: "adopted", to: "own", on: /^deno/, most: 1.1 },
   { label: "./deno, JSR", way: "jsr-adopted", to: "own", on: /^deno/ },
   { label: "./bun", way: "adopted", to: "own", on: /^bun/, most: 1.1 },
@@ -149,7 +153,7 @@ async function writePrograms(
     await Deno.writeTextFile(file, code);
     const flags = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
     commands.set(name, [path, ...flags, file]);
-    if (runtime !== "deno" || name === "own") continue;
+    if (runtime !== "deno" || !code.includes(PACKAGE)) continue;
     const sources = join(directory, "jsr");
     await Deno.mkdir(sources, { recursive: true });
     const copy = join(sources, `${name}.mjs`);
