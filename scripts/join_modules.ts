@@ -13,6 +13,7 @@
 
 import { createRequire } from "node:module";
 import { join, relative } from "node:path";
+import type TypeScript from "typescript";
 
 /** An entry point. */
 export interface Entry {
@@ -161,15 +162,30 @@ const COMMAND_DIRECTORY = "/src/cli/";
  */
 function shorten(code: string, tools: string): string {
   const end = code.indexOf("*/") + "*/".length;
-  const typescript: {
-    transpile(code: string, options: object): string;
-  } = createRequire(tools)("typescript");
-  const rest = typescript.transpile(code.slice(end), {
-    module: 99,
-    target: 99,
-    removeComments: true,
+  const { transpileModule }: typeof TypeScript = createRequire(tools)(
+    "typescript",
+  );
+  const { outputText, diagnostics } = transpileModule(code.slice(end), {
+    // As JavaScript, where `a<b>(c)` has two comparisons.
+    fileName: "module.js",
+    reportDiagnostics: true,
+    compilerOptions: {
+      allowJs: true,
+      module: 99,
+      target: 99,
+      removeComments: true,
+      verbatimModuleSyntax: true,
+    },
   });
-  return `${code.slice(0, end)}\n${rest}`.replace(
+  const raw = /String\.raw|\\[^\0-\x7f]/.exec(outputText);
+  if (diagnostics!.length > 0 || raw !== null || end < "*/".length) {
+    throw new Error(
+      `Leaving the comments out: expected JavaScript after a comment, without ` +
+        `what an escape would change, found ` +
+        JSON.stringify(raw?.[0] ?? diagnostics),
+    );
+  }
+  return `${code.slice(0, end)}\n${outputText}`.replace(
     /[^\0-\x7f]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -182,23 +182,20 @@ function preloadedCommand(
   };
 }
 
-/** The suffixes of units that are no services (systemd.unit(5)). */
-const OTHER_SUFFIX =
-  /\.(?:socket|device|mount|automount|swap|target|path|timer|slice|scope)$/;
-
 function parseUnitName(text: string): string {
   const name = text.replace(/\.service$/, "");
-  const [suffix] = OTHER_SUFFIX.exec(name) ?? [];
-  if (suffix !== undefined) {
-    throw argumentError(
-      `expected the name of a service, found that of another unit, ` +
-        `${quote(text)}: leave ${suffix} out`,
-    );
-  }
   if (!/^[A-Za-z0-9_][\w.-]*$/.test(name)) {
     throw argumentError(
       `expected a name of letters, digits, ".", "_" and "-", found ` +
         `${quote(text)}: choose a name without "@" or a suffix`,
+    );
+  }
+  // Those of the files that are written beside that of the service.
+  const [suffix] = /\.(?:socket|target)$/.exec(text) ?? [];
+  if (suffix !== undefined) {
+    throw argumentError(
+      `expected the name of a service, found that of another unit, ` +
+        `${quote(text)}: leave ${suffix} out`,
     );
   }
   return name;

@@ -97,6 +97,10 @@ export class BunStreams {
 
   #writable(socket: BunSocket): WritableStream<Uint8Array> {
     return new WritableStream({
+      start(controller) {
+        // abort() below is called only when the write in flight has ended.
+        controller.signal.addEventListener("abort", () => socket.terminate());
+      },
       write: (chunk) => {
         const written = this.#write(socket, chunk);
         return written < chunk.length
@@ -124,6 +128,7 @@ export class BunStreams {
 
   async #writeRest(socket: BunSocket, chunk: Uint8Array): Promise<void> {
     for (let rest = chunk; rest.length > 0;) {
+      if (this.#closed !== undefined) throw this.#closed;
       await new Promise<void>((resolve) => this.#onWritable = resolve);
       this.#onWritable = undefined;
       rest = rest.subarray(this.#write(socket, rest));

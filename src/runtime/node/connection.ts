@@ -106,6 +106,8 @@ function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
   const wait = () => (pending = Promise.withResolvers()).promise;
   return new WritableStream({
     start(controller) {
+      // abort() below is called only when the write in flight has ended.
+      controller.signal.addEventListener("abort", () => socket.destroy());
       socket.on("error", (error) => controller.error(error));
       socket.once("close", () => {
         controller.error(closedError());
@@ -116,7 +118,10 @@ function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
     write(chunk) {
       started++;
       socket.write(chunk, onEnded);
-      return socket.writableLength > 0 || socket.destroyed ? wait() : undefined;
+      // After an error, nothing is left to send, and the callback comes later.
+      const isSent = socket.writableLength === 0 && !socket.errored &&
+        !socket.destroyed;
+      return isSent ? undefined : wait();
     },
     close() {
       started++;
