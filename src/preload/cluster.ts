@@ -76,8 +76,8 @@ const SIGNAL_MS = 100;
 /** Time in which a worker that has loaded the preload answers its primary. */
 const ANSWER_MS = 1000;
 /**
- * Time without progress after which connections count as lost: Node never closes
- * those that were on their way to a worker that has crashed.
+ * Time without progress after which connections count as lost that were there when a
+ * worker ended: Node never closes those that were on their way to it.
  */
 const STUCK_MS = 1000;
 
@@ -126,10 +126,12 @@ export class ClusterPrimary {
   #answerWorkers(): void {
     if (this.#hasWorkers) return;
     this.#hasWorkers = true;
-    const answer = (worker: Worker) =>
+    const answer = (worker: Worker) => {
+      worker.once("exit", () => this.#waiting.doubt());
       worker.process.on("internalMessage", ({ cmd }: { cmd?: string }) => {
         if (cmd === STOPPING) void this.#answer(worker);
       });
+    };
     for (const worker of livingWorkers()) answer(worker);
     builtin("node:cluster").on("fork", answer);
   }
@@ -215,6 +217,8 @@ interface ClientHandle {
 /** The connections of a primary that no worker has taken yet. */
 class WaitingConnections {
   readonly #clients = new Set<ClientHandle>();
+  /** Those that may have been on their way to a worker that has ended. */
+  readonly #doubtful = new WeakSet<ClientHandle>();
   #onTaken: (() => void) | undefined;
 
   /** Follows what is accepted on a handle. */
@@ -236,11 +240,20 @@ class WaitingConnections {
     };
   }
 
-  /** Waits until workers have taken all of them, or take none any more. */
+  /** A worker has ended, to which some of them may have been on their way. */
+  doubt(): void {
+    for (const client of this.#clients) this.#doubtful.add(client);
+  }
+
+  /** Waits until workers have taken all of them that they can take. */
   async taken(): Promise<void> {
     const clients = this.#clients;
     let before = Infinity;
-    while (clients.size > 0 && clients.size < before) {
+    while (clients.size > 0) {
+      const areDoubtful = [...clients].every((each) =>
+        this.#doubtful.has(each)
+      );
+      if (areDoubtful && clients.size >= before) return;
       before = clients.size;
       const taken = new Promise<void>((resolve) => this.#onTaken = resolve);
       await waitAtMost(STUCK_MS, taken);

@@ -98,8 +98,9 @@ export class BunStreams {
   #writable(socket: BunSocket): WritableStream<Uint8Array> {
     return new WritableStream({
       start(controller) {
-        // abort() below is called only when the write in flight has ended.
-        controller.signal.addEventListener("abort", () => socket.terminate());
+        // abort() below is called only when the write in flight has ended. Bun 1.2
+        // has no such signal.
+        controller.signal?.addEventListener("abort", () => socket.terminate());
       },
       write: (chunk) => {
         const written = this.#write(socket, chunk);

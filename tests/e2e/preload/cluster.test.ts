@@ -1,10 +1,12 @@
 /** Programs of `node:cluster` under the preload. */
 
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { getBody, request } from "../../harness/client.ts";
 import {
   forEachHost,
@@ -22,6 +24,20 @@ const PROGRAM = path.join(ROOT, "tests/fixtures/cluster_program.ts");
 const PROMPT_MS = 4000;
 /** Less than a worker waits for its primary. */
 const ALONE_MS = 8000;
+/** More than after which connections count as lost that no worker can take. */
+const LATE_MS = 2500;
+
+/** Counts the sockets that a process has open. */
+function countSockets(pid: number): number {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).filter((fd) => {
+    try {
+      return readlinkSync(`${directory}/${fd}`).startsWith("socket:");
+    } catch {
+      return false;
+    }
+  }).length;
+}
 
 const PRELOADED = hostsWith({ runtime: "node" }).map(withPreload);
 
@@ -109,6 +125,27 @@ forEachHost(PRELOADED, (host) => {
       assert.ok(took < PROMPT_MS, `${took} ms`);
     });
   }
+
+  test(`a cluster on ${host.label} waits for a worker that takes connections late`, async (t) => {
+    const { program, socket } = await start(t, "web=tcp:127.0.0.1:0");
+    const worker = Number(await getBody(socket.port!, "/"));
+    const before = countSockets(program.process.pid!);
+    process.kill(worker, "SIGSTOP");
+    const answers = Promise.all(
+      Array.from({ length: 5 }, () => getBody(socket.port!, "/")),
+    );
+    answers.catch(() => {});
+    await program.until(
+      "the primary to accept all",
+      () => countSockets(program.process.pid!) - before,
+      (count) => count === 5,
+    );
+    const exited = program.terminate();
+    await delay(LATE_MS);
+    process.kill(worker, "SIGCONT");
+    assert.deepEqual(await answers, Array(5).fill(`${worker}`));
+    assert.equal(await exited, 0, program.output);
+  });
 
   test(`a worker on ${host.label} never dies of the signal that its primary was faster with`, async (t) => {
     const { program, socket } = await start(t, "web=tcp:127.0.0.1:0", "watch");
