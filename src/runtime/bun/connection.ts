@@ -98,8 +98,8 @@ export class BunStreams {
   #writable(socket: BunSocket): WritableStream<Uint8Array> {
     return new WritableStream({
       start(controller) {
-        // abort() below is called only when the write in flight has ended. Bun 1.2
-        // has no such signal.
+        // abort() below is called only when the write in flight has ended. Before
+        // 1.4, Bun has no such signal, or doesn't abort it.
         controller.signal?.addEventListener("abort", () => socket.terminate());
       },
       write: (chunk) => {
