@@ -237,8 +237,9 @@ export class DenoServer extends NativeServer {
    */
   async #waitForAnswers(): Promise<void> {
     const { totalRequests } = this;
-    // Nothing was seen of the traffic while the handler was at work.
-    let quietTicks = MIN_LOOKS;
+    // One look isn't enough where clients are: it may come between the answers of
+    // two pipelined requests, when nothing is pending.
+    let quietTicks = this.sockets.mayHaveConnections() ? 0 : MIN_LOOKS;
     for (let tick = 0;; tick++) {
       quietTicks = this.#isBusy() ? 0 : quietTicks + 1;
       if (quietTicks > MIN_LOOKS) return;
