@@ -154,6 +154,7 @@ export async function joinModules(
 const BUN_PRAGMA = "// @bun";
 
 const COMMAND_DIRECTORY = "/src/cli/";
+
 /**
  * Leaves out what a runtime reads at each start for nothing: comments, a third of
  * the code, but for the first, which names the modules. The declarations have those
@@ -162,17 +163,16 @@ const COMMAND_DIRECTORY = "/src/cli/";
  */
 function shorten(code: string, tools: string): string {
   const end = code.indexOf("*/") + "*/".length;
-  const { transpileModule }: typeof TypeScript = createRequire(tools)(
-    "typescript",
-  );
+  const { ModuleKind, ScriptTarget, transpileModule }: typeof TypeScript =
+    createRequire(tools)("typescript");
   const { outputText, diagnostics } = transpileModule(code.slice(end), {
     // As JavaScript, where `a<b>(c)` has two comparisons.
     fileName: "module.js",
     reportDiagnostics: true,
     compilerOptions: {
       allowJs: true,
-      module: 99,
-      target: 99,
+      module: ModuleKind.ESNext,
+      target: ScriptTarget.ESNext,
       removeComments: true,
       verbatimModuleSyntax: true,
     },

@@ -272,36 +272,30 @@ function endInOnePiece(
   body: string | Uint8Array | undefined,
 ): void {
   const { outgoing } = head;
-  const isShort = body !== undefined && body.length <= MAX_COPIED_BYTES;
-  const socket = isShort ? outgoing.socket : null;
+  if (body === undefined || body.length > MAX_COPIED_BYTES) {
+    head.write();
+    if (body === undefined) outgoing.end();
+    else outgoing.end(body);
+    return;
+  }
+  const { socket } = outgoing;
   socket?.cork();
   try {
     head.write();
-    if (body === undefined) outgoing.end();
-    else if (typeof body === "string") outgoing.end(body);
-    else endWithBytes(outgoing, body);
+    if (typeof body === "string") outgoing.end(body);
+    else outgoing.end(toLatin1(body), "latin1");
   } finally {
     socket?.uncork();
   }
 }
 
 /**
- * Ends a response with bytes. `node:http` writes the head and a string in one
- * piece, but the head and bytes in two, which takes a quarter of the time more.
+ * Returns a character for each byte. `node:http` writes the head and a string in
+ * one piece, but the head and bytes in two, which takes a quarter of the time more.
  */
-function endWithBytes(
-  outgoing: http.ServerResponse,
-  bytes: Uint8Array,
-): void {
-  const { buffer, byteOffset, byteLength } = bytes;
-  if (byteLength > MAX_COPIED_BYTES) {
-    outgoing.end(bytes);
-    return;
-  }
+function toLatin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
   Buffer ??= builtin("node:buffer").Buffer;
-  // Latin-1 has a character for each byte.
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
-  outgoing.end(text, "latin1");
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 function requireBytes(chunk: unknown): Uint8Array {

@@ -1,7 +1,6 @@
 /** Programs of `node:cluster` under the preload. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import process from "node:process";
@@ -16,7 +15,7 @@ import {
 } from "../../harness/hosts.ts";
 import { temporaryDirectory } from "../../harness/machine_tools.ts";
 import { startActivated } from "../../harness/program.ts";
-import { bindSockets } from "../../harness/sockets.ts";
+import { bindSockets, socketInodes } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
 
 const PROGRAM = path.join(ROOT, "tests/fixtures/cluster_program.ts");
@@ -26,18 +25,6 @@ const PROMPT_MS = 4000;
 const ALONE_MS = 8000;
 /** More than after which connections count as lost that no worker can take. */
 const LATE_MS = 2500;
-
-/** Counts the sockets that a process has open. */
-function countSockets(pid: number): number {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).filter((fd) => {
-    try {
-      return readlinkSync(`${directory}/${fd}`).startsWith("socket:");
-    } catch {
-      return false;
-    }
-  }).length;
-}
 
 const PRELOADED = hostsWith({ runtime: "node" }).map(withPreload);
 
@@ -129,7 +116,7 @@ forEachHost(PRELOADED, (host) => {
   test(`a cluster on ${host.label} waits for a worker that takes connections late`, async (t) => {
     const { program, socket } = await start(t, "web=tcp:127.0.0.1:0");
     const worker = Number(await getBody(socket.port!, "/"));
-    const before = countSockets(program.process.pid!);
+    const before = socketInodes(program).length;
     process.kill(worker, "SIGSTOP");
     const answers = Promise.all(
       Array.from({ length: 5 }, () => getBody(socket.port!, "/")),
@@ -137,11 +124,17 @@ forEachHost(PRELOADED, (host) => {
     answers.catch(() => {});
     await program.until(
       "the primary to accept all",
-      () => countSockets(program.process.pid!) - before,
+      () => socketInodes(program).length - before,
       (count) => count === 5,
     );
     const exited = program.terminate();
-    await delay(LATE_MS);
+    // Proves that nothing ends or is lost meanwhile.
+    const first = await Promise.race([
+      answers.then(() => "answers", String),
+      exited.then(() => "exited"),
+      delay(LATE_MS, "nothing"),
+    ]);
+    assert.equal(first, "nothing", program.output);
     process.kill(worker, "SIGCONT");
     assert.deepEqual(await answers, Array(5).fill(`${worker}`));
     assert.equal(await exited, 0, program.output);
