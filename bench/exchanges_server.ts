@@ -87,6 +87,12 @@ const onRequest: RequestListener = async (request, response) => {
   }
 };
 
+/** The least for a handler that gets a `Request` and returns a cheap response. */
+const onRequestWithRequest: RequestListener = (request, response) => {
+  new Request(`http://${request.headers.host}${request.url}`);
+  onRequest(request, response);
+};
+
 /** What a handler costs that creates a response which isn't sent. */
 const onRequestWithResponse: RequestListener = (_request, response) => {
   new Response("hello");
@@ -136,6 +142,8 @@ const OWN: Readonly<Record<string, () => unknown>> = {
   "node:http": () => listenOwn(createServer(onRequest)),
   "node:http with a Response": () =>
     listenOwn(createServer(onRequestWithResponse)),
+  "node:http with a Request": () =>
+    listenOwn(createServer(onRequestWithRequest)),
   "node:http with both": () => listenOwn(createServer(onRequestConverted)),
   "node:http, emitted": () => listenEmitted(onRequest),
   "node:http, emitted, with both": () => listenEmitted(onRequestConverted),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { denoBuild, denoPack } from "../scripts/pack.ts";
 import { formatTable } from "../scripts/table.ts";
 import { packageToolchain, type Tool } from "../scripts/toolchain.ts";
@@ -103,14 +103,6 @@ async function prepare(
   const node = runtimes.find(({ label }) => label === "node 24")!;
   const tarball = await denoPack(directory, node, tools);
   await run("tar", "-xzf", tarball, "-C", installed, "--strip-components=1");
-  const manifest = join(installed, "package.json");
-  const { dependencies } = JSON.parse(await Deno.readTextFile(manifest));
-  for (const name of Object.keys(dependencies)) {
-    const source = new URL(`../node_modules/${name}/`, import.meta.url);
-    const target = join(modules, name);
-    await Deno.mkdir(dirname(target), { recursive: true });
-    await run("cp", "-rL", source.pathname, target);
-  }
   const building = await Deno.makeTempDir({ dir: directory });
   const built = await denoBuild(building, tools);
   await Deno.rename(built, join(modules, "listenfds-modules"));

@@ -126,6 +126,12 @@ export interface Platform {
   /** Makes `pause()` of a request pause its socket, where the runtime doesn't. */
   fixRequestPause?(request: http.IncomingMessage): void;
   /**
+   * Takes the body of a response that is there at once, where the runtime keeps it
+   * as it was given; `undefined` if its stream has to be read. The headers of the
+   * response must have been read before.
+   */
+  takeStaticBody?(response: Response): string | Uint8Array | undefined;
+  /**
    * Returns the flag of a permission that a `net.Server` lacks to bind a fallback,
    * where the runtime throws outside of the call and of the event `error`.
    */

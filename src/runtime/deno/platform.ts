@@ -26,6 +26,7 @@ import type { MissingLibc, Platform } from "../platform.ts";
 import { readCommandLine, readInitialEnvironment } from "../proc_reader.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
 import { isProcessLoaded, SignalListeners } from "./signals.ts";
+import { takeStaticBody } from "./static_body.ts";
 import { wakeListener } from "./wake_listener.ts";
 
 /** What this platform uses of the global `Deno`. */
@@ -88,6 +89,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     httpServerTakesDescriptors: true,
     detectsListenersByListening: true,
     wouldRefuse: (fd) => !["TCP", "PIPE"].includes(handleType(fd) ?? "TCP"),
+    takeStaticBody,
     missingListenPermission: (fallback) => requestBind(deno, fallback),
     surviveExhaustion: wakeListener,
     keepDescriptorOnListenError,

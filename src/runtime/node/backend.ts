@@ -29,17 +29,20 @@ export const nodeBackend: Backend = {
   name: "node",
   async serve(platform, source, handler, onError, context, action) {
     if (!isConversionLoaded()) await loadConversion();
-    const listener = fetchListener(handler, onError, context);
+    const { takeStaticBody } = platform;
+    const listener = fetchListener(handler, onError, context, takeStaticBody);
     const server = builtin("node:http").createServer();
     const connections = new HttpConnections(server);
     context.server = server;
     server.on("connection", (socket) => connections.add(socket));
     server.on("request", (request, response) => {
-      if (hasFramedBody(request)) {
+      const isFramed = hasFramedBody(request);
+      if (isFramed) {
         platform.fixRequestPause?.(request);
         response.once("close", () => discardBody(request));
       }
-      listener(request, response, connections.track(request, response));
+      const exchange = connections.track(request, response, isFramed);
+      listener(request, response, exchange);
     });
     // An error of one connection attempt (too many open files, say) leaves the
     // server open.

@@ -10,6 +10,7 @@ import type { ServeHandler, ServeOptions } from "../../core/types.ts";
 import { guard, isThenable } from "../http/fetch_handler.ts";
 import { RequestInfo } from "../http/serve_info.ts";
 import { isForbiddenMethod, isHost } from "../http/request_checks.ts";
+import type { Platform } from "../platform.ts";
 import type { ServerContext } from "../server_context.ts";
 import type { NodeRequest } from "./fetch_request.ts";
 import type { Exchange } from "./http_connections.ts";
@@ -41,6 +42,7 @@ export function fetchListener(
   handler: ServeHandler,
   onError: ServeOptions["onError"],
   context: ServerContext,
+  takeStaticBody?: Platform["takeStaticBody"],
 ): FetchListener {
   const { abortRequest } = conversion!;
   const { answer, answerError } = guard(
@@ -56,7 +58,8 @@ export function fetchListener(
     try {
       // A head that could not be sent may have left its text.
       outgoing.statusMessage = "";
-      sendResponse(response, outgoing, () => outgoing.destroy());
+      const fail = () => outgoing.destroy();
+      sendResponse(response, outgoing, fail, takeStaticBody);
     } catch {
       outgoing.destroy();
     }
@@ -64,7 +67,7 @@ export function fetchListener(
   const send = (response: Response, outgoing: http.ServerResponse) => {
     const fail = (error: unknown) => void answerFailure(error, outgoing);
     try {
-      sendResponse(response, outgoing, fail);
+      sendResponse(response, outgoing, fail, takeStaticBody);
     } catch (error) {
       fail(error);
     }

@@ -15,6 +15,11 @@
  */
 
 import type * as http from "node:http";
+import {
+  findLazyRequests,
+  isPlainUrl,
+  type LazyRequests,
+} from "./lazy_request.ts";
 
 const DECODER = new TextDecoder();
 
@@ -33,6 +38,13 @@ export let abortRequest: (request: NodeRequest) => void;
 let following: "event" | "getter" | "controller" = followsEvents()
   ? "event"
   : "getter";
+
+/** How requests are created without their state, where that has an effect. */
+const lazyRequests = findLazyRequests((url, incoming) => {
+  const request = new Request(url, requestInit(incoming, undefined));
+  appendHeaders(request.headers, incoming, undefined);
+  return request;
+});
 
 function followsEvents(): boolean {
   const request = new Request("http://localhost/");
@@ -67,8 +79,17 @@ export class NodeRequest extends Request {
     const controller = following === "controller"
       ? new AbortController()
       : undefined;
-    super(url, requestInit(incoming, controller?.signal));
-    appendHeaders(super.headers, incoming, host);
+    const lazy = host === undefined && controller === undefined
+      ? lazyFor(incoming)
+      : undefined;
+    super(
+      lazy === undefined ? url : lazy.brand as unknown as string,
+      lazy === undefined
+        ? requestInit(incoming, controller?.signal)
+        : undefined,
+    );
+    if (lazy === undefined) appendHeaders(super.headers, incoming, host);
+    else lazy.attach(this, url, incoming);
     this.#incoming = incoming;
     this.#controller = controller;
   }
@@ -163,6 +184,13 @@ function replaceSignalGetter(): boolean {
 }
 
 if (following === "getter" && !replaceSignalGetter()) following = "controller";
+
+/** Returns how to create a request without its state, if that is possible. */
+function lazyFor(incoming: http.IncomingMessage): LazyRequests | undefined {
+  if (lazyRequests === undefined || hasBody(incoming)) return undefined;
+  const { headers: { host = "" }, url = "" } = incoming;
+  return isPlainUrl(host, url) ? lazyRequests : undefined;
+}
 
 /** Returns no object for the usual request, since reading one takes time. */
 function requestInit(

@@ -82,22 +82,26 @@ export class HttpConnections {
   /**
    * Tracks a request until its response is sent or its connection is closed.
    * Adds no listener before the server begins to close connections.
+   *
+   * @param isFramed What {@linkcode hasFramedBody} says of the request.
    */
   track(
     request: http.IncomingMessage,
     response: http.ServerResponse,
+    isFramed: boolean,
   ): Exchange {
     const { socket } = request;
     const connection = this.add(socket);
     const { due } = connection;
     this.totalRequests++;
     requestHook.call?.();
-    removeEnded(due);
+    // A response has no socket while earlier ones are due. Reading an earlier one
+    // takes time, since the processor's cache has lost it.
+    if (response.socket === null || this.#closesConnections) removeEnded(due);
+    else due.length = 0;
     const exchange: Exchange = { response, onClientGone: undefined };
     due.push(exchange);
-    connection.bytesRequested = hasFramedBody(request)
-      ? undefined
-      : socket.bytesRead;
+    connection.bytesRequested = isFramed ? undefined : socket.bytesRead;
     if (this.#closesConnections) {
       announceClose(connection, response);
       this.#endAfter(response, socket, connection);

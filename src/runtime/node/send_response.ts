@@ -12,6 +12,7 @@ import type * as buffer from "node:buffer";
 import type * as http from "node:http";
 import type * as stream from "node:stream";
 import { builtin } from "../builtin.ts";
+import type { Platform } from "../platform.ts";
 
 /**
  * A response that was created cheaply, as `FastResponse` of srvx is: the global
@@ -44,6 +45,7 @@ export function sendResponse(
   response: Response,
   outgoing: http.ServerResponse,
   onError: (error: unknown) => void,
+  takeStaticBody?: Platform["takeStaticBody"],
 ): void {
   if (outgoing.destroyed || outgoing.headersSent) {
     outgoing.destroy();
@@ -59,7 +61,12 @@ export function sendResponse(
     response.statusText,
     headers,
   );
-  sendBody(response.body, head, onError);
+  const body = outgoing.req.method === "HEAD"
+    ? undefined
+    : takeStaticBody?.(response);
+  if (body === undefined) return sendBody(response.body, head, onError);
+  head.setLength(lengthOf(body));
+  endInOnePiece(head, body);
 }
 
 function sendFast(
@@ -262,6 +269,12 @@ const MAX_COPIED_BYTES = 8192;
 
 /** Kept, because loading a built-in module takes a part of a microsecond. */
 let Buffer: typeof buffer.Buffer | undefined;
+
+function lengthOf(body: string | Uint8Array): number {
+  if (typeof body !== "string") return body.byteLength;
+  Buffer ??= builtin("node:buffer").Buffer;
+  return Buffer.byteLength(body);
+}
 
 /**
  * Sends the head and all of the body, with one system call if the body is short.
