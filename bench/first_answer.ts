@@ -78,6 +78,18 @@ await serve("web", () => new Response("hello"));
   },
 };
 
+/** Fills the compile cache, which Node writes when a program ends by itself. */
+const FILL_CACHE = `import { createServer } from "node:http";
+import { serve } from "${PACKAGE}";
+import { listen } from "${PACKAGE}/node";
+const options = { fallback: { hostname: "127.0.0.1", port: 0 } };
+await Promise.all([
+  serve("web", options, () => new Response("hello")),
+  listen(createServer(), "admin", options),
+]);
+process.exit();
+`;
+
 /** What is compared; the second has a port of its own. */
 const COMPARISONS: readonly {
   readonly label: string;
@@ -96,6 +108,18 @@ const COMPARISONS: readonly {
   { label: ".", way: "neutral", to: "own", on: /^(?:deno|bun)/ },
   { label: "., JSR", way: "jsr-neutral", to: "own", on: /^deno/ },
   { label: ".", way: "neutral", to: "own-response", on: /^node/, most: 1.1 },
+  {
+    label: "./node, compile cache",
+    way: "cached-adopted",
+    to: "cached-own",
+    on: /^node/,
+  },
+  {
+    label: "., compile cache",
+    way: "cached-neutral",
+    to: "cached-own-response",
+    on: /^node/,
+  },
 ];
 
 /** The ratios of pairs that were started one after the other. */
@@ -153,6 +177,10 @@ async function writePrograms(
     await Deno.writeTextFile(file, code);
     const flags = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
     commands.set(name, [path, ...flags, file]);
+    if (runtime === "node") {
+      const cached = [...await withCache(path, directory), file];
+      commands.set(`cached-${name}`, cached);
+    }
     if (runtime !== "deno" || !code.includes(PACKAGE)) continue;
     const sources = join(directory, "jsr");
     await Deno.mkdir(sources, { recursive: true });
@@ -165,8 +193,22 @@ async function writePrograms(
   return [...commands].map(([way, command]) => ({
     way,
     command,
-    isOnPort: way.startsWith("own") || way === "again",
+    isOnPort: /^(?:cached-)?own/.test(way) || way === "again",
   }));
+}
+
+/** Returns the command line of Node with a compile cache, which is filled. */
+async function withCache(node: string, directory: string): Promise<string[]> {
+  const cache = join(directory, "compile-cache");
+  const file = join(directory, "fill-cache.mjs");
+  await Deno.writeTextFile(file, FILL_CACHE);
+  const [program, ...args] = ["env", `NODE_COMPILE_CACHE=${cache}`, node];
+  const { success } = await new Deno.Command(program!, {
+    args: [...args, file],
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`Filling the compile cache of ${node} failed`);
+  return [program!, ...args];
 }
 
 /** Maps the package's name to the sources, which JSR has as they are. */

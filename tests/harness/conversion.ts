@@ -173,6 +173,21 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     assert.equal(headers["content-length"], "4");
     assert.equal(headers["transfer-encoding"], undefined);
   },
+  "headers of bytes beside text": async (target) => {
+    const texts = {
+      "": "t\u00e9xt",
+      "-ascii": "text",
+      "-long": "t".repeat(20_000),
+    };
+    for (const kind of ["/latin1", "/fast-latin1"]) {
+      for (const [length, text] of Object.entries(texts)) {
+        const path = `${kind}${length}`;
+        const { headers, body } = await request(target, { path });
+        assert.equal(headers["x-latin1"], "caf\xe9", path);
+        assert.equal(Buffer.from(body, "latin1").toString(), text, path);
+      }
+    }
+  },
   "status texts": async (target) => {
     const text = `GET /reason HTTP/1.1\r\nHost: x\r\n${CLOSE}`;
     assert.match(await exchange(target, text), /^HTTP\/1\.1 418 /);
@@ -305,5 +320,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       const body = split(await exchange(target, text))[1];
       assert.ok(body.includes(`"url":"${url}"`), `${path}: ${body}`);
     }
+    const empty = `GET /other/x HTTP/1.1\r\nHost:\r\n${CLOSE}`;
+    assert.match(await exchange(target, empty), /^HTTP\/1\.1 400 /);
   },
 };

@@ -27,6 +27,11 @@ let property: symbol | undefined;
 export const takeStaticBody: NonNullable<Platform["takeStaticBody"]> = (
   response,
 ) => {
+  // The body of a class that the program derived may be another one.
+  if (
+    Object.getPrototypeOf(response) !== Response.prototype ||
+    Object.hasOwn(response, "body")
+  ) return undefined;
   property ??= Object.getOwnPropertySymbols(response)
     .find(({ description }) => description === "response");
   if (property === undefined) return undefined;

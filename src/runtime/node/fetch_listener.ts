@@ -103,6 +103,8 @@ function toRequest(incoming: http.IncomingMessage): NodeRequest | 400 | 501 {
   const { NodeRequest } = conversion!;
   try {
     if (target.startsWith("/")) {
+      // The first segment of the path would become the host of the URL.
+      if (host === "") return 400;
       return new NodeRequest(`http://${host}${target}`, incoming);
     }
     // The absolute form (RFC 9112, 3.2.2): its host stands for the Host header.

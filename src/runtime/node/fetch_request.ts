@@ -39,9 +39,12 @@ let following: "event" | "getter" | "controller" = followsEvents()
   ? "event"
   : "getter";
 
+/** A program may replace the global class later. */
+const NativeRequest = Request;
+
 /** How requests are created without their state, where that has an effect. */
 const lazyRequests = findLazyRequests((url, incoming) => {
-  const request = new Request(url, requestInit(incoming, undefined));
+  const request = new NativeRequest(url, requestInit(incoming, undefined));
   appendHeaders(request.headers, incoming, undefined);
   return request;
 });
@@ -114,7 +117,7 @@ export class NodeRequest extends Request {
   override clone(): Request {
     this.#hasStream = true;
     // The clone itself follows a signal that nothing aborts.
-    return new Request(super.clone(), { signal: this.signal });
+    return new NativeRequest(super.clone(), { signal: this.signal });
   }
 
   override async arrayBuffer(): Promise<ArrayBuffer> {

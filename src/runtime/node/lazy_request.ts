@@ -29,8 +29,11 @@ export interface LazyRequests {
 /** What a runtime keeps of a request. */
 type State = Record<string, unknown>;
 
-/** A host that a URL takes as it is. */
-let knownHost = "";
+/** Whether a URL takes a host as it is, for the last ones. */
+const hosts = new Map<string, boolean>();
+
+/** A client may send any number of hosts. */
+const MAX_HOSTS = 100;
 
 const PLAIN_TARGET =
   /^(?:\/(?!\.|%2e)[\w\-.~!$&()*+,;=:@%]*)+(?:\?[\w\-.~!$&()*+,;=:@%/?]*)?$/i;
@@ -40,12 +43,17 @@ const PLAIN_TARGET =
  * that it needn't be parsed.
  */
 export function isPlainUrl(host: string, target: string): boolean {
-  if (!PLAIN_TARGET.test(target)) return false;
-  if (host === knownHost) return true;
+  return PLAIN_TARGET.test(target) && isPlainHost(host);
+}
+
+function isPlainHost(host: string): boolean {
+  const known = hosts.get(host);
+  if (known !== undefined) return known;
   const url = `http://${host}/`;
-  if (!URL.canParse(url) || new URL(url).href !== url) return false;
-  knownHost = host;
-  return true;
+  const isPlain = URL.canParse(url) && new URL(url).href === url;
+  if (hosts.size === MAX_HOSTS) hosts.clear();
+  hosts.set(host, isPlain);
+  return isPlain;
 }
 
 /** Finds out whether the runtime takes lazy requests. */
@@ -88,7 +96,7 @@ function lazyState(
   class LazyState {
     readonly method: string | undefined;
     readonly #url: string;
-    readonly #incoming: http.IncomingMessage;
+    #incoming: http.IncomingMessage | undefined;
     #actual: State | undefined;
 
     constructor(url: string, incoming: http.IncomingMessage) {
@@ -102,7 +110,11 @@ function lazyState(
     }
 
     get actual(): State {
-      this.#actual ??= create(this.#url, this.#incoming);
+      if (this.#actual === undefined) {
+        this.#actual = create(this.#url, this.#incoming!);
+        // Requests that are created from this one may live long.
+        this.#incoming = undefined;
+      }
       return this.#actual;
     }
   }

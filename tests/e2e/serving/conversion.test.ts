@@ -25,9 +25,13 @@ async function startServer(t: TestContext, host: Host): Promise<TcpTarget> {
   return { host: "127.0.0.1", port: Number(port) };
 }
 
+// `node:http` of Bun encodes the head on connections that it is passed.
+const FAILS_ON_BUN = "headers of bytes beside text";
+
 // Those with all permissions, because the handler sends requests itself.
 forEachHost(hostsWith({ isPortable: true, runsCommand: true }), (host) => {
   for (const [name, behaviour] of Object.entries(BEHAVIOURS)) {
+    if (host.runtime === "bun" && name === FAILS_ON_BUN) continue;
     test(`serve() by the portable path on ${host.label}: ${name}`, async (t) => {
       await behaviour(await startServer(t, host));
     });

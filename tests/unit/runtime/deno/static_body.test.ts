@@ -45,6 +45,9 @@ test("takeStaticBody() leaves what must be read as a stream", async () => {
     const create of [
       () => new Response(null),
       () => new Response(new Blob(["text"])),
+      () => new (class Derived extends Response {})("text"),
+      () =>
+        Object.defineProperty(new Response("text"), "body", { value: null }),
       () => {
         const response = new Response("text");
         response.body!.getReader();

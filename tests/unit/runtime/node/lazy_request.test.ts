@@ -6,6 +6,10 @@ import {
   isPlainUrl,
 } from "../../../../src/runtime/node/lazy_request.ts";
 
+test("isPlainUrl() is false for an empty host, also before any other", () => {
+  assert.equal(isPlainUrl("", "/example.org/path"), false);
+});
+
 test("isPlainUrl() is true for the usual targets", () => {
   for (
     const target of [
