@@ -288,6 +288,7 @@ test("on JSR, . leads to three modules that Deno doesn't use", async () => {
     "src/runtime/bun/platform.ts",
     "src/runtime/deno/platform.ts",
     "src/runtime/deno/signals.ts",
+    "src/runtime/deno/static_body.ts",
     "src/runtime/deno/wake_listener.ts",
     "src/runtime/node/platform.ts",
   ]);
