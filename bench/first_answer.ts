@@ -172,15 +172,13 @@ async function writePrograms(
   directory: string,
 ): Promise<FirstAnswerPlan["programs"]> {
   const commands = new Map<string, string[]>();
+  const cached = runtime === "node" && await withCache(path, directory);
   for (const [name, code] of Object.entries(PROGRAMS[runtime])) {
     const file = join(directory, `${runtime}-${name}.mjs`);
     await Deno.writeTextFile(file, code);
     const flags = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
     commands.set(name, [path, ...flags, file]);
-    if (runtime === "node") {
-      const cached = [...await withCache(path, directory), file];
-      commands.set(`cached-${name}`, cached);
-    }
+    if (cached) commands.set(`cached-${name}`, [...cached, file]);
     if (runtime !== "deno" || !code.includes(PACKAGE)) continue;
     const sources = join(directory, "jsr");
     await Deno.mkdir(sources, { recursive: true });

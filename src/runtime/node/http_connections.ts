@@ -83,12 +83,12 @@ export class HttpConnections {
    * Tracks a request until its response is sent or its connection is closed.
    * Adds no listener before the server begins to close connections.
    *
-   * @param isFramed What {@linkcode hasFramedBody} says of the request.
+   * @param isFramed Given by a caller that has asked {@linkcode hasFramedBody}.
    */
   track(
     request: http.IncomingMessage,
     response: http.ServerResponse,
-    isFramed: boolean,
+    isFramed: boolean = hasFramedBody(request),
   ): Exchange {
     const { socket } = request;
     const connection = this.add(socket);

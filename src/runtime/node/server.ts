@@ -16,7 +16,7 @@ import { builtin } from "../builtin.ts";
 import type { ListenSource, Platform } from "../platform.ts";
 import { requestHook } from "../http/request_hook.ts";
 import { Http2Sessions } from "./http2_sessions.ts";
-import { hasFramedBody, HttpConnections } from "./http_connections.ts";
+import { HttpConnections } from "./http_connections.ts";
 import type { DescriptorOptions } from "./listen.ts";
 import { ServerBinding } from "./server_binding.ts";
 
@@ -150,8 +150,7 @@ export class NodeServer implements GracefulServer {
   closeConnectionsAfterResponses(): void {
     this.#closesConnections = true;
     for (const [request, response] of this.#last.values()) {
-      if (response.writableFinished) continue;
-      this.#http1.track(request, response, hasFramedBody(request));
+      if (!response.writableFinished) this.#http1.track(request, response);
     }
     this.#last.clear();
     this.#http1.closeConnectionsAfterResponses();
@@ -221,7 +220,7 @@ export class NodeServer implements GracefulServer {
     // HTTP/2 has no such header; its sessions learn it from GOAWAY.
     if (request.httpVersionMajor > 1) return;
     if (this.#closesConnections) {
-      this.#http1.track(request, response, hasFramedBody(request));
+      this.#http1.track(request, response);
       return;
     }
     // Before a drain, keep only the last request of a connection: that is cheap.
