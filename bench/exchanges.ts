@@ -28,6 +28,7 @@ const ON_PORT = new Set([
   "node:http with a Request",
   "node:http with both",
   "conversion alone",
+  "web streams alone",
   "srvx",
   "srvx with FastResponse",
   "@hono/node-server",
@@ -44,12 +45,11 @@ interface Comparison {
 const SERVERS = ["own", "again", "adopted", "neutral", "portable"];
 
 const EXCHANGES: readonly Comparison[] = [
-  ...([
-    "64 KiB answer",
-    "1 MiB answer",
-    "1 MiB upload",
-    "JSON in and out",
-  ] as const)
+  ...(["64 KiB answer", "1 MiB answer"] as const).flatMap((load) => [
+    { load, on: /^(?:deno|bun)/, ways: SERVERS },
+    { load, on: /^node/, ways: [...SERVERS, "node:http with both"] },
+  ]),
+  ...(["1 MiB upload", "JSON in and out"] as const)
     .map((load) => ({ load, on: /./, ways: SERVERS })),
   // Of the ways, only these upgrade, and Node has no server for it.
   {
@@ -57,7 +57,8 @@ const EXCHANGES: readonly Comparison[] = [
     on: /^(?:deno|bun)/,
     ways: ["own", "again", "adopted"],
   },
-  { load: "raw echo", on: /./, ways: SERVERS },
+  { load: "raw echo", on: /^(?:deno|bun)/, ways: SERVERS },
+  { load: "raw echo", on: /^node/, ways: [...SERVERS, "web streams alone"] },
 ];
 
 const CONVERSIONS: readonly Comparison[] = [

@@ -105,11 +105,14 @@ const onRequestWithResponse: RequestListener = (_request, response) => {
  */
 const onRequestConverted: RequestListener = async (request, response) => {
   const url = `http://${request.headers.host}${request.url}`;
-  const answer = handler(new Request(url)) as Response;
+  const returned = handler(new Request(url));
+  const answer = returned instanceof Promise ? await returned : returned;
   const reader = answer.body!.getReader();
-  const chunks = await Promise.all([reader.read(), reader.read()]);
-  response.setHeader("content-type", answer.headers.get("content-type")!);
-  response.end(String.fromCharCode(...chunks[0].value!));
+  const [{ value }] = await Promise.all([reader.read(), reader.read()]);
+  const type = answer.headers.get("content-type");
+  if (type !== null) response.setHeader("content-type", type);
+  const isText = value!.length < 10;
+  response.end(isText ? String.fromCharCode(...value!) : value);
 };
 
 /** Echoes messages; Deno upgrades in the handler. */
@@ -212,6 +215,22 @@ const RAW_OWN: Readonly<Record<typeof runtime, () => unknown>> = {
   node: () => net.createServer(echoNode).listen(port, HOSTNAME),
 };
 
+/** The least that web streams can do on a socket of Node. */
+function echoStreams(socket: net.Socket): void {
+  const readable = new ReadableStream({
+    start(controller) {
+      socket.on("data", (chunk) => controller.enqueue(chunk));
+      socket.on("end", () => controller.close());
+    },
+  });
+  const writable = new WritableStream({
+    write: (chunk) => void socket.write(chunk),
+    close: () => void socket.end(),
+  });
+  socket.setNoDelay().on("error", () => {});
+  readable.pipeTo(writable).catch(() => {});
+}
+
 /** Echoes on the inherited socket. */
 const RAW_INHERITED: Readonly<Record<string, () => unknown>> = {
   adopted: async () => {
@@ -241,6 +260,9 @@ const bunEcho = {
     socket.write(data);
   },
 };
+
+const listenStreams = () =>
+  net.createServer({ allowHalfOpen: true }, echoStreams).listen(port, HOSTNAME);
 
 function echoNode(socket: net.Socket): void {
   socket.setNoDelay().on("error", () => {}).pipe(socket);
@@ -279,7 +301,9 @@ function listenEmitted(onRequest: RequestListener): void {
 const isRaw = way.startsWith("raw ");
 const name = isRaw ? way.slice(4) : way;
 const table: Readonly<Record<string, () => unknown>> = isRaw
-  ? portText === undefined ? RAW_INHERITED : { own: RAW_OWN[runtime] }
+  ? portText === undefined
+    ? RAW_INHERITED
+    : { own: RAW_OWN[runtime], "web streams alone": listenStreams }
   : portText === undefined
   ? INHERITED
   : { ...OWN, own: OWN[runtime]! };

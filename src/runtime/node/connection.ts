@@ -13,6 +13,8 @@ import type { Connection } from "../../core/types.ts";
 import { builtin } from "../builtin.ts";
 import { closedError, connectError } from "../errors.ts";
 
+const NOTHING = new Uint8Array();
+
 /** Takes over a connected stream socket through `node:net`. */
 export function connectSocket(fd: number): Connection {
   const { Socket } = builtin("node:net");
@@ -93,15 +95,9 @@ function socketReadable(
 function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
   /** Ends the wait for what the socket has not sent yet. */
   let pending: PromiseWithResolvers<void> | undefined;
-  let started = 0;
-  let ended = 0;
-  // The same for all writes, because adding a listener for each takes longer than
-  // the write itself.
   const onEnded = (error?: Error | null) => {
-    ended++;
     if (error) pending?.reject(error);
-    // Also of writes that were sent at once, and that nothing has waited for.
-    else if (ended === started) pending?.resolve();
+    else pending?.resolve();
   };
   const wait = () => (pending = Promise.withResolvers()).promise;
   return new WritableStream({
@@ -116,17 +112,22 @@ function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
       });
     },
     write(chunk) {
-      started++;
-      socket.write(chunk, onEnded);
-      // After an error, nothing is left to send, and the callback comes later.
+      socket.write(chunk);
+      // After an error, nothing is left to send, and the event comes later.
       const isSent = socket.writableLength === 0 && !socket.errored &&
         !socket.destroyed;
-      return isSent ? undefined : wait();
+      if (isSent) return;
+      // A callback for each chunk takes a turn of the event loop, also for those
+      // that are sent at once, as nearly all are: hence one after the chunk, which
+      // is called when the bytes before it have been sent.
+      const sent = wait();
+      socket.write(NOTHING, onEnded);
+      return sent;
     },
     close() {
-      started++;
+      const sent = wait();
       socket.end(onEnded);
-      return wait();
+      return sent;
     },
     abort() {
       socket.destroy();

@@ -232,17 +232,16 @@ export class NodeServer implements GracefulServer {
   };
 }
 
+/** Tells by methods, because loading a module to ask for its class takes time. */
 function protocolOf(server: net.Server): "http1" | "http2" | "other" {
-  // The classes of node:http2 are not public.
   if ("updateSettings" in server) return "http2";
-  const { Server } = builtin("node:http");
-  return server instanceof Server ||
-      server instanceof builtin("node:https").Server
-    ? "http1"
-    : "other";
+  return "closeIdleConnections" in server ? "http1" : "other";
 }
 
 function isTls(server: net.Server): boolean {
-  return server instanceof builtin("node:tls").Server ||
+  if ("setSecureContext" in server) return true;
+  const { Server } = builtin("node:http");
+  // Bun's servers of `node:https` have no method that tells.
+  return Object.getPrototypeOf(server) !== Server.prototype &&
     server instanceof builtin("node:https").Server;
 }

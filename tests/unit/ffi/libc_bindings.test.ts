@@ -108,29 +108,42 @@ function bind<T>(
   wide: "bigint" | "number" = "number",
 ): Record<string, (...args: unknown[]) => unknown> {
   assert.equal(library, "libc.so.6");
-  const named = (type: string) => TYPES[type] ?? type;
   const names = Object.keys(symbols);
   assert.ok(names.includes("__errno_location"));
-  for (const [name, declared] of Object.entries(symbols)) {
-    const [args, result] = signature(declared);
-    assert.deepEqual([args.map(named), named(result)], SIGNATURES[name], name);
-  }
-  return Object.fromEntries(names.map((name) => [
+  return Object.fromEntries(
+    Object.entries(symbols).map(([name, declared]) => [
+      name,
+      bindOne(callee, name, signature(declared), wide),
+    ]),
+  );
+}
+
+/** A function in the place of the C library's, if it is declared as that is. */
+function bindOne(
+  callee: Callee,
+  name: string,
+  [declaredTypes, declaredResult]: Signature,
+  wide: "bigint" | "number" = "number",
+): (...args: unknown[]) => unknown {
+  const named = (type: string) => TYPES[type] ?? type;
+  const [types, result] = SIGNATURES[name]!;
+  assert.deepEqual(
+    [declaredTypes.map(named), named(declaredResult)],
+    [types, result],
     name,
-    (...args: unknown[]) => {
-      const [types, result] = SIGNATURES[name]!;
-      assert.equal(args.length, types.length);
-      types.forEach((type, index) =>
-        assert.ok(fits(type, args[index], wide), `${name}: ${type}`)
-      );
-      if (name === "__errno_location") return ERRNO;
-      const plain = args.map((arg) =>
-        typeof arg === "bigint" ? Number(arg) : arg
-      );
-      const value = callee.call(name, plain);
-      return result.endsWith("64") ? BigInt(value) : value;
-    },
-  ]));
+  );
+  return (...args) => {
+    assert.equal(args.length, types.length);
+    types.forEach((type, index) =>
+      assert.ok(fits(type, args[index], wide), `${name}: ${type}`)
+    );
+    if (name === "__errno_location") return ERRNO;
+    const plain = args.map((arg) =>
+      typeof arg === "bigint" ? Number(arg) : arg
+    );
+    const value = callee.call(name, plain);
+    return result.endsWith("64") ? BigInt(value) : value;
+  };
 }
 
 /** The error number, if it is read where the library has it. */
@@ -149,12 +162,30 @@ type Bind = <Name extends FunctionName>(
 const ADAPTERS: Readonly<Record<string, Bind>> = {
   deno: (callee, names) =>
     bindDenoFunctions({
-      dlopen: (library, symbols) => ({
-        symbols: bind(callee, library, symbols, (declared) => [
-          declared.parameters,
-          declared.result,
-        ]),
-      }),
+      // A pointer is the name of what it points to.
+      dlopen: (library, symbols) => {
+        assert.equal(library, "libc.so.6");
+        const names = Object.keys(symbols);
+        for (const name of names) {
+          assert.deepEqual(symbols[name], { type: "pointer" });
+        }
+        return {
+          symbols: Object.fromEntries(names.map((name) => [name, { name }])),
+        };
+      },
+      UnsafeFnPointer: class {
+        readonly call: (...args: unknown[]) => unknown;
+        constructor(
+          pointer: object,
+          { parameters, result }: {
+            readonly parameters: readonly string[];
+            readonly result: string;
+          },
+        ) {
+          const { name } = pointer as { readonly name: string };
+          this.call = bindOne(callee, name, [parameters, result]);
+        }
+      },
       UnsafePointerView: class {
         readonly #pointer: object;
         constructor(pointer: object) {
