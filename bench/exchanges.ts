@@ -10,7 +10,7 @@ import type { Tool } from "../scripts/toolchain.ts";
 import { commandOf, measurementsOf, readRounds } from "./command.ts";
 import type { LoadName } from "./loads.ts";
 import { requireWrk } from "./programs.ts";
-import { describeMachine, writeResults } from "./results.ts";
+import { describeMachine, readResults, writeResults } from "./results.ts";
 import { formatSpread, type Spread, spreadOf } from "./spread.ts";
 import type { Turn, TurnsPlan } from "./turns_host.ts";
 
@@ -115,10 +115,14 @@ interface Row {
   readonly runtime: string;
   readonly load: LoadName;
   readonly way: string;
+  /** The way that it is compared with. */
+  readonly to: string;
   /** The median, in a second. */
   readonly perSecond: number;
   readonly ratio: Spread;
   readonly errors: number;
+  /** How many rounds there were. */
+  readonly rounds: number;
 }
 
 /** Measures bodies, WebSockets and raw sockets, and writes the results. */
@@ -141,18 +145,32 @@ async function compareAll(
   const measured = tools.filter((tool) =>
     tool.runtime !== "node" || tool === node
   );
+  const only = Deno.env.get("BENCH_ONLY");
+  const before = only === undefined
+    ? { rows: [] }
+    : await readResults(file, { rows: [] }) as { readonly rows: Row[] };
   const rows: Row[] = [];
   for (const comparison of comparisons) {
     for (const tool of measured) {
       if (!comparison.on.test(tool.label)) continue;
-      console.log(`${comparison.load} on ${tool.label}`);
+      const title = `${comparison.load} on ${tool.label}`;
+      if (only !== undefined && title !== only) {
+        rows.push(
+          ...before.rows.filter(({ load, runtime, way, to }) =>
+            load === comparison.load && runtime === tool.label &&
+            to === comparison.ways[0] && comparison.ways.includes(way)
+          ),
+        );
+        continue;
+      }
+      console.log(title);
       rows.push(...await compare(tool, node, comparison));
     }
   }
   print(rows);
   await writeResults({
     [file]: JSON.stringify(
-      { rounds: ROUNDS, turns: TURNS, ...describeMachine(measured), rows },
+      { ...describeMachine(measured), turns: TURNS, rows },
       null,
       2,
     ),
@@ -195,9 +213,11 @@ async function compare(
       runtime: tool.label,
       load,
       way,
+      to: ways[0]!,
       perSecond: Math.round(spreadOf(rates).median),
       ratio: spreadOf(rates.map((rate, at) => rate / first[at]!.perSecond)),
       errors: own.reduce((sum, { errors }) => sum + errors, 0),
+      rounds: ROUNDS,
     };
   });
 }

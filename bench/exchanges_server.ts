@@ -108,11 +108,16 @@ const onRequestConverted: RequestListener = async (request, response) => {
   const returned = handler(new Request(url));
   const answer = returned instanceof Promise ? await returned : returned;
   const reader = answer.body!.getReader();
-  const [{ value }] = await Promise.all([reader.read(), reader.read()]);
+  const [{ value }, { done }] = await Promise.all([
+    reader.read(),
+    reader.read(),
+  ]);
+  if (!done) throw new Error("Reading a body: expected one part, found more");
   const type = answer.headers.get("content-type");
   if (type !== null) response.setHeader("content-type", type);
-  const isText = value!.length < 10;
-  response.end(isText ? String.fromCharCode(...value!) : value);
+  // node:http sends a short string with the head, in one piece.
+  const isShort = value!.length < 10;
+  response.end(isShort ? String.fromCharCode(...value!) : value);
 };
 
 /** Echoes messages; Deno upgrades in the handler. */
@@ -215,7 +220,7 @@ const RAW_OWN: Readonly<Record<typeof runtime, () => unknown>> = {
   node: () => net.createServer(echoNode).listen(port, HOSTNAME),
 };
 
-/** The least that web streams can do on a socket of Node. */
+/** The least that web streams can do on a socket of Node, without back-pressure. */
 function echoStreams(socket: net.Socket): void {
   const readable = new ReadableStream({
     start(controller) {

@@ -15,7 +15,7 @@ import {
 export const LIBC_FILE = "libc.so.6";
 
 /** The function that returns the address of `errno`, in glibc and musl. */
-const ERRNO_LOCATION = "__errno_location";
+export const ERRNO_LOCATION = "__errno_location";
 
 /**
  * Declares functions and `__errno_location()` in the form of a runtime.
@@ -54,10 +54,12 @@ export function toFunctions<Name extends FunctionName>(
     name,
     toNumeric(name, foreign[name]!, takesBigInts),
   ]);
-  const errnoLocation = foreign[ERRNO_LOCATION]!;
+  // It is the same for each call of a thread. To ask for it after a call that
+  // failed could change what is there.
+  const errnoAddress = foreign[ERRNO_LOCATION]!();
   return {
     ...Object.fromEntries(functions),
-    errno: () => readErrno(errnoLocation()),
+    errno: () => readErrno(errnoAddress),
   };
 }
 

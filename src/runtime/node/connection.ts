@@ -13,6 +13,7 @@ import type { Connection } from "../../core/types.ts";
 import { builtin } from "../builtin.ts";
 import { closedError, connectError } from "../errors.ts";
 
+/** What is written to learn that all before it has been sent. */
 const NOTHING = new Uint8Array();
 
 /** Takes over a connected stream socket through `node:net`. */
@@ -113,13 +114,13 @@ function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
     },
     write(chunk) {
       socket.write(chunk);
-      // After an error, nothing is left to send, and the event comes later.
+      // After an error, nothing is left to send, and the event "error" comes later.
       const isSent = socket.writableLength === 0 && !socket.errored &&
         !socket.destroyed;
       if (isSent) return;
-      // A callback for each chunk takes a turn of the event loop, also for those
-      // that are sent at once, as nearly all are: hence one after the chunk, which
-      // is called when the bytes before it have been sent.
+      // A callback for each chunk would be called in the next tick, also for one
+      // that has been sent at once, as nearly all are. So an empty chunk follows
+      // those that have not, and its callback comes when they have been sent.
       const sent = wait();
       socket.write(NOTHING, onEnded);
       return sent;

@@ -232,16 +232,25 @@ export class NodeServer implements GracefulServer {
   };
 }
 
-/** Tells by methods, because loading a module to ask for its class takes time. */
 function protocolOf(server: net.Server): "http1" | "http2" | "other" {
+  // The classes of node:http2 are not public.
   if ("updateSettings" in server) return "http2";
-  return "closeIdleConnections" in server ? "http1" : "other";
+  // To load modules for their classes takes milliseconds: only for a server that
+  // seems to be one of them.
+  if (!("closeIdleConnections" in server)) return "other";
+  return server instanceof builtin("node:http").Server ||
+      server instanceof builtin("node:https").Server
+    ? "http1"
+    : "other";
 }
 
 function isTls(server: net.Server): boolean {
-  if ("setSecureContext" in server) return true;
+  if ("setSecureContext" in server) {
+    return server instanceof builtin("node:tls").Server ||
+      server instanceof builtin("node:https").Server;
+  }
+  // In some versions of Bun, servers of node:https lack that method.
   const { Server } = builtin("node:http");
-  // Bun's servers of `node:https` have no method that tells.
   return Object.getPrototypeOf(server) !== Server.prototype &&
     server instanceof builtin("node:https").Server;
 }

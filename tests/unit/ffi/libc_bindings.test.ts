@@ -8,8 +8,12 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { decodeSockaddr, encodeIpv4 } from "../../../src/core/sockaddr.ts";
 import { bindBunFunctions } from "../../../src/ffi/bun.ts";
-import { bindDenoFunctions } from "../../../src/ffi/deno.ts";
-import { LibcError } from "../../../src/ffi/descriptor_calls.ts";
+import {
+  bindDenoFunctions,
+  type DenoFfi,
+  globalDenoFfi,
+} from "../../../src/ffi/deno.ts";
+import { cString, LibcError } from "../../../src/ffi/descriptor_calls.ts";
 import { FILE_FUNCTIONS } from "../../../src/ffi/files.ts";
 import { Libc, LIBC_FUNCTIONS } from "../../../src/ffi/libc.ts";
 import { bindNodeFunctions } from "../../../src/ffi/node.ts";
@@ -158,44 +162,79 @@ type Bind = <Name extends FunctionName>(
   names: readonly Name[],
 ) => LibcFunctions<Name>;
 
+type DenoDeclaration = ConstructorParameters<DenoFfi["UnsafeFnPointer"]>[1];
+
+/** A function that takes structures of one integer in the place of integers. */
+function takeStructures(
+  callee: Callee,
+  name: string,
+  { parameters, result }: DenoDeclaration,
+): (...args: unknown[]) => unknown {
+  const types = parameters.map((type) =>
+    typeof type === "string" ? type : type.struct[0]
+  );
+  const call = bindOne(callee, name, [types, result]);
+  return (...args) => {
+    const plain = args.map((arg, at) => {
+      if (typeof parameters[at] === "string") return arg;
+      assert.ok(arg instanceof Uint8Array);
+      const view = new DataView(arg.buffer, arg.byteOffset);
+      return arg.byteLength === 8
+        ? Number(view.getBigInt64(0, true))
+        : view.getInt32(0, true);
+    });
+    return call(...plain);
+  };
+}
+
+/** The FFI of Deno, where a pointer is an object with the name of a function. */
+function fakeDeno(callee: Callee): Parameters<typeof bindDenoFunctions>[0] {
+  return {
+    dlopen: (library, symbols) => {
+      assert.equal(library, "libc.so.6");
+      return {
+        symbols: Object.fromEntries(
+          Object.entries(symbols).map(([name, each]) => [
+            name,
+            "type" in each ? { name } : takeStructures(callee, name, each),
+          ]),
+        ),
+      };
+    },
+    UnsafeFnPointer: class {
+      readonly #call: (...args: unknown[]) => unknown;
+      constructor(
+        pointer: object,
+        declaration: DenoDeclaration,
+      ) {
+        const { name } = pointer as { readonly name: string };
+        this.#call = takeStructures(callee, name, declaration);
+      }
+      call(...args: unknown[]): unknown {
+        return this.#call(...args);
+      }
+    },
+    UnsafePointerView: class {
+      readonly #pointer: object;
+      constructor(pointer: object) {
+        this.#pointer = pointer;
+      }
+      getInt32(offset?: number): number {
+        return readErrno(callee, this.#pointer, offset);
+      }
+    },
+  };
+}
+
 /** The functions as each runtime's adapter binds them. */
 const ADAPTERS: Readonly<Record<string, Bind>> = {
-  deno: (callee, names) =>
-    bindDenoFunctions({
-      // A pointer is the name of what it points to.
-      dlopen: (library, symbols) => {
-        assert.equal(library, "libc.so.6");
-        const names = Object.keys(symbols);
-        for (const name of names) {
-          assert.deepEqual(symbols[name], { type: "pointer" });
-        }
-        return {
-          symbols: Object.fromEntries(names.map((name) => [name, { name }])),
-        };
-      },
-      UnsafeFnPointer: class {
-        readonly call: (...args: unknown[]) => unknown;
-        constructor(
-          pointer: object,
-          { parameters, result }: {
-            readonly parameters: readonly string[];
-            readonly result: string;
-          },
-        ) {
-          const { name } = pointer as { readonly name: string };
-          this.call = bindOne(callee, name, [parameters, result]);
-        }
-      },
-      UnsafePointerView: class {
-        readonly #pointer: object;
-        constructor(pointer: object) {
-          this.#pointer = pointer;
-        }
-        getInt32(offset?: number): number {
-          return readErrno(callee, this.#pointer, offset);
-        }
-      },
-    }, names),
+  deno: (callee, names) => bindDenoFunctions(fakeDeno(callee), names, () => {}),
+  "deno, after the start": (callee, names) =>
+    bindDenoFunctions(
+      fakeDeno(callee),
+      names,
+      (generateCode) => generateCode(),
+    ),
   bun: (callee, names) =>
     bindBunFunctions({
       dlopen: (library, symbols) => ({
@@ -310,7 +349,55 @@ test("this runtime binds the whole table from its C library", onFfi, () => {
   assert.deepEqual(Object.keys(functions).sort(), [...ALL, "errno"].sort());
   assert.equal(functions.close(-1), -1);
   assert.equal(functions.errno(), EBADF);
-  assert.throws(() => bindFunctions(["missing" as FunctionName]));
+});
+
+const deno = libc && globalDenoFfi();
+
+test("on Deno, functions work with and without generated code", {
+  skip: deno === undefined,
+}, () => {
+  let generateCode = () => {};
+  const functions = bindDenoFunctions(deno!, ALL, (it) => generateCode = it);
+  for (const turn of ["without", "with"]) {
+    assert.equal(functions.close(-1), -1, turn);
+    assert.equal(functions.errno(), EBADF, turn);
+    const chunk = new Uint8Array(4);
+    assert.equal(functions.getsockopt(-1, 1, 3, chunk, chunk), -1, turn);
+    const path = cString("/proc/self/exe");
+    assert.ok(functions.readlink(path, new Uint8Array(999), 999) > 0, turn);
+    generateCode();
+  }
+});
+
+test("on Deno, functions work on after the permission was given up", {
+  skip: deno === undefined,
+}, () => {
+  let generateCode = () => {};
+  let opened = 0;
+  const failing: DenoFfi = {
+    ...deno!,
+    UnsafeFnPointer: deno!.UnsafeFnPointer,
+    UnsafePointerView: deno!.UnsafePointerView,
+    dlopen(file, symbols) {
+      if (opened++ > 0) throw new Error("there is no permission any more");
+      return deno!.dlopen(file, symbols);
+    },
+  };
+  const functions = bindDenoFunctions(failing, ALL, (it) => generateCode = it);
+  generateCode();
+  assert.equal(opened, 2);
+  assert.equal(functions.close(-1), -1);
+});
+
+test("on Deno, binding a function that the C library lacks fails", {
+  skip: deno === undefined,
+}, () => {
+  const asking: DenoFfi = {
+    ...deno!,
+    dlopen: (file, symbols) =>
+      deno!.dlopen(file, { ...symbols, missing: { type: "pointer" } }),
+  };
+  assert.throws(() => bindDenoFunctions(asking, ["close"]), /missing/);
 });
 
 test("SocketCalls and Libc accept a real connection", onFfi, async () => {
