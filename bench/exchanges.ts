@@ -167,6 +167,10 @@ async function compareAll(
       rows.push(...await compare(tool, node, comparison));
     }
   }
+  if (
+    only !== undefined &&
+    !rows.some(({ load, runtime }) => `${load} on ${runtime}` === only)
+  ) throw new Error(`BENCH_ONLY: found no measurement ${JSON.stringify(only)}`);
   print(rows);
   await writeResults({
     [file]: JSON.stringify(

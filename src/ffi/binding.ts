@@ -54,8 +54,8 @@ export function toFunctions<Name extends FunctionName>(
     name,
     toNumeric(name, foreign[name]!, takesBigInts),
   ]);
-  // It is the same for each call of a thread. To ask for it after a call that
-  // failed could change what is there.
+  // The address is the same for all calls of a thread. Asking for it after a call
+  // that failed could overwrite the number.
   const errnoAddress = foreign[ERRNO_LOCATION]!();
   return {
     ...Object.fromEntries(functions),

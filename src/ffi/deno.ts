@@ -36,7 +36,10 @@ export interface DenoFfi {
     definition: Declaration,
   ) => { call: ForeignFunction };
   readonly UnsafePointerView: new (pointer: object) => {
-    getInt32(offset?: number): number;
+    getArrayBuffer(byteLength: number): ArrayBuffer;
+  };
+  readonly permissions: {
+    querySync(descriptor: { readonly name: "ffi" }): { readonly state: string };
   };
   readonly build: { readonly os: string; readonly arch: string };
 }
@@ -62,7 +65,10 @@ export function globalDenoFfi(): DenoFfi | undefined {
  */
 const START_MS = 250;
 
-/** Calls a function after the start; waiting for that doesn't keep the process. */
+/**
+ * Calls a function after the start; waiting for that doesn't keep the process
+ * alive. Deno before 2.9 calls it with the next event.
+ */
 function callAfterStart(call: () => void): void {
   // Not a timer: Deno 2.9 loads `node:timers` at the first one, for 6 ms.
   const memory = new Int32Array(new SharedArrayBuffer(4));
@@ -72,13 +78,14 @@ function callAfterStart(call: () => void): void {
 
 /**
  * Binds functions; throws without permission, or if the C library lacks one. They
- * work on when the program gives the permission up: Deno checks it when a function
- * is declared, not when it is called.
+ * keep working after the program has given up the permission: Deno checks it when
+ * a function is declared, not when it is called.
  *
- * @param defer Receives what makes calls faster by generated code.
+ * @param defer Receives the function that switches to generated code, and decides
+ * when to call it.
  */
 export function bindDenoFunctions<Name extends FunctionName>(
-  deno: Pick<DenoFfi, "dlopen" | "UnsafeFnPointer" | "UnsafePointerView">,
+  deno: Omit<DenoFfi, "build">,
   names: readonly Name[],
   defer: (generateCode: () => void) => void = callAfterStart,
 ): LibcFunctions<Name> {
@@ -94,32 +101,33 @@ export function bindDenoFunctions<Name extends FunctionName>(
     ...Object.fromEntries(withoutCode.map(([name, each]) => [name, each])),
     [ERRNO_LOCATION]: { type: "pointer" },
   });
-  let calls = Object.fromEntries(
+  // Memory of the thread, which is read without a permission, too.
+  const location = new deno.UnsafeFnPointer(
+    symbols[ERRNO_LOCATION] as object,
+    locate!,
+  ).call();
+  const errno = new Int32Array(
+    new deno.UnsafePointerView(location as object).getArrayBuffer(4),
+  );
+  const wrap = (foreign: Record<string, ForeignFunction>) =>
+    toFunctions(
+      names,
+      { ...foreign, [ERRNO_LOCATION]: () => location },
+      () => errno[0]!,
+    );
+  const functions = wrap(Object.fromEntries(
     withoutCode.map(([name, , convert]) => [
       name,
       convert(symbols[name] as ForeignFunction),
     ]),
-  );
+  ));
   defer(() => {
-    try {
-      calls = deno.dlopen(LIBC_FILE, declarations).symbols as typeof calls;
-    } catch {
-      // Without the permission any more, calls stay as fast as they are.
-    }
+    // Where the program has given up the permission, Deno would ask the user.
+    if (deno.permissions.querySync({ name: "ffi" }).state !== "granted") return;
+    const { symbols } = deno.dlopen(LIBC_FILE, declarations);
+    Object.assign(functions, wrap(symbols as Record<string, ForeignFunction>));
   });
-  const foreign = Object.fromEntries(names.map((name) => [
-    name,
-    (...args: unknown[]) => calls[name]!(...args),
-  ]));
-  const location = new deno.UnsafeFnPointer(
-    symbols[ERRNO_LOCATION] as object,
-    locate!,
-  );
-  return toFunctions(
-    names,
-    { ...foreign, [ERRNO_LOCATION]: () => location.call() },
-    (address) => new deno.UnsafePointerView(address as object).getInt32(),
-  );
+  return functions;
 }
 
 /**
@@ -134,13 +142,19 @@ function preventCode(
 ): [Declaration, (foreign: ForeignFunction) => ForeignFunction] {
   const at = parameters.findIndex((type) => type !== DENO_TYPES.bytes);
   const type = parameters[at];
-  // A function of addresses alone has generated code from the start.
+  // A function that takes only addresses gets generated code from the start.
   if (typeof type !== "string") return [{ parameters, result }, (it) => it];
   const isWide = type === DENO_TYPES.long || type === DENO_TYPES.size;
   return [
     { parameters: parameters.with(at, { struct: [type] }), result },
     (foreign) => (...args) => {
       const value = args[at] as number;
+      // Typed arrays would take 0 in the place of what isn't a number.
+      if (!Number.isInteger(value)) {
+        throw new TypeError(
+          `Calling the C library: expected an integer, found ${value}`,
+        );
+      }
       args[at] = new Uint8Array(
         isWide
           ? new BigInt64Array([BigInt(value)]).buffer

@@ -97,8 +97,11 @@ function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
   /** Ends the wait for what the socket has not sent yet. */
   let pending: PromiseWithResolvers<void> | undefined;
   const onEnded = (error?: Error | null) => {
-    if (error) pending?.reject(error);
-    else pending?.resolve();
+    if (!error) pending?.resolve();
+    // After close(), Node reports a write to a destroyed stream.
+    else if (socket.destroyed && !socket.errored) {
+      pending?.reject(closedError());
+    } else pending?.reject(error);
   };
   const wait = () => (pending = Promise.withResolvers()).promise;
   return new WritableStream({
@@ -118,9 +121,9 @@ function socketWritable(socket: net.Socket): WritableStream<Uint8Array> {
       const isSent = socket.writableLength === 0 && !socket.errored &&
         !socket.destroyed;
       if (isSent) return;
-      // A callback for each chunk would be called in the next tick, also for one
-      // that has been sent at once, as nearly all are. So an empty chunk follows
-      // those that have not, and its callback comes when they have been sent.
+      // Node calls a chunk's callback in the next tick, even if the chunk was sent
+      // at once, as nearly all are. So only when something is left, an empty chunk
+      // follows, whose callback means that all before it was sent.
       const sent = wait();
       socket.write(NOTHING, onEnded);
       return sent;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
@@ -66,6 +67,8 @@ const SIGNATURES: Readonly<Record<string, Signature>> = {
   __errno_location: [[], "ptr"],
 };
 
+const LIBC = new URL("../../../src/ffi/libc.ts", import.meta.url).href;
+
 const ALL = Object.keys(TABLE) as FunctionName[];
 
 /** The names of types that the runtimes use. */
@@ -79,6 +82,9 @@ const TYPES: Readonly<Record<string, string>> = {
   buffer: "ptr",
   pointer: "ptr",
 };
+
+/** The memory of the error number, where it is read past {@linkcode Callee}. */
+const ERRNO_MEMORY = new Int32Array(1);
 
 /** The pointer that the fake library returns for its errno. */
 const ERRNO = { errno: true };
@@ -174,6 +180,9 @@ function takeStructures(
     typeof type === "string" ? type : type.struct[0]
   );
   const call = bindOne(callee, name, [types, result]);
+  const count = types.length -
+    parameters.filter((type) => typeof type === "string").length;
+  assert.ok(count <= 1, name);
   return (...args) => {
     const plain = args.map((arg, at) => {
       if (typeof parameters[at] === "string") return arg;
@@ -183,7 +192,9 @@ function takeStructures(
         ? Number(view.getBigInt64(0, true))
         : view.getInt32(0, true);
     });
-    return call(...plain);
+    const value = call(...plain);
+    ERRNO_MEMORY[0] = callee.errno();
+    return value;
   };
 }
 
@@ -201,6 +212,7 @@ function fakeDeno(callee: Callee): Parameters<typeof bindDenoFunctions>[0] {
         ),
       };
     },
+    permissions: { querySync: () => ({ state: "granted" }) },
     UnsafeFnPointer: class {
       readonly #call: (...args: unknown[]) => unknown;
       constructor(
@@ -219,8 +231,10 @@ function fakeDeno(callee: Callee): Parameters<typeof bindDenoFunctions>[0] {
       constructor(pointer: object) {
         this.#pointer = pointer;
       }
-      getInt32(offset?: number): number {
-        return readErrno(callee, this.#pointer, offset);
+      getArrayBuffer(byteLength: number): ArrayBuffer {
+        assert.equal(this.#pointer, ERRNO);
+        assert.equal(byteLength, 4);
+        return ERRNO_MEMORY.buffer;
       }
     },
   };
@@ -358,35 +372,71 @@ test("on Deno, functions work with and without generated code", {
 }, () => {
   let generateCode = () => {};
   const functions = bindDenoFunctions(deno!, ALL, (it) => generateCode = it);
-  for (const turn of ["without", "with"]) {
+  const check = (turn: string) => {
     assert.equal(functions.close(-1), -1, turn);
     assert.equal(functions.errno(), EBADF, turn);
     const chunk = new Uint8Array(4);
     assert.equal(functions.getsockopt(-1, 1, 3, chunk, chunk), -1, turn);
     const path = cString("/proc/self/exe");
     assert.ok(functions.readlink(path, new Uint8Array(999), 999) > 0, turn);
-    generateCode();
+    assert.equal(functions.poll(new Uint8Array(8), 0, 0), 0, turn);
+    // SYS_getpid on x86_64 and arm64.
+    const getpid = process.arch === "arm64" ? 172 : 39;
+    assert.equal(functions.syscall(getpid, -1, -1), process.pid, turn);
+    // AT_FDCWD
+    const file = new Uint8Array(256);
+    assert.equal(functions.statx(-100, path, 0, 0xfff, file), 0, turn);
+  };
+  check("without");
+  generateCode();
+  check("with");
+});
+
+test("on Deno, functions before the start have no generated code, and take integers", () => {
+  const declared: Record<string, DenoDeclaration | { type: "pointer" }> = {};
+  const fake = fakeDeno({ call: () => 0, errno: () => 0 });
+  const functions = bindDenoFunctions(
+    {
+      ...fake,
+      dlopen(file, symbols) {
+        Object.assign(declared, symbols);
+        return fake.dlopen(file, symbols);
+      },
+    },
+    ALL,
+    () => {},
+  );
+  const withCode = Object.entries(declared).filter(([, each]) =>
+    "parameters" in each &&
+    each.parameters.every((type) => typeof type === "string")
+  );
+  assert.deepEqual(withCode.map(([name]) => name), ["unlink"]);
+  for (const fd of [undefined, NaN, 3.5]) {
+    assert.throws(() => functions.close(fd as number), TypeError);
   }
 });
 
 test("on Deno, functions work on after the permission was given up", {
   skip: deno === undefined,
 }, () => {
-  let generateCode = () => {};
-  let opened = 0;
-  const failing: DenoFfi = {
-    ...deno!,
-    UnsafeFnPointer: deno!.UnsafeFnPointer,
-    UnsafePointerView: deno!.UnsafePointerView,
-    dlopen(file, symbols) {
-      if (opened++ > 0) throw new Error("there is no permission any more");
-      return deno!.dlopen(file, symbols);
-    },
-  };
-  const functions = bindDenoFunctions(failing, ALL, (it) => generateCode = it);
-  generateCode();
-  assert.equal(opened, 2);
-  assert.equal(functions.close(-1), -1);
+  const program = `
+    import { openLibc } from ${JSON.stringify(LIBC)};
+    const libc = openLibc();
+    Deno.permissions.revokeSync({ name: "ffi" });
+    try {
+      libc.close(-1);
+    } catch (error) {
+      console.log(error.errno);
+    }
+    // Longer than it takes until code is generated, for which Deno would ask.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    console.log(libc.isCloseOnExec(0));`;
+  const args = ["run", "-A", "--no-config", "--no-check", "--ext=ts", "-"];
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    input: program,
+    encoding: "utf8",
+  });
+  assert.match(stdout, new RegExp(`^${EBADF}\n(true|false)\n$`), stderr);
 });
 
 test("on Deno, binding a function that the C library lacks fails", {
