@@ -124,8 +124,13 @@ export function bindDenoFunctions<Name extends FunctionName>(
   defer(() => {
     // Where the program has given up the permission, Deno would ask the user.
     if (deno.permissions.querySync({ name: "ffi" }).state !== "granted") return;
-    const { symbols } = deno.dlopen(LIBC_FILE, declarations);
-    Object.assign(functions, wrap(symbols as Record<string, ForeignFunction>));
+    try {
+      const { symbols } = deno.dlopen(LIBC_FILE, declarations);
+      const declared = wrap(symbols as Record<string, ForeignFunction>);
+      Object.assign(functions, declared);
+    } catch {
+      // Calls keep their present speed.
+    }
   });
   return functions;
 }
