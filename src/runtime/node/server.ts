@@ -245,12 +245,9 @@ function protocolOf(server: net.Server): "http1" | "http2" | "other" {
 }
 
 function isTls(server: net.Server): boolean {
-  if ("setSecureContext" in server) {
-    return server instanceof builtin("node:tls").Server ||
-      server instanceof builtin("node:https").Server;
-  }
-  // In some versions of Bun, servers of node:https lack that method.
+  // Most are servers of node:http itself, which are spared loading node:https.
   const { Server } = builtin("node:http");
-  return Object.getPrototypeOf(server) !== Server.prototype &&
+  if (Object.getPrototypeOf(server) === Server.prototype) return false;
+  return server instanceof builtin("node:tls").Server ||
     server instanceof builtin("node:https").Server;
 }
