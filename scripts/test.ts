@@ -31,7 +31,13 @@
 import { parseArgs } from "node:util";
 import { breadthRuns } from "./breadth.ts";
 import { type ManyRestarts, manyRestartsRun } from "./breadth_runs.ts";
-import { addCounts, countReport, type Counts } from "./junit.ts";
+import {
+  addCounts,
+  countReport,
+  type Counts,
+  type Failure,
+  findFailures,
+} from "./junit.ts";
 import {
   appsRun,
   docsRun,
@@ -137,14 +143,18 @@ async function runAll(
   if (runs.some(({ isEndToEnd }) => isEndToEnd)) await fillStrippedTypes(tools);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
+  const failures: string[] = [];
   for (const batch of batchesOf(runs)) {
     console.log(`\n== ${batch.map(({ label }) => label).join(" and ")}`);
     await Promise.all(batch.map(async (run) => {
-      const counts = await execute(run);
+      const { counts, failed } = await execute(run);
+      failures.push(...failed.map((each) => describeFailure(run, each)));
       lines.push(`${run.label.padEnd(20)} ${describe(counts)}`);
       addCounts(total, counts);
     }));
   }
+  // Once more, because the output of the later runs stands between.
+  for (const failure of failures) console.log(`\n${failure}`);
   console.log(`\n${lines.join("\n")}`);
   console.log(describe(total));
   return total.failed === 0 && total.passed > 0;
@@ -175,6 +185,14 @@ function describe({ passed, failed, skipped }: Counts): string {
     (skipped > 0 ? `, ${skipped} skipped` : "");
 }
 
+function describeFailure(
+  { label }: Run,
+  { name, message }: Failure,
+): string {
+  const lines = message.split("\n").slice(0, 40);
+  return [`Failed in ${label}: ${name}`, ...lines].join("\n  ");
+}
+
 /** Fills the cache from which Node 22 loads TypeScript in end-to-end tests. */
 async function fillStrippedTypes(tools: readonly Tool[]): Promise<void> {
   const node = tools.find(({ label }) => label === "node 22")!;
@@ -194,7 +212,9 @@ async function fillStrippedTypes(tools: readonly Tool[]): Promise<void> {
   if (!success) throw new Error("Stripping the types for Node 22 failed");
 }
 
-async function execute(run: Run): Promise<Counts> {
+async function execute(
+  run: Run,
+): Promise<{ counts: Counts; failed: Failure[] }> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   try {
     const [program, ...args] = [
@@ -214,11 +234,12 @@ async function execute(run: Run): Promise<Counts> {
       },
       stdin: "null",
     }).spawn().status;
-    const counts = countReport(await Deno.readTextFile(report));
+    const xml = await Deno.readTextFile(report);
+    const counts = countReport(xml);
     // A runner that fails without a failed test has not run them all.
     if (!success && counts.failed === 0) counts.failed = 1;
     if (success && counts.passed === 0) counts.failed = 1;
-    return counts;
+    return { counts, failed: findFailures(xml) };
   } finally {
     await Deno.remove(report);
   }

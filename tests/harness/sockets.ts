@@ -1,6 +1,7 @@
 /** Sockets that tests hand over, and those that processes listen on. */
 
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
@@ -98,14 +99,51 @@ export async function untilListensOnly(
   );
 }
 
-/** Returns ports that are free now, on IPv4. */
+/** Below those that Linux gives to sockets that ask for no port: from 32768. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_767;
+
+/**
+ * Returns ports that are free, on IPv4 and IPv6. No other socket gets one by
+ * chance, and no other test while the process of this one runs.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer());
-  const ports = await Promise.all(servers.map(async (server) => {
-    server.listen({ port: 0, host: "127.0.0.1" });
-    await once(server, "listening");
-    return (server.address() as net.AddressInfo).port;
-  }));
-  for (const server of servers) server.close();
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    if (await reserve(port) && await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+/** Takes a port until this process ends, among all tests of this network. */
+async function reserve(port: number): Promise<boolean> {
+  // An abstract socket belongs to a network namespace, as ports do.
+  if (process.platform !== "linux") return true;
+  const server = await tryListen({ path: `\0listenfds-test-port-${port}` });
+  server?.unref();
+  return server !== undefined;
+}
+
+/** Whether nobody listens on a port, on any address. */
+export async function isFree(port: number): Promise<boolean> {
+  const server = await tryListen({ port });
+  if (server === undefined) return false;
+  server.close();
+  await once(server, "close");
+  return true;
+}
+
+/** @returns Nothing where the address is in use. */
+async function tryListen(
+  options: net.ListenOptions,
+): Promise<net.Server | undefined> {
+  const server = net.createServer().listen(options);
+  try {
+    await once(server, "listening");
+    return server;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return;
+    throw error;
+  }
 }

@@ -24,22 +24,8 @@ import {
   NEVER_STARTED,
 } from "../../harness/refusal.ts";
 import { python, type Run, startRun } from "../../harness/run.ts";
-import { freePorts } from "../../harness/sockets.ts";
+import { freePorts, isFree } from "../../harness/sockets.ts";
 import { test } from "../../harness/timed_test.ts";
-
-/** Returns whether a port is free. */
-async function isFree(port: number): Promise<boolean> {
-  const server = net.createServer();
-  server.listen({ port, host: "127.0.0.1" });
-  try {
-    await once(server, "listening");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    server.close();
-  }
-}
 
 function start(
   t: TestContext,
