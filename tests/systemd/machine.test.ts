@@ -13,15 +13,20 @@ import { test } from "../harness/timed_test.ts";
 
 const PROGRAM = path.join(import.meta.dirname!, "programs/boot_and_wait.ts");
 
+const NAMESPACES = ["cgroup", "ipc", "mnt", "net", "pid", "uts"];
+
 /** The namespaces of a process; none once it has ended. */
 function namespaces(pid: number | string): string[] {
   try {
-    return ["cgroup", "ipc", "mnt", "net", "pid", "uts"].map((kind) =>
-      fs.readlinkSync(`/proc/${pid}/ns/${kind}`)
-    );
+    return NAMESPACES.map((kind) => fs.readlinkSync(`/proc/${pid}/ns/${kind}`));
   } catch {
     return [];
   }
+}
+
+/** Opens the namespaces of a process, and returns their descriptors. */
+function openNamespaces(pid: number): number[] {
+  return NAMESPACES.map((kind) => fs.openSync(`/proc/${pid}/ns/${kind}`, "r"));
 }
 
 /** The processes that are in one of the namespaces. */
@@ -90,6 +95,9 @@ async function leavesNothing(
   // systemd, its journal, the service, and what makes sockets.
   assert.ok(processesIn(inside).length >= 4);
   assert.ok(hasGroup(keeper));
+  // While a namespace is open, no other one gets its number.
+  const opened = openNamespaces(pid);
+  t.after(() => opened.forEach((fd) => fs.closeSync(fd)));
   await end({ program, pid, keeper });
   await eventually(
     "all processes to end",
@@ -197,10 +205,12 @@ test(
 
 test("nothing is left of a machine that is stopped, also of many at once", {
   skip: NO_MACHINE,
-}, async () => {
+}, async (t) => {
   const before = surroundings();
   const machines = await Promise.all([1, 2, 3].map(() => Machine.boot()));
   const inside = machines.flatMap(({ pid }) => namespaces(pid));
+  const opened = machines.flatMap(({ pid }) => openNamespaces(pid));
+  t.after(() => opened.forEach((fd) => fs.closeSync(fd)));
   assert.equal(new Set(inside).size, inside.length);
   for (const machine of machines) {
     await machine.stop();
