@@ -11,7 +11,7 @@
  *
  * const server = await serve(
  *   "web",
- *   { fallback: { port: 8080 } },
+ *   { fallback: { port: 8080, hostname: "127.0.0.1" } },
  *   () => new Response("hello\n"),
  * );
  * console.log(server.addresses);

@@ -55,9 +55,10 @@ const REMEMBERED: unique symbol = Symbol.for(
  * object, and uses the option `expect` only.
  *
  * @param options How to read the environment.
- * @returns The activation; `null` if there is none, and the program binds its
- * sockets as without a service manager. {@linkcode inactiveReason} returns the
- * reason.
+ * @returns The activation; `null` if there is none, of which
+ * {@linkcode inactiveReason} returns the reason. A program then binds its sockets
+ * itself, unless the kind of the reason is `activated-before` or `worker`: this
+ * process serves them elsewhere.
  * @throws {SyntaxError | RangeError} If a variable is malformed.
  * @throws {TypeError} If `map` or `expect` is malformed.
  * @throws {ActivationError} With the code `name-count` if the number of names

@@ -82,7 +82,7 @@ export function explainInactive(
       kind: "absent",
       pid,
       message: `Not activated: ${environment.missing} is not set: start the ` +
-        `socket unit, or run under systemd-socket-activate(1)`,
+        `socket unit, or the program by "listenfds run"`,
     };
   }
   const { listenPid, listenPidfdId } = environment;

@@ -294,7 +294,7 @@ let reloads: Reloads | undefined;
  * Calls a handler when the service is to reload its configuration: on `SIGHUP`.
  * The service manager is notified before (`RELOADING=1`) and afterwards (`READY=1`),
  * so that `systemctl reload` returns after the handler: with `Type=notify-reload`
- * (systemd 253), or with `Type=notify` and `ExecReload=`, see docs/notify.md.
+ * (systemd 253), or with `Type=notify` and `ExecReload=` (`listenfds unit --reload` writes the line).
  *
  * If a handler throws, the service is ready with a status that says why. Another
  * signal meanwhile calls the handlers again.

@@ -40,8 +40,9 @@ import { describeTarget, prepareClaim } from "./target.ts";
  * `wrong-kind`, `ambiguous-name` or `not-open` before anything is touched;
  * `not-activated` without an activation and a fallback; `bind-while-activated`
  * for an address to bind; `unsupported` if this version of the runtime can't
- * listen on an inherited descriptor; `permission` or `system` if the runtime or
- * the operating system refuses.
+ * listen on an inherited descriptor; `address-mismatch` if it listens elsewhere;
+ * `permission` or `system` if the runtime or the operating system refuses; or as
+ * `activation()`.
  * @throws {SyntaxError | RangeError} If the target is an invalid address, or a
  * variable is malformed.
  *

@@ -21,7 +21,8 @@ const VERBS: readonly Verb[] = [runVerb, inspectVerb, unitVerb];
  *
  * @param args Arguments after the program's name.
  * @param io Input and output.
- * @returns Exit status: 0 for success, 1 for a failure, 2 for wrong arguments.
+ * @returns Exit status: 0 for success, 1 for a failure, 2 for wrong arguments; of
+ * `run`, that of the command.
  *
  * @example
  * ```ts ignore
@@ -109,7 +110,7 @@ inspector of inherited descriptors, and a generator of systemd units.
 Verbs:
 ${verbs.join("")}
 Exit status:
-  0  success
+  0  success; run exits with the status of its command
   1  failure
   2  wrong arguments, or a request that can't be fulfilled; nothing was changed
 `;

@@ -73,6 +73,7 @@ export interface InactiveReason {
 export type Fallback =
   | {
     readonly port: number;
+    /** An address, or a name. By default, the port is bound on all addresses. */
     readonly hostname?: string;
     /** See {@linkcode StoreOption}. */
     readonly store?: boolean;

@@ -55,10 +55,10 @@ export function readSettings(
     "LISTENFDS_SHUTDOWN_TIMEOUT",
     read("LISTENFDS_SHUTDOWN_TIMEOUT"),
   );
-  const exitWhenIdle = readTime(
-    "LISTENFDS_IDLE_TIMEOUT",
-    read("LISTENFDS_IDLE_TIMEOUT"),
-  );
+  const idle = read("LISTENFDS_IDLE_TIMEOUT");
+  const exitWhenIdle = idle === "off"
+    ? undefined
+    : readTime("LISTENFDS_IDLE_TIMEOUT", idle);
   return {
     entries: parseListenfdsMap(read("LISTENFDS_MAP") ?? ""),
     bindsUnmatched: readChoice(
@@ -80,9 +80,9 @@ export function readSettings(
   };
 }
 
-/** Reads a time span as milliseconds; `undefined` if it isn't set, or `off`. */
+/** Reads a time span as milliseconds; `undefined` if it isn't set. */
 function readTime(name: string, value: string | undefined): number | undefined {
-  if (value === undefined || value === "" || value === "off") return undefined;
+  if (value === undefined || value === "") return undefined;
   const seconds = parseSeconds(value.trim());
   if (seconds !== undefined) return seconds * 1000;
   throw new SyntaxError(

@@ -73,7 +73,8 @@ function fallbackRemedy(errno: number, fallback: Fallback): string | undefined {
     case EADDRINUSE:
       return isPath
         ? `end the process that listens there, or remove the path`
-        : `end the process that uses the port (ss -tulpn), or set another one`;
+        : `end the process that uses the port, or stop the socket unit if ` +
+          `systemd has it (ss -tulpn), or set another one`;
     case EADDRNOTAVAIL:
       return `set an address of this machine (ip address)`;
     case EAFNOSUPPORT:

@@ -19,6 +19,8 @@ export interface App {
   readonly directory: string;
   /** The program, in the directory. */
   readonly program: string;
+  /** What the program is to do, before the directory as an argument. */
+  readonly verb?: string;
   /** The package whose version is told; by default, the runtime itself. */
   readonly framework?: string;
   /** What it asks for without a setting. */
@@ -36,10 +38,18 @@ export interface App {
 
 const ON_DISK: readonly App[] = [
   {
+    name: "Next.js, next start",
+    runtime: "node",
+    directory: "next",
+    program: "node_modules/next/dist/bin/next",
+    verb: "start",
+    framework: "next",
+  },
+  {
     name: "Next.js, standalone",
     runtime: "node",
     directory: "next",
-    program: ".next/standalone/server.js",
+    program: ".standalone/standalone/server.js",
     framework: "next",
   },
   {
@@ -153,13 +163,14 @@ export function askedPort({ port = 3000 }: App): number {
 
 /** Returns the command line of a program, with or without the preload. */
 export function commandOf(app: App, isPreloaded: boolean): string[] {
-  const { runtime, directory, program } = app;
+  const { runtime, directory, program, verb } = app;
   const option = runtime === "node" ? "--import" : "--preload";
   return [
     toolOf(runtimeLabelOf(app)).path,
     ...runtime === "deno" ? ["run", "-A", "--quiet"] : [],
     ...isPreloaded ? [`${option}=${PRELOAD}`] : [],
     path.join(APPS, directory, program),
+    ...verb === undefined ? [] : [verb, path.join(APPS, directory)],
   ];
 }
 

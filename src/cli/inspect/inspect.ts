@@ -32,7 +32,8 @@ Shows the descriptors that this process received by socket activation, and check
 its environment. Run it in place of the service's program: in the unit, under
 systemd-socket-activate(1), or under "listenfds run".
 
-  --json  Print JSON (see docs/command.md) instead of tables
+  --json  Print JSON instead of tables; its field "format" changes if one is
+          renamed or removed
   --help  Show this text
 
 The first table has a row for each descriptor:
@@ -49,7 +50,8 @@ Colour is used on a terminal, unless NO_COLOR is set and not empty.
 
 Exit status: 0 if everything is in order, 1 if there is a problem (no descriptors,
 variables that are invalid or meant for another process, names that don't match,
-a descriptor that isn't open), 2 if the arguments are wrong.
+a descriptor that isn't open or wasn't passed, a watchdog or a socket for
+notifications that this process can't use), 2 if the arguments are wrong.
 `;
 
 /** The verb `inspect`. */

@@ -61,6 +61,10 @@ async function isReadOnly(directory: string): Promise<boolean> {
 const hidden = (directory: string) =>
   !fs.existsSync(`${directory}/probe-marker`);
 
+/** Whether a file system can be mounted. */
+const canMount = () =>
+  spawnSync("mount", ["-t", "tmpfs", "probe", "/mnt"]).status === 0;
+
 const probes: Record<string, () => boolean | Promise<boolean>> = {
   "DynamicUser=yes": () => process.getuid!() >= 61184,
   "User=nobody": () => process.getuid!() === 65534,
@@ -85,10 +89,8 @@ const probes: Record<string, () => boolean | Promise<boolean>> = {
     await connectUnix() === "EAFNOSUPPORT",
   "RestrictNamespaces=yes": () =>
     spawnSync("unshare", ["--uts", "true"]).status === 1,
-  "SystemCallFilter=@system-service": () =>
-    spawnSync("mount", ["-t", "tmpfs", "probe", "/mnt"]).signal === "SIGSYS",
-  "SystemCallFilter=@system-service @pkey": () =>
-    spawnSync("mount", ["-t", "tmpfs", "probe", "/mnt"]).signal === "SIGSYS",
+  "SystemCallFilter=@system-service": () => !canMount(),
+  "SystemCallFilter=@system-service @pkey": () => !canMount(),
   "SystemCallFilter=~bind": async () => await bindUdp() === "EPERM",
   "SocketBindDeny=any": async () => await bindUdp() === "EPERM",
   "IPAddressDeny=any": async () => await sendUdp() === "EPERM",

@@ -35,6 +35,12 @@ test("readSettings() reads times as systemd does", () => {
     read({ LISTENFDS_IDLE_TIMEOUT: "off" }).end.exitWhenIdleMs,
     undefined,
   );
+  throws(() => read({ LISTENFDS_SHUTDOWN_TIMEOUT: "off" }), {
+    name: "SyntaxError",
+    message:
+      `Reading LISTENFDS_SHUTDOWN_TIMEOUT: expected a time such as 30, ` +
+      `30s or 5min, found "off"`,
+  });
   for (const text of ["soon", "-1", "1 fortnight", "1:30"]) {
     throws(() => read({ LISTENFDS_IDLE_TIMEOUT: text }), {
       name: "SyntaxError",
