@@ -7,6 +7,7 @@
 
 export const AT_FDCWD = -100;
 export const AT_EMPTY_PATH = 0x1000;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
 
 export const CLOCK_MONOTONIC = 1;
 
@@ -66,7 +67,9 @@ export const SHUT_RDWR = 2;
 export const S_IFMT = 0o170000;
 export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
+export const S_IFDIR = 0o040000;
 export const S_IFREG = 0o100000;
+export const S_IFLNK = 0o120000;
 export const S_IFSOCK = 0o140000;
 
 export const SOCK_STREAM = 1;
@@ -74,6 +77,7 @@ export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
 
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
@@ -81,6 +85,7 @@ export const IPPROTO_UDPLITE = 136;
 export const SOL_SOCKET = 1;
 
 export const STATX_TYPE = 0x0001;
+export const STATX_MTIME = 0x0040;
 export const STATX_INO = 0x0100;
 
 export const SYS_PIDFD_OPEN = 434;

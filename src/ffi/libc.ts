@@ -20,8 +20,6 @@ import {
   PID_FS_MAGIC,
   SHUT_RDWR,
   SOL_SOCKET,
-  STATX_INO,
-  STATX_TYPE,
   SYS_PIDFD_OPEN,
   TCP_INFO,
   TCP_LISTEN,
@@ -35,6 +33,7 @@ import {
 } from "./descriptor_calls.ts";
 import { machine, openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
+import { decodeStatx, type FileStat, STATX_BYTES, STATX_MASK } from "./stat.ts";
 import { decodeTcpInfo, TCP_INFO_BYTES, type TcpInfo } from "./tcp_info.ts";
 
 /** The functions that {@linkcode Libc} calls. */
@@ -65,8 +64,6 @@ const INTEGER_OPTIONS = {
   domain: 39,
 } as const;
 
-/** `sizeof(struct statx)`. */
-const STATX_BYTES = 256;
 /** `sizeof(struct statfs)` on 64-bit machines. */
 const STATFS_BYTES = 120;
 /** `sizeof(struct epoll_event)`, or 12 on x86_64. */
@@ -212,20 +209,12 @@ export class Libc extends DescriptorCalls {
   }
 
   /** Reads the metadata of an open file. */
-  statDescriptor(fd: number): {
-    /** The file type and permissions, `st_mode`. */
-    readonly mode: number;
-    readonly inode: bigint;
-    /** The device that holds the file. */
-    readonly device: readonly [major: number, minor: number];
-    /** The device that a device file stands for. */
-    readonly specialDevice: readonly [major: number, minor: number];
-  } {
+  statDescriptor(fd: number): FileStat {
     return this.#statx(fd, new Uint8Array(1), AT_EMPTY_PATH);
   }
 
   /** Reads the metadata of the file at a path, through symbolic links. */
-  statPath(path: string): ReturnType<Libc["statDescriptor"]> {
+  statPath(path: string): FileStat {
     return this.#statx(AT_FDCWD, cString(path), 0);
   }
 
@@ -326,20 +315,10 @@ export class Libc extends DescriptorCalls {
     fd: number,
     path: Uint8Array,
     flags: number,
-  ): ReturnType<Libc["statDescriptor"]> {
+  ): FileStat {
     const bytes = new Uint8Array(STATX_BYTES);
-    const mask = STATX_TYPE | STATX_INO;
-    this.check("statx", this.#functions.statx(fd, path, flags, mask, bytes));
-    const view = new DataView(bytes.buffer);
-    const numbersAt = (offset: number): [number, number] => [
-      view.getUint32(offset, true),
-      view.getUint32(offset + 4, true),
-    ];
-    return {
-      mode: view.getUint16(28, true),
-      inode: view.getBigUint64(32, true),
-      specialDevice: numbersAt(128),
-      device: numbersAt(136),
-    };
+    const result = this.#functions.statx(fd, path, flags, STATX_MASK, bytes);
+    this.check("statx", result);
+    return decodeStatx(bytes);
   }
 }

@@ -1,10 +1,13 @@
 /**
- * The calls of the C library that create sockets and FIFOs, for the activator.
+ * The calls of the C library that create sockets and FIFOs, for the activator and
+ * for fallbacks that are stored.
  *
  * @module
  */
 
 import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
   EAGAIN,
   EINTR,
   F_DUPFD_CLOEXEC,
@@ -22,6 +25,7 @@ import {
 } from "./descriptor_calls.ts";
 import { openFunctions } from "./open.ts";
 import type { LibcFunctions } from "./signatures.ts";
+import { decodeStatx, type FileStat, STATX_BYTES, STATX_MASK } from "./stat.ts";
 
 /** The functions that {@linkcode SocketCalls} calls. */
 export const SOCKET_FUNCTIONS = [
@@ -37,6 +41,7 @@ export const SOCKET_FUNCTIONS = [
   "poll",
   "setsockopt",
   "socket",
+  "statx",
   "unlink",
 ] as const;
 
@@ -99,6 +104,20 @@ export class SocketCalls extends DescriptorCalls {
   /** Connects a socket to a `struct sockaddr`. */
   connect(fd: number, address: Uint8Array): void {
     this.check("connect", this.#functions.connect(fd, address, address.length));
+  }
+
+  /** Reads the metadata of what is at a path; links are not followed. */
+  statLink(path: string): FileStat {
+    const bytes = new Uint8Array(STATX_BYTES);
+    const result = this.#functions.statx(
+      AT_FDCWD,
+      cString(path),
+      AT_SYMLINK_NOFOLLOW,
+      STATX_MASK,
+      bytes,
+    );
+    this.check("statx", result);
+    return decodeStatx(bytes);
   }
 
   /** Removes a path. */

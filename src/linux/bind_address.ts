@@ -18,30 +18,41 @@ import type { Fallback } from "../core/types.ts";
 import {
   EADDRINUSE,
   EAFNOSUPPORT,
-  ECONNREFUSED,
   SOCK_DGRAM,
   SOCK_STREAM,
 } from "../ffi/constants.ts";
 import { LibcError } from "../ffi/descriptor_calls.ts";
+import type { Libc } from "../ffi/libc.ts";
 import type { SocketCalls } from "../ffi/sockets.ts";
+import { freeSocketPath, MINIMUM_FD, pathRemover } from "./socket_path.ts";
 
 /** The backlog that systemd sockets have; the kernel lowers it to `somaxconn`. */
 const MAX_BACKLOG = 4096;
-/** The lowest number of a descriptor. */
-const MINIMUM_FD = 3;
+
+/** The calls that binding takes. */
+export interface BindCalls {
+  readonly libc: Libc;
+  readonly calls: SocketCalls;
+}
+
+/** A socket that was bound here. */
+export interface BoundFallback {
+  readonly fd: number;
+  /** Removes its path, unless something else has taken its place. */
+  removePath(): void;
+}
 
 /**
  * Binds a socket, and listens on it unless it is one for datagrams.
  *
- * @returns The number of the socket.
  * @throws {RangeError} If a host name would have to be looked up.
  * @throws {LibcError} With the kernel's error.
  */
 export function bindAddress(
-  calls: SocketCalls,
+  calls: BindCalls,
   fallback: Fallback,
   isDatagram: boolean,
-): number {
+): BoundFallback {
   if ("path" in fallback || fallback.hostname !== undefined) {
     return bindNumeric(calls, fallback, isDatagram);
   }
@@ -57,64 +68,56 @@ export function bindAddress(
 
 /** @param ipv6Only 0: an IPv6 socket is also each address of IPv4. */
 function bindNumeric(
-  calls: SocketCalls,
+  { libc, calls }: BindCalls,
   fallback: Fallback,
   isDatagram: boolean,
   ipv6Only = 1,
-): number {
+): BoundFallback {
   const { family, address } = encodeFallback(fallback);
   const type = isDatagram ? SOCK_DGRAM : SOCK_STREAM;
   const fd = calls.createSocket(family, type, MINIMUM_FD);
+  let removePath = () => {};
   try {
     if (family !== AF_UNIX && !isDatagram) {
       calls.setOption(fd, "reuseAddress", 1);
     }
     if (family === AF_INET6) calls.setOption(fd, "ipv6Only", ipv6Only);
-    bind(calls, fd, fallback, address, type);
+    removePath = bind({ libc, calls }, fd, fallback, address, type);
     if (!isDatagram) calls.listen(fd, MAX_BACKLOG);
-    return fd;
+    return { fd, removePath };
   } catch (error) {
     calls.close(fd);
+    removePath();
     throw error;
   }
 }
 
-/** Binds; replaces the path of a socket that no process has open any more. */
+/**
+ * Binds a socket; replaces the path of one that no process has open any more.
+ *
+ * @returns Removes the path again.
+ */
 function bind(
-  calls: SocketCalls,
+  { libc, calls }: BindCalls,
   fd: number,
   fallback: Fallback,
   address: Uint8Array,
   type: number,
-): void {
+): () => void {
+  if (!("path" in fallback) || fallback.path.startsWith("@")) {
+    calls.bind(fd, address);
+    return () => {};
+  }
+  const { path } = fallback;
   try {
     calls.bind(fd, address);
   } catch (error) {
     const isUsed = error instanceof LibcError && error.errno === EADDRINUSE;
-    if (!isUsed || !("path" in fallback) || fallback.path.startsWith("@")) {
-      throw error;
-    }
-    if (!isAbandoned(calls, address, type)) throw error;
-    calls.unlink(fallback.path);
+    if (!isUsed) throw error;
+    freeSocketPath(libc, calls, path, address, type);
     calls.bind(fd, address);
   }
-}
-
-/** Whether a path belongs to a socket that is closed. */
-function isAbandoned(
-  calls: SocketCalls,
-  address: Uint8Array,
-  type: number,
-): boolean {
-  const fd = calls.createSocket(AF_UNIX, type, MINIMUM_FD);
-  try {
-    calls.connect(fd, address);
-    return false;
-  } catch (error) {
-    return error instanceof LibcError && error.errno === ECONNREFUSED;
-  } finally {
-    calls.close(fd);
-  }
+  return pathRemover(calls, path);
 }
 
 function encodeFallback(

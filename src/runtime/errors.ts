@@ -19,6 +19,7 @@ import {
   EPERM,
 } from "../ffi/constants.ts";
 import { LibcError } from "../ffi/descriptor_calls.ts";
+import { TakenPathError } from "../linux/socket_path.ts";
 import { builtin, processGlobal } from "./builtin.ts";
 import type { FallbackSource, Platform } from "./platform.ts";
 
@@ -55,7 +56,9 @@ export function bindError(
   const binding = `${action}: binding ${describeFallback(fallback)}`;
   const failure = listenError(error, binding);
   const { code, message, errno } = failure;
-  const remedy = errno === undefined
+  const remedy = error instanceof TakenPathError
+    ? `there is ${error.noun}, not a socket: set another path`
+    : errno === undefined
     ? undefined
     : fallbackRemedy(errno, fallback);
   return remedy === undefined

@@ -23,6 +23,7 @@ import {
   removeStoredMessage,
   storeMessage,
 } from "../runtime/manager/store.ts";
+import { forgetStored } from "./stored_sockets.ts";
 
 /** The options of {@linkcode storeDescriptor}. */
 export interface StoreOptions {
@@ -98,7 +99,9 @@ export async function storeDescriptor(
 
 /**
  * Removes the descriptors of a name from the service manager's store. Those that
- * this process has open stay open.
+ * this process has open stay open; the address of a fallback that was stored is
+ * free when its server has ended. A path stays: the next fallback that is stored
+ * replaces it.
  *
  * @param name The name.
  * @returns Resolves with `true` when the message is sent, and with `false` if no
@@ -119,6 +122,7 @@ export async function removeStored(name: string): Promise<boolean> {
   const manager = currentManager(currentPlatform(), action);
   if (manager === undefined) return false;
   await manager.send(message, action);
+  forgetStored(name);
   return true;
 }
 

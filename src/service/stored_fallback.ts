@@ -11,18 +11,23 @@
 import type { Activation } from "../core/activation.ts";
 import { Descriptor } from "../core/descriptor.ts";
 import { quote } from "../core/errors.ts";
-import { decodeSockaddr } from "../core/sockaddr.ts";
 import type { UsableKind } from "../core/kinds.ts";
 import type { Fallback } from "../core/types.ts";
-import { bindAddress } from "../linux/bind_address.ts";
-import type { Libc } from "../ffi/libc.ts";
+import { bindAddress, type BindCalls } from "../linux/bind_address.ts";
 import { openSocketCalls } from "../ffi/sockets.ts";
-import { findListener } from "../linux/listening_fds.ts";
 import { beginOpening } from "./readiness.ts";
+import {
+  closeStored,
+  findStored,
+  findUnserved,
+  keepStored,
+} from "./stored_sockets.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { bindError } from "../runtime/errors.ts";
-import { currentManager } from "../runtime/manager/manager.ts";
+import { listenersClosed, parkedListeners } from "../runtime/leftovers.ts";
+import { currentManager, type Manager } from "../runtime/manager/manager.ts";
+import type { StoredSocket } from "../runtime/manager/state.ts";
 import {
   missingStore,
   removeStoredMessage,
@@ -37,19 +42,45 @@ export interface StoredFallback {
   readonly fallback: Fallback;
 }
 
-/**
- * A duplicate of each socket that was stored: the service manager keeps the address
- * bound, also when the server has ended, so that the next server for it needs the
- * same socket.
- */
-const keptFds = new Map<string, number>();
+/** A socket to serve. */
+interface OpenedSocket {
+  readonly fd: number;
+  /** The duplicate that stays when the server ends; none for datagrams. */
+  readonly kept: StoredSocket | undefined;
+  /** Removes the path, unless an earlier call has created it. */
+  removePath(): void;
+  /** Whether the socket was bound now, not for an earlier server. */
+  readonly isNew: boolean;
+}
 
-/** Finds the socket that is stored, if no server of this process has it. */
-function findKept(libc: Libc, key: string): number | undefined {
-  const fd = keptFds.get(key);
-  if (fd === undefined) return undefined;
-  const address = decodeSockaddr(libc.localAddress(fd));
-  return findListener(libc, address, fd) === undefined ? fd : undefined;
+/** Binds an address, or duplicates its socket whose server has ended. */
+function bindOrReuse(
+  bindCalls: BindCalls,
+  { name, fallback }: StoredFallback,
+  kind: UsableKind,
+): OpenedSocket {
+  const { libc, calls } = bindCalls;
+  if (kind === "datagram") {
+    const bound = bindAddress(bindCalls, fallback, true);
+    return { ...bound, kept: undefined, isNew: true };
+  }
+  const key = JSON.stringify([name, kind, fallback]);
+  const kept = findUnserved(libc, key);
+  if (kept !== undefined) {
+    const fd = calls.duplicate(kept.fd);
+    return { fd, kept, removePath() {}, isNew: false };
+  }
+  const bound = bindAddress(bindCalls, fallback, false);
+  try {
+    const fd = calls.duplicate(bound.fd);
+    const close = () => calls.close(fd);
+    const stored = keepStored({ name, key, fd, close });
+    return { ...bound, kept: stored, isNew: true };
+  } catch (error) {
+    calls.close(bound.fd);
+    bound.removePath();
+    throw error;
+  }
 }
 
 /**
@@ -60,49 +91,68 @@ function findKept(libc: Libc, key: string): number | undefined {
  * runtime can't send descriptors; or `system` if the address can't be bound.
  */
 export function bindStored(
-  { activated, name, fallback }: StoredFallback,
+  request: StoredFallback,
   kind: UsableKind,
   action: string,
 ): Claim {
+  const { activated, name, fallback } = request;
   const platform = currentPlatform();
   const manager = currentManager(platform, action)!;
   const libc = platform.libc();
   const calls = libc && openSocketCalls();
   if (calls === undefined) throw missingStore(platform, action);
   const message = storeMessage(name, {}, action);
-  const key = JSON.stringify([name, kind, fallback]);
-  const isDatagram = kind === "datagram";
-  let fd: number;
-  let keptFd: number | undefined;
+  let socket: OpenedSocket;
   try {
-    keptFd = isDatagram ? undefined : findKept(libc!, key);
-    fd = keptFd === undefined
-      ? bindAddress(calls, fallback, isDatagram)
-      : calls.duplicate(keptFd);
-    if (!isDatagram) keptFds.set(key, keptFd ??= calls.duplicate(fd));
+    socket = bindOrReuse({ libc: libc!, calls }, request, kind);
   } catch (error) {
     if (error instanceof RangeError) throw error;
     throw bindError(error, fallback, action);
   }
+  const { fd, kept, removePath, isNew } = socket;
   const descriptor = new Descriptor(fd, name, platform.inspector);
   const infos = [descriptor.info];
   // The manager's duplicate is sent at once, before anything else is.
   const stored = manager.send(message, action, [fd]);
-  const notified = stored.catch((error) => warnOfStore(error, name));
+  const forget = () => void (isNew && kept && closeStored(kept));
+  const notified = stored.catch((error) => {
+    // Nothing but the server keeps the address bound.
+    forget();
+    warnOfStore(error, name);
+  });
   const opening = beginOpening(activated);
   return {
     source: { kind: "inherited", descriptors: [descriptor], infos },
     async release() {
       opening.end();
+      // At once, because another call must not use a socket that is discarded.
+      forget();
+      parkedListeners.get(descriptor)?.close();
+      await listenersClosed();
       await notified;
-      await manager.send(removeStoredMessage(name, action), action)
-        .catch(() => {});
+      if (isNew) await removeNew(manager, name, action);
       if (descriptor.info.kind !== "closed") calls.close(fd);
-      keptFds.delete(key);
-      if (keptFd !== undefined) calls.close(keptFd);
+      removePath();
     },
     opened: opening.succeed,
   };
+}
+
+/** Has a name removed from the store; its sockets of other calls stay there. */
+async function removeNew(
+  manager: Manager,
+  name: string,
+  action: string,
+): Promise<void> {
+  const message = storeMessage(name, {}, action);
+  try {
+    await manager.send(removeStoredMessage(name, action), action);
+    for (const { fd } of findStored(name)) {
+      await manager.send(message, action, [fd]);
+    }
+  } catch {
+    // The error that the call failed with is reported.
+  }
 }
 
 function warnOfStore(error: unknown, name: string): void {

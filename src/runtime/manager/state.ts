@@ -5,6 +5,17 @@
  * @module
  */
 
+/** A socket that this process has bound, and that the service manager stores. */
+export interface StoredSocket {
+  readonly name: string;
+  /** Identifies the fallback. */
+  readonly key: string;
+  /** A duplicate that no server has. */
+  readonly fd: number;
+  /** Closes the duplicate. */
+  close(): void;
+}
+
 /** The state. */
 export interface ManagerState {
   /**
@@ -25,6 +36,8 @@ export interface ManagerState {
   isWaiting?: boolean;
   /** The watchdog's time in milliseconds, if the program has set one. */
   watchdogMs?: number;
+  /** The sockets that are stored, and whose addresses therefore stay bound. */
+  readonly storedSockets: Set<StoredSocket>;
 }
 
 const STATE: unique symbol = Symbol.for("listenfds.manager.v1") as never;
@@ -36,5 +49,6 @@ export function managerState(): ManagerState {
     explicit: new Set(),
     isAutomatic: true,
     isReady: false,
+    storedSockets: new Set(),
   };
 }

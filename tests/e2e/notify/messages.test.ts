@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { openListener } from "../../harness/descriptors.ts";
-import { forEachHost, type Host, HOSTS, ROOT } from "../../harness/hosts.ts";
+import { forEachHost, type Host, HOSTS } from "../../harness/hosts.ts";
 import {
   missingProgram,
   temporaryDirectory,
@@ -15,46 +15,20 @@ import {
   NO_MANAGER,
   NO_SYSTEMD_NOTIFY,
 } from "../../harness/manager.ts";
-import { type Environment, startProgram } from "../../harness/program.ts";
+import {
+  NOTIFIER,
+  type Outcome,
+  runNotifier,
+  WITH_FFI,
+} from "../../harness/notifier.ts";
+import { startProgram } from "../../harness/program.ts";
 import { test } from "../../harness/timed_test.ts";
 
-const SCRIPT = path.join(ROOT, "tests/fixtures/notifier.ts");
-
-/** Hosts that can call the C library. */
-const WITH_FFI = HOSTS.filter(({ inspects, label }) =>
-  inspects && label !== "node 22" && label !== "node 24"
-);
 /** Hosts that spawn systemd-notify. */
 const WITH_COMMAND = HOSTS.filter(({ label }) =>
   label === "node 22" || label === "node 24"
 );
 const LIMITED = HOSTS.filter(({ inspects }) => !inspects);
-
-interface Outcome {
-  readonly value?: unknown;
-  readonly error?: {
-    readonly name: string;
-    readonly code?: string;
-    readonly errno?: number;
-    readonly message: string;
-  };
-}
-
-/** Runs operations, and returns the outcome of each. */
-async function run(
-  t: TestContext,
-  host: Host,
-  env: Environment,
-  ...operations: readonly (readonly unknown[])[]
-): Promise<Outcome[]> {
-  const command = host.command(SCRIPT, JSON.stringify(operations));
-  const program = startProgram(t, command, {
-    env: { NODE_NO_WARNINGS: "1", ...env },
-  });
-  assert.equal(await program.exited, 0, program.output);
-  assert.equal(program.stderr, "");
-  return program.stdout.trim().split("\n").map((line) => JSON.parse(line));
-}
 
 /** Runs operations with a vsock, and traces the calls, some of them replaced. */
 async function traceVsock(
@@ -77,7 +51,7 @@ async function traceVsock(
     ],
   };
   const env = { NOTIFY_SOCKET: address };
-  const outcomes = await run(t, traced, env, ...operations);
+  const outcomes = await runNotifier(t, traced, env, ...operations);
   const calls = fs.readFileSync(log, "utf8").split("\n")
     .map((line) => line.replace(/^\d+ +/, ""));
   return { outcomes, calls };
@@ -110,7 +84,7 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
       async (t) => {
         const options = kind === "path" ? [] : [kind];
         const manager = await FakeManager.start(t, ...options);
-        const outcomes = await run(
+        const outcomes = await runNotifier(
           t,
           host,
           { NOTIFY_SOCKET: manager.address },
@@ -145,7 +119,7 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 
   test(`notify() on ${label} returns false where nobody listens`, async (t) => {
     for (const NOTIFY_SOCKET of [undefined, ""]) {
-      const outcomes = await run(
+      const outcomes = await runNotifier(
         t,
         host,
         { ...NONE, NOTIFY_SOCKET },
@@ -165,7 +139,7 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 
   test(`notify() on ${label} reports a bad address`, async (t) => {
     const notified = (NOTIFY_SOCKET: string) =>
-      run(t, host, { NOTIFY_SOCKET }, ["notify", { ready: true }]);
+      runNotifier(t, host, { NOTIFY_SOCKET }, ["notify", { ready: true }]);
     const [malformed] = await notified("run/notify");
     assert.equal(malformed!.error!.name, "SyntaxError");
     assert.match(
@@ -184,7 +158,9 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 
   test(`watchdog() on ${label} reads the variables`, async (t) => {
     const read = async (WATCHDOG_USEC: string, WATCHDOG_PID?: string) =>
-      (await run(t, host, { WATCHDOG_USEC, WATCHDOG_PID }, ["watchdog"]))[0]!;
+      (await runNotifier(t, host, { WATCHDOG_USEC, WATCHDOG_PID }, [
+        "watchdog",
+      ]))[0]!;
     assert.deepEqual(await read("1500000"), {
       value: { timeoutMs: 1500, isOurs: true },
     });
@@ -198,7 +174,7 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
     skip,
   }, async (t) => {
     const manager = await FakeManager.start(t);
-    const outcomes = await run(
+    const outcomes = await runNotifier(
       t,
       host,
       { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "5000000" },
@@ -224,7 +200,7 @@ forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
 });
 
 /** Starts a command with a descriptor as `OpenFile=` passes it. */
-const WITH_DESCRIPTOR = [
+const WITH_DENOTIFIEROR = [
   "python3",
   "-c",
   `
@@ -244,13 +220,13 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 forEachHost([...WITH_FFI, ...WITH_COMMAND], (host) => {
   const { label } = host;
-  const prefix = WITH_COMMAND.includes(host) ? WITH_DESCRIPTOR : [];
+  const prefix = WITH_COMMAND.includes(host) ? WITH_DENOTIFIEROR : [];
 
   test(`notify() on ${label} waits for room, in order and without blocking`, {
     skip: NO_MANAGER,
   }, async (t) => {
     const manager = await FakeManager.start(t, "deaf");
-    const command = host.command(SCRIPT, JSON.stringify([["flood", 600]]));
+    const command = host.command(NOTIFIER, JSON.stringify([["flood", 600]]));
     const program = startProgram(t, [...prefix, ...command], {
       env: { NOTIFY_SOCKET: manager.address },
     });
@@ -272,7 +248,7 @@ forEachHost(WITH_FFI, (host) => {
 
   test(`serve() on ${label} reports a bad address, and binds nothing`, async (t) => {
     const fallback = { port: 0, hostname: "127.0.0.1", store: true };
-    const outcomes = await run(
+    const outcomes = await runNotifier(
       t,
       host,
       { NOTIFY_SOCKET: "vsock:2:x" },
@@ -296,7 +272,7 @@ forEachHost(WITH_FFI, (host) => {
     t.after(close);
     const fallback = { port, hostname: "127.0.0.1", store: true };
     const away = { port: 0, hostname: "192.0.2.1", store: true };
-    const [used, absent] = await run(
+    const [used, absent] = await runNotifier(
       t,
       host,
       { NOTIFY_SOCKET: manager.address },
@@ -324,7 +300,7 @@ forEachHost(WITH_FFI, (host) => {
       const manager = await FakeManager.start(t);
       const fallback = { port: 0, hostname: "127.0.0.1", store: true };
       const command = host.command(
-        SCRIPT,
+        NOTIFIER,
         JSON.stringify([
           ["serveAll", ["web", "admin"], { fallback }],
           ["sleep", 60_000],
@@ -344,7 +320,7 @@ forEachHost(WITH_FFI, (host) => {
     skip: NO_MANAGER,
   }, async (t) => {
     const manager = await FakeManager.start(t);
-    const outcomes = await run(
+    const outcomes = await runNotifier(
       t,
       host,
       { NOTIFY_SOCKET: manager.address },
@@ -442,7 +418,7 @@ forEachHost(WITH_FFI, (host) => {
     skip: NO_MANAGER,
   }, async (t) => {
     const manager = await FakeManager.start(t, "hold");
-    const [outcome] = await run(
+    const [outcome] = await runNotifier(
       t,
       host,
       { NOTIFY_SOCKET: manager.address },
@@ -457,7 +433,9 @@ forEachHost(WITH_FFI, (host) => {
 forEachHost(LIMITED, (host) => {
   test(`notify() on ${host.label} says what to allow`, async (t) => {
     const env = { NOTIFY_SOCKET: "/run/notify" };
-    const [denied] = await run(t, host, env, ["notify", { ready: true }]);
+    const [denied] = await runNotifier(t, host, env, ["notify", {
+      ready: true,
+    }]);
     assert.equal(denied!.error!.code, "permission");
     assert.match(denied!.error!.message, /--allow-env=NOTIFY_SOCKET$/);
     const readable: Host = {
@@ -467,7 +445,9 @@ forEachHost(LIMITED, (host) => {
           word.startsWith("--allow-env") ? "--allow-env" : word
         ),
     };
-    const [noFfi] = await run(t, readable, env, ["notify", { ready: true }]);
+    const [noFfi] = await runNotifier(t, readable, env, ["notify", {
+      ready: true,
+    }]);
     assert.equal(noFfi!.error!.code, "permission");
     assert.match(noFfi!.error!.message, /run with --allow-ffi/);
   });

@@ -7,6 +7,7 @@ import type { LibcFunctions } from "../../../src/ffi/signatures.ts";
 export interface FakeStat {
   readonly mode: number;
   readonly inode?: bigint;
+  readonly modifiedNs?: bigint;
   readonly device?: readonly [number, number];
   readonly specialDevice?: readonly [number, number];
 }
@@ -351,8 +352,15 @@ function giveAddress(
 
 /** A `struct statx`, see `statx(2)`: the size of each field, and its value. */
 function statxBytes(
-  { mode, inode = 0n, device = [0, 0], specialDevice = [0, 0] }: FakeStat,
+  {
+    mode,
+    inode = 0n,
+    modifiedNs = 0n,
+    device = [0, 0],
+    specialDevice = [0, 0],
+  }: FakeStat,
 ): Uint8Array {
+  const second = 1_000_000_000n;
   const any = (size: number): [number, number] => [size, 7];
   const timestamp = [any(8), any(4), any(4)];
   const fields: [size: number, value: number | bigint][] = [
@@ -363,7 +371,11 @@ function statxBytes(
     [8, inode],
     // The size, the blocks, the mask of the attributes.
     ...[8, 8, 8].map(any),
-    ...[timestamp, timestamp, timestamp, timestamp].flat(),
+    // Access, birth and change; then the modification.
+    ...[timestamp, timestamp, timestamp].flat(),
+    [8, modifiedNs / second],
+    [4, modifiedNs % second],
+    any(4),
     ...[...specialDevice, ...device].map((part) => [4, part] as [4, number]),
   ];
   // No caller reads the rest of the 256 bytes.

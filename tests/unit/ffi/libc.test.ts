@@ -143,10 +143,11 @@ test("Libc.setCloseOnExec() leaves the flag where it may not be set", () => {
   assert.equal(new Libc(raw).setCloseOnExec(3), true);
 });
 
-test("Libc.statDescriptor() reads type, inode and devices", () => {
+test("Libc.statDescriptor() reads type, inode, time and devices", () => {
   const null_ = {
     mode: CHARACTER_DEVICE,
     inode: 2n ** 63n + 4n,
+    modifiedNs: 1_764_000_000_999_999_999n,
     device: [0, 0xfffffffe],
     specialDevice: [1, 3],
   } as const;
@@ -157,6 +158,7 @@ test("Libc.statPath() reads the file at a path", () => {
   const stat = {
     mode: REGULAR,
     inode: 4711n,
+    modifiedNs: 0n,
     device: [259, 2],
     specialDevice: [0, 0],
   } as const;

@@ -17,8 +17,8 @@
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { SOCK_DGRAM } from "../../../ffi/constants.ts";
 import { parseUnixRecord } from "../../../linux/procfs.ts";
+import { isSilent } from "../../../linux/socket_path.ts";
 import { readSystemFile } from "../../shared/text_file.ts";
 import { UsageError } from "../../shared/verb.ts";
 import { entryAt } from "../../shared/file_entry.ts";
@@ -26,8 +26,6 @@ import { createNote, hasNote, requireFreeNote, takeNote } from "./path_note.ts";
 
 /** Time after which a listener that doesn't answer counts as alive. */
 const PROBE_TIMEOUT_MS = 2000;
-/** `SS_UNCONNECTED`: the state of a Unix socket without a peer. */
-const UNIX_UNCONNECTED = 1;
 
 /**
  * Checks that a socket can be bound to an absolute path, and removes a socket
@@ -154,8 +152,6 @@ function isListed(file: string): boolean {
     const bound = record?.path ?? "";
     // A relative path may mean a file in any directory.
     return bound !== "" && !path.isAbsolute(bound) &&
-      path.basename(bound) === path.basename(file) &&
-      !record!.listening && record!.type !== SOCK_DGRAM &&
-      record!.state === UNIX_UNCONNECTED;
+      path.basename(bound) === path.basename(file) && isSilent(record!);
   });
 }
