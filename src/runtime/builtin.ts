@@ -22,6 +22,7 @@ import type * as os from "node:os";
 import type * as stream from "node:stream";
 import type * as timers from "node:timers";
 import type * as tls from "node:tls";
+import type * as tty from "node:tty";
 import type * as workerThreads from "node:worker_threads";
 
 /** The built-in modules that this library uses. */
@@ -39,6 +40,7 @@ interface Builtins {
   "node:stream": typeof stream;
   "node:timers": typeof timers;
   "node:tls": typeof tls;
+  "node:tty": typeof tty;
   "node:worker_threads": typeof workerThreads;
 }
 

@@ -16,10 +16,13 @@ import { describeTarget, toListenAddress } from "../listen_target.ts";
 import { currentPlatform } from "../runtime/current.ts";
 import { listenError } from "../runtime/errors.ts";
 import {
+  type Attempt,
   type FileAccess,
   type FileIo,
-  openFileIo,
+  type OpenedKind,
+  untilDone,
 } from "../runtime/files/file_io.ts";
+import { fileIoOpener } from "../runtime/files/open_file_io.ts";
 
 /** A file that the service manager has opened. */
 export interface OpenedFile {
@@ -31,7 +34,8 @@ export interface OpenedFile {
   readonly access: "read" | "write" | "read-write";
   /**
    * The bytes from the offset of the file on, which reading moves; one stream. It
-   * waits for what is written to a FIFO or device.
+   * waits for what is written to a FIFO or device. Cancelling it leaves the file
+   * open, and what is written afterwards unread.
    *
    * @throws {ActivationError} With the code `wrong-kind` if the file is opened for
    * writing only.
@@ -39,8 +43,8 @@ export interface OpenedFile {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * Writes at the offset of the file, or at its end if it is opened with
-   * `O_APPEND` (`OpenFile=PATH:NAME:append`); one stream. Closing it leaves the file
-   * open.
+   * `O_APPEND` (`OpenFile=PATH:NAME:append`); one stream. Closing or aborting it
+   * leaves the file open; a chunk that is aborted may be written in part.
    *
    * @throws {ActivationError} With the code `wrong-kind` if the file is opened for
    * reading only.
@@ -50,11 +54,15 @@ export interface OpenedFile {
    * Reads the whole content of a file, wherever its offset is, which stays. Of a
    * FIFO or device, it reads up to the end.
    *
-   * @throws {ActivationError} As {@linkcode OpenedFile.readable}, or with the code
+   * @throws {ActivationError} As {@linkcode OpenedFile.readable}; with the code
+   * `not-open` if the file is closed before its end was read; or with the code
    * `system` if reading fails.
    */
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
-  /** Closes the file; its streams end. */
+  /**
+   * Closes the file. `readable` ends; a pending write and pending `bytes()` reject
+   * with the code `not-open`.
+   */
   close(): void;
   /** The same as {@linkcode OpenedFile.close}. */
   [Symbol.dispose](): void;
@@ -86,7 +94,7 @@ export function openFile(target: ListenTarget): OpenedFile {
   const activated = activation();
   const claimed = claimFiles(activated, target, action);
   try {
-    const io = openFileIo(currentPlatform(), action);
+    const openIo = fileIoOpener(currentPlatform(), action);
     const infos = Descriptor.inspectAll(claimed);
     const files = claimed.filter((_, index) => isFile(infos[index]!.kind));
     if (files.length === 0) {
@@ -100,9 +108,10 @@ export function openFile(target: ListenTarget): OpenedFile {
       );
     }
     const [file] = files;
-    const access = io.accessMode(file!.fd);
+    const kind = infos[claimed.indexOf(file!)]!.kind as OpenedKind;
+    const io = openIo(file!.fd, kind);
     activated!.release(claimed.filter((each) => each !== file));
-    return new InheritedFile(io, file!, access);
+    return new InheritedFile(io, file!, kind);
   } catch (error) {
     activated!.release(claimed);
     throw error instanceof ActivationError ? error : listenError(error, action);
@@ -133,7 +142,7 @@ function claimFiles(
     : Reflect.apply(activated.claim, activated, [address.name, action]);
 }
 
-function isFile(kind: DescriptorKind): kind is OpenedFile["kind"] {
+function isFile(kind: DescriptorKind): kind is OpenedKind {
   return kind === "file" || kind === "fifo" || kind === "character-device";
 }
 
@@ -151,7 +160,7 @@ const FILE_CHUNK_SIZE = 65536;
 
 class InheritedFile implements OpenedFile {
   readonly fd: number;
-  readonly kind: OpenedFile["kind"];
+  readonly kind: OpenedKind;
   readonly access: FileAccess;
   readonly #io: FileIo;
   readonly #descriptor: Descriptor;
@@ -159,25 +168,31 @@ class InheritedFile implements OpenedFile {
   #writable: WritableStream<Uint8Array> | undefined;
   #isClosed = false;
 
-  constructor(io: FileIo, descriptor: Descriptor, access: FileAccess) {
+  constructor(io: FileIo, descriptor: Descriptor, kind: OpenedKind) {
     this.fd = descriptor.fd;
-    this.kind = descriptor.info.kind as OpenedFile["kind"];
-    this.access = access;
+    this.kind = kind;
+    this.access = io.access;
     this.#io = io;
     this.#descriptor = descriptor;
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     const action = this.#requireAccess("write", "Reading");
+    let isCancelled = false;
     return this.#readable ??= new ReadableStream({
       pull: async (controller) => {
         const bytes = new Uint8Array(FILE_CHUNK_SIZE);
         const count = await this.#try(
           action,
-          () => this.#io.read(this.fd, bytes, this.#hasEnded),
+          () => this.#io.tryRead(bytes),
+          () => isCancelled,
         );
-        if (count === 0) controller.close();
+        if (isCancelled) return;
+        if (count === undefined || count === 0) controller.close();
         else controller.enqueue(bytes.subarray(0, count));
+      },
+      cancel() {
+        isCancelled = true;
       },
     }, { highWaterMark: 0 });
   }
@@ -185,7 +200,7 @@ class InheritedFile implements OpenedFile {
   get writable(): WritableStream<Uint8Array> {
     const action = this.#requireAccess("read", "Writing");
     return this.#writable ??= new WritableStream({
-      write: async (chunk) => {
+      write: async (chunk, { signal }) => {
         // Other views have another length, and would lose bytes.
         if (!(chunk instanceof Uint8Array)) {
           throw new TypeError(
@@ -193,11 +208,14 @@ class InheritedFile implements OpenedFile {
           );
         }
         for (let rest = chunk; rest.length > 0;) {
-          if (this.#isClosed) throw closedFile(action);
           const count = await this.#try(
             action,
-            () => this.#io.write(this.fd, rest, this.#hasEnded),
+            () => this.#io.tryWrite(rest),
+            // The stream calls its abort() only after this write.
+            () => signal.aborted,
           );
+          if (this.#isClosed && count === undefined) throw closedFile(action);
+          if (count === undefined) throw signal.reason;
           rest = rest.subarray(count);
         }
       },
@@ -206,7 +224,6 @@ class InheritedFile implements OpenedFile {
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
     const action = this.#requireAccess("write", "Reading");
-    if (this.#isClosed) throw closedFile(action);
     const chunks: Uint8Array<ArrayBuffer>[] = [];
     for (let position = 0;;) {
       const bytes = new Uint8Array(FILE_CHUNK_SIZE);
@@ -214,9 +231,10 @@ class InheritedFile implements OpenedFile {
         action,
         () =>
           this.kind === "file"
-            ? this.#io.readAt(this.fd, bytes, position)
-            : this.#io.read(this.fd, bytes, this.#hasEnded),
+            ? this.#io.tryReadAt(bytes, position)
+            : this.#io.tryRead(bytes),
       );
+      if (count === undefined) throw closedFile(action);
       if (count === 0) break;
       position += count;
       chunks.push(bytes.subarray(0, count));
@@ -227,15 +245,13 @@ class InheritedFile implements OpenedFile {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#io.close(this.fd);
+    this.#io.close();
     this.#descriptor.markClosed();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-
-  readonly #hasEnded = (): boolean => this.#isClosed;
 
   /** Returns the action for messages. */
   #requireAccess(forbidden: FileAccess, verb: string): string {
@@ -250,9 +266,14 @@ class InheritedFile implements OpenedFile {
     );
   }
 
-  async #try(action: string, call: () => Promise<number>): Promise<number> {
+  /** Repeats a call until it is done; `undefined` after the close, or a stop. */
+  async #try(
+    action: string,
+    attempt: () => Attempt,
+    isStopped: () => boolean = () => false,
+  ): Promise<number | undefined> {
     try {
-      return await call();
+      return await untilDone(attempt, () => this.#isClosed || isStopped());
     } catch (error) {
       throw listenError(error, action);
     }
@@ -262,6 +283,6 @@ class InheritedFile implements OpenedFile {
 function closedFile(action: string): ActivationError {
   return new ActivationError(
     "not-open",
-    `${action}: the file is closed: write before close()`,
+    `${action}: the file is closed: read and write it before close()`,
   );
 }

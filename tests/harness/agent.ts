@@ -15,6 +15,7 @@ import type {
   CrowdOperations,
   CyclesOperations,
   DrainOperations,
+  FileOperations,
   MetadataOperations,
   NativeOperations,
   OptionsOperations,
@@ -52,6 +53,7 @@ export const WAYS_AGENT: AgentScript<WaysOperations> = script("ways_agent.ts");
 export const CYCLES_AGENT: AgentScript<CyclesOperations> = script(
   "cycles_agent.ts",
 );
+export const FILE_AGENT: AgentScript<FileOperations> = script("file_agent.ts");
 export const CROWD: AgentScript<CrowdOperations> = script("crowd.ts");
 
 export const PRELOAD_AGENT: AgentScript<PreloadOperations> = script(
