@@ -231,15 +231,19 @@ export function toAddressInfo(
 }
 
 /**
- * Reads a numeric address and port. A scope id is left off, because `/proc`
- * doesn't show it either.
+ * Reads a numeric address and port; `undefined` for a name. A scope id is left off,
+ * because `/proc` doesn't show it either.
  */
 export function inetAddress(
   hostname: string | undefined,
   port: number | undefined,
 ): Address | undefined {
   if (!hostname || port === undefined) return undefined;
-  return hostname.includes(":")
-    ? { kind: "ipv6", hostname: canonicalIpv6(hostname.split("%")[0]!), port }
-    : { kind: "ipv4", hostname, port };
+  if (hostname.includes(":")) {
+    const numeric = canonicalIpv6(hostname.split("%")[0]!);
+    return { kind: "ipv6", hostname: numeric, port };
+  }
+  return /^[\d.]+$/.test(hostname)
+    ? { kind: "ipv4", hostname, port }
+    : undefined;
 }

@@ -50,16 +50,16 @@ function likelyFds(libc: Libc): number[] | undefined {
 /**
  * Finds the listening socket that has an address.
  *
- * @param exceptFd A number to leave out.
+ * @param except Numbers to leave out.
  */
 export function findListener(
   libc: Libc,
   address: Address | undefined,
-  exceptFd?: number,
+  ...except: readonly number[]
 ): number | undefined {
   if (address === undefined) return undefined;
   return [...listeningFds(libc)].find((fd) => {
-    if (fd === exceptFd) return false;
+    if (except.includes(fd)) return false;
     const actual = decodeSockaddr(libc.localAddress(fd));
     return actual !== undefined && sameAddress(actual, address);
   });

@@ -153,8 +153,8 @@ export interface Platform {
     fd: number | undefined,
     address: Address | undefined,
   ): void;
-  /** Prepares a server so that a failed `listen()` keeps the descriptor open. */
-  keepDescriptorOnListenError?(server: net.Server): void;
+  /** Whether a server of `node:net` that fails to listen closes the descriptor. */
+  readonly closesOnListenError?: boolean;
 }
 
 /** The reason why the C library can't be called. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type Address, inetAddress } from "../core/address.ts";
-import { Descriptor } from "../core/descriptor.ts";
+import { type Address, fromUnixPath, inetAddress } from "../core/address.ts";
+import type { Descriptor } from "../core/descriptor.ts";
 import {
   ActivationError,
   describeValue,
@@ -86,11 +86,7 @@ export async function storeDescriptor(
       await manager.send(message, action, [fd]);
     } catch (error) {
       if ((error as ActivationError).errno !== EBADF) throw error;
-      throw new ActivationError(
-        "not-open",
-        `${action}: the descriptor ${fd} is not open: store it before it is closed`,
-        { cause: error },
-      );
+      throw notOpen(`the descriptor ${fd}`, action, error);
     }
   }
   await manager.barrier(BARRIER_MS, action);
@@ -136,7 +132,15 @@ function descriptorsOf(target: unknown, action: string): number[] {
       `${action}: expected the number of a descriptor, found ${target}`,
     );
   }
-  if (target instanceof Descriptor) return [target.fd];
+  // Of a descriptor, also one of another copy of this library, or of `Bun.listen`.
+  const { fd, info } = Object(target) as Partial<Descriptor>;
+  if (typeof fd === "number") {
+    // The number of a closed one may belong to another file.
+    if (fd < 0 || info?.kind === "closed") {
+      throw notOpen(`the descriptor ${fd}`, action);
+    }
+    return [fd];
+  }
   const addresses = addressesOf(target);
   if (addresses === undefined) {
     throw new TypeError(
@@ -148,39 +152,54 @@ function descriptorsOf(target: unknown, action: string): number[] {
   const platform = currentPlatform();
   const libc = platform.libc();
   if (libc === undefined) throw missingStore(platform, action);
-  return addresses.map((address) => {
-    const fd = findListener(libc, address);
-    if (fd !== undefined) return fd;
-    throw closedListener(action);
-  });
+  const fds: number[] = [];
+  for (const address of addresses) {
+    // Several sockets have one address with `ReusePort=yes`.
+    const fd = findListener(libc, address, ...fds);
+    if (fd === undefined) throw closedListener(action);
+    fds.push(fd);
+  }
+  return fds;
+}
+
+function notOpen(
+  subject: string,
+  action: string,
+  cause?: unknown,
+): ActivationError {
+  return new ActivationError(
+    "not-open",
+    `${action}: ${subject} is not open: store it before it is closed`,
+    { cause },
+  );
 }
 
 function closedListener(action: string): ActivationError {
-  return new ActivationError(
-    "not-open",
-    `${action}: the listener has no open socket: store it before it is closed`,
-  );
+  return notOpen("a socket of the listener", action);
 }
 
 /** Returns the addresses of a listener, in the form of its runtime. */
 function addressesOf(
   target: unknown,
 ): readonly (Address | undefined)[] | undefined {
-  const { addresses, addr, address, port, hostname } = Object(target) as {
+  const { addresses, addr, address, port, hostname, unix } = Object(target) as {
     addresses?: unknown;
     addr?: unknown;
     address?: unknown;
     port?: unknown;
     hostname?: unknown;
+    unix?: unknown;
   };
   if (Array.isArray(addresses)) return addresses;
   // Of Deno, of node:net, and of Bun.
   const own = addr ??
-    (typeof address === "function" ? address.call(target) : undefined) ??
-    { port, hostname };
-  if (typeof own === "string") return [{ kind: "unix", path: own }];
+    (typeof address === "function" ? address.call(target) : address) ??
+    unix ?? { port, hostname };
+  if (typeof own === "string") return [fromUnixPath(own)];
   const { path, hostname: host, address: ip, port: number } = Object(own);
-  if (typeof path === "string") return [{ kind: "unix", path }];
+  if (typeof path === "string") return [fromUnixPath(path)];
   if (typeof number !== "number") return undefined;
-  return [inetAddress(String(ip ?? host), number)];
+  const name = String(ip ?? host);
+  // `Bun.listen` before 1.4 tells only the name, which it resolves to this.
+  return [inetAddress(name === "localhost" ? "127.0.0.1" : name, number)];
 }

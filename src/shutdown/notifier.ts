@@ -9,6 +9,13 @@
 
 import { ActivationError } from "../core/errors.ts";
 import { escapeBackslashes, toStatus } from "../core/systemd/notify_message.ts";
+import {
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+  ETIMEDOUT,
+} from "../ffi/constants.ts";
 import { processGlobal } from "../runtime/builtin.ts";
 import { currentManager, type Manager } from "../runtime/manager/manager.ts";
 import { managerState } from "../runtime/manager/state.ts";
@@ -24,6 +31,15 @@ const NOTIFY_ACTION = "Notifying the service manager";
 
 /** Time after which a status names what the service manager waits for. */
 const WAITING_MS = 5000;
+/** Errors that pass: no room, no free descriptor, no memory. */
+const TRANSIENT_ERRORS: readonly number[] = [
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+  ETIMEDOUT,
+];
+const READY_RETRY_MS = 1000;
 /** The extension of each message while servers drain, and its interval. */
 const EXTENSION_MS = 10_000;
 const EXTEND_INTERVAL_MS = 2000;
@@ -102,9 +118,21 @@ class Notifier {
     if (state.explicit.has("ready") || this.#readMissing() !== "") return false;
     state.isReady = true;
     const hidesStatus = this.#hasStatus && !state.explicit.has("status");
-    this.#send(`READY=1${hidesStatus ? "\nSTATUS=" : ""}`);
+    this.#manager.send(
+      `READY=1${hidesStatus ? "\nSTATUS=" : ""}`,
+      NOTIFY_ACTION,
+    ).catch((error) => this.#retryReady(error));
     beginWatchdog(this.#platform, this.#manager);
     return undefined;
+  }
+
+  /** Without the message, the service manager would end the service. */
+  #retryReady(error: unknown): void {
+    warnOnce(error);
+    const { errno } = error as ActivationError;
+    if (errno === undefined || !TRANSIENT_ERRORS.includes(errno)) return;
+    managerState().isReady = false;
+    callLater(() => void this.check(), READY_RETRY_MS);
   }
 
   #reportMissing(): void {

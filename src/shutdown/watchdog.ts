@@ -63,8 +63,11 @@ export function startWatchdog(
   const onTimer = () => {
     if (activeWatchdog !== current) return;
     const { isAutomatic, explicit } = managerState();
+    // With `notify: false`, a call of the program begins it.
+    const isWanted = isAutomatic || explicit.has("ready") ||
+      explicit.has("watchdogMs");
     // The program knows better whether it works.
-    if (!isAutomatic || explicit.has("watchdog")) {
+    if (!isWanted || explicit.has("watchdog")) {
       activeWatchdog = undefined;
       requestHook.call = undefined;
       return;

@@ -10,7 +10,7 @@ import type { TestContext } from "node:test";
 import { temporaryDirectory } from "./machine_tools.ts";
 
 /** The descriptor behind a handle of `node:net` or `node:dgram`. */
-function fdOf(owner: unknown): number {
+export function fdOf(owner: unknown): number {
   const { _handle } = owner as { _handle: { fd: number } };
   return _handle.fd;
 }

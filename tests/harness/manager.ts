@@ -22,6 +22,8 @@ export interface Received {
   readonly lines: readonly string[];
   /** The kinds of the descriptors that came with it, such as `pipe`. */
   readonly fds: readonly string[];
+  /** The inodes of these. */
+  readonly inodes: readonly number[];
 }
 
 /** A process that receives messages at an address. */
@@ -37,7 +39,7 @@ export class FakeManager {
 
   static async start(
     t: TestContext,
-    ...options: ("abstract" | "hold" | "deaf")[]
+    ...options: ("abstract" | "hold" | "deaf" | "full")[]
   ): Promise<FakeManager> {
     const file = path.join(temporaryDirectory(t), "notify");
     const address = options.includes("abstract") ? `@${file}` : file;

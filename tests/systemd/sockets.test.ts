@@ -263,6 +263,23 @@ forEachHost(MAIN_HOSTS, (host) => {
     },
   );
 
+  test(`a connection on ${label} that can't be served is still there`, {
+    skip: NO_MACHINE,
+  }, async (t) => {
+    await machine().install(t, {
+      "each.socket": socketUnit({ ListenStream: 7777, Accept: "yes" }),
+      // Node before 26 can't tell what the descriptor is, and tries to listen.
+      "each@.service": serviceUnit(
+        host,
+        "refused=connection connection=connection",
+        { PrivateNetwork: "yes" },
+      ),
+    });
+    await machine().systemctl("start", "each.socket");
+    const answer = await machine().exchange({ port: 7777 }, "hello");
+    assert.equal(answer, "hello");
+  });
+
   test(`Backlog= on ${label} is kept, or becomes what README says`, {
     skip: NO_MACHINE,
   }, async (t) => {

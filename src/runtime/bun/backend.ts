@@ -62,7 +62,7 @@ export const bunBackend: Backend = {
     return listeners.map((listener, index): ConnectionListener => ({
       address: source.kind === "inherited"
         ? sockets.addresses[index]
-        : boundAddress(listener, source.address),
+        : boundAddress(listener, source.address, platform.libc()),
       attach: accepted[index]!.attach,
       close: () => listener.stop(),
       hasConnections: () => sockets.mayHaveConnections(),

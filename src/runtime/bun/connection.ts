@@ -6,7 +6,9 @@
  */
 
 import { type Address, inetAddress } from "../../core/address.ts";
+import { decodeSockaddr } from "../../core/sockaddr.ts";
 import type { Connection, Fallback } from "../../core/types.ts";
+import type { Libc } from "../../ffi/libc.ts";
 import { closedError } from "../errors.ts";
 
 /** What this library uses of a socket of Bun. */
@@ -149,14 +151,37 @@ export class BunStreams {
   }
 }
 
-/** The address of a server or listener that Bun has bound itself. */
+/** What servers and listeners of Bun tell of their address. */
+interface BoundListener {
+  /** As in the options: a name, too. */
+  readonly hostname?: string | undefined;
+  readonly port?: number | undefined;
+  /** Of `Bun.serve`. */
+  readonly address?:
+    | string
+    | { readonly address: string; readonly port: number }
+    | null
+    | undefined;
+  /** Of `Bun.listen` from Bun 1.4 on. */
+  readonly fd?: number | undefined;
+}
+
+/**
+ * The address of a server or listener that Bun has bound itself.
+ *
+ * @param libc Tells the address of a listener that has only a name.
+ */
 export function boundAddress(
-  { hostname, port }: {
-    hostname?: string | undefined;
-    port?: number | undefined;
-  },
+  { hostname, port, address, fd }: BoundListener,
   fallback: Fallback,
+  libc?: Libc,
 ): Address | undefined {
   if ("path" in fallback) return { kind: "unix", path: fallback.path };
-  return inetAddress(hostname, port);
+  if (typeof address === "object" && address !== null) {
+    return inetAddress(address.address, address.port);
+  }
+  const numeric = inetAddress(hostname, port);
+  return numeric !== undefined || fd === undefined || libc === undefined
+    ? numeric
+    : decodeSockaddr(libc.localAddress(fd));
 }

@@ -92,7 +92,7 @@ export function denoPlatform(deno: DenoGlobal): Platform {
     takeStaticBody,
     missingListenPermission: (fallback) => requestBind(deno, fallback),
     surviveExhaustion: wakeListener,
-    keepDescriptorOnListenError,
+    closesOnListenError: true,
   };
 }
 
@@ -102,7 +102,7 @@ function environmentMembers({ env, permissions }: DenoGlobal): Pick<
   "readVariables" | "clearVariables" | "readVariable" | "removeVariable"
 > {
   return {
-    readVariables: () => readPermitted((name) => env.get(name)),
+    readVariables: () => readPermitted((name) => readText(env, name)),
     clearVariables(kept) {
       for (const name of LISTEN_VARIABLES) {
         if (kept.includes(name)) continue;
@@ -116,7 +116,7 @@ function environmentMembers({ env, permissions }: DenoGlobal): Pick<
     readVariable(variable) {
       // The program works without the variable, so that Deno is not to prompt.
       if (isGranted({ permissions }, { name: "env", variable })) {
-        return env.get(variable);
+        return readText(env, variable);
       }
       const flag = `--allow-env=${variable}`;
       throw missingPermission(flag, `Reading ${variable}`);
@@ -198,6 +198,22 @@ function missingPermissions(
     .filter((name) => !isGranted(deno, { name, path }));
 }
 
+/**
+ * Reads a variable. One that isn't UTF-8 must not end a process that it isn't meant
+ * for, and Deno doesn't tell its bytes: U+FFFD stands for all of them.
+ */
+function readText(
+  env: DenoGlobal["env"],
+  name: string,
+): string | undefined {
+  try {
+    return env.get(name);
+  } catch (error) {
+    if ((error as Error).name !== "InvalidData") throw error;
+    return "\ufffd";
+  }
+}
+
 function readPermitted(
   get: (name: string) => string | undefined,
 ): ReturnType<typeof readVariables> {
@@ -262,34 +278,4 @@ function closeThroughSocket(fd: number): boolean {
   }
   socket.destroy();
   return true;
-}
-
-/** Handles of servers that could not listen, with their descriptors. */
-const keptHandles: unknown[] = [];
-
-/**
- * Keeps the handle of a server open when listening fails, and keeps it from the
- * garbage collector: Deno's `net.Server` closes a Unix socket or pipe that it
- * can't listen on, and with it a descriptor that can still be claimed.
- */
-function keepDescriptorOnListenError(server: net.Server): void {
-  let current: { close(): void; listen(backlog: number): number } | null = null;
-  Object.defineProperty(server, "_handle", {
-    configurable: true,
-    enumerable: true,
-    get: () => current,
-    set(handle: typeof current) {
-      current = handle;
-      if (handle === null) return;
-      const { listen } = handle;
-      handle.listen = (backlog) => {
-        const error = listen.call(handle, backlog);
-        if (error !== 0) {
-          handle.close = () => {};
-          keptHandles.push(handle);
-        }
-        return error;
-      };
-    },
-  });
 }

@@ -83,7 +83,7 @@ export async function listenOn(
   }
   const { descriptors: [descriptor], infos } = source;
   const expected = infos[0]!.address;
-  platform.keepDescriptorOnListenError?.(server);
+  if (platform.closesOnListenError) keepDescriptorOnError(server);
   const listening = `${action}: listening on ${descriptor}`;
   await settleListen(
     server,
@@ -119,7 +119,7 @@ export function listenNow(
   listen: (options: DescriptorOptions) => void,
   action: string,
 ): Address | undefined {
-  platform.keepDescriptorOnListenError?.(server);
+  if (platform.closesOnListenError) keepDescriptorOnError(server);
   listen({ fd: descriptor.fd, backlog: BACKLOG });
   if (!server.listening) {
     // The server reports the reason by an event.
@@ -132,6 +132,50 @@ export function listenNow(
   const address = serverAddress(server);
   surviveExhaustion(platform, server, descriptor.fd, address);
   return address;
+}
+
+/** The part of a server's handle that listens. */
+interface InheritedHandle {
+  listen(backlog: number): number;
+  close(): void;
+}
+
+/** Handles of servers that could not listen, with their descriptors. */
+const keptHandles: InheritedHandle[] = [];
+
+/**
+ * Prepares a server that is going to listen on an inherited socket: where that
+ * fails, its handle stays open, and is kept from the garbage collector. The server
+ * would close it, and with it a descriptor that can still be claimed.
+ */
+function keepDescriptorOnError(server: net.Server): void {
+  const define = (descriptor: PropertyDescriptor) =>
+    Object.defineProperty(server, "_handle", {
+      configurable: true,
+      enumerable: true,
+      ...descriptor,
+    });
+  const release = (value: InheritedHandle | null) =>
+    define({ value, writable: true });
+  let current: InheritedHandle | null = null;
+  define({
+    get: () => current,
+    set(handle: InheritedHandle | null) {
+      current = handle;
+      if (handle === null) return;
+      const { listen } = handle;
+      handle.listen = (backlog) => {
+        release(handle);
+        handle.listen = listen;
+        const error = listen.call(handle, backlog);
+        if (error !== 0) {
+          handle.close = () => {};
+          keptHandles.push(handle);
+        }
+        return error;
+      };
+    },
+  });
 }
 
 /** Without what a sandbox forbids, the server is what the runtime makes it. */

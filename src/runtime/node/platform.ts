@@ -28,6 +28,7 @@ export function nodePlatform(): Platform {
     }),
     httpServerTakesDescriptors: true,
     missingListenPermission: missingNetPermission,
+    closesOnListenError: true,
   };
 }
 

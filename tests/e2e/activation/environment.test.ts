@@ -186,6 +186,15 @@ forEachHost(HOSTS, (host) => {
     assert.match(message, /LISTEN_PID is not set/);
   });
 
+  test(`a child on ${host.label} starts although a variable isn't UTF-8`, async (t) => {
+    const script = `export LISTEN_FDS=1 LISTEN_PID=1
+      export LISTEN_FDNAMES="$(printf 'we\\377b')"
+      exec "$0" "$@"`;
+    const agent = startInactive(t, ["sh", "-c", script, ...agentCommand(host)]);
+    assert.equal(await agent.call("activation"), null);
+    assert.equal((await agent.call("inactiveReason"))!.kind, "foreign");
+  });
+
   test(`children on ${host.label} don't see the variables`, {
     skip: !host.inspects && "Deno may not start processes here",
   }, async (t) => {

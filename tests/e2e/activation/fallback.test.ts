@@ -27,6 +27,11 @@ forEachHost(hostsWith({ inspects: true }), (host) => {
     assert.equal(web!.hostname, "127.0.0.1");
     const { status } = await request({ host: "127.0.0.1", port: web!.port });
     assert.equal(status, 200);
+    const { addresses: [local] } = await agent.call("serve", "web", {
+      fallback: { port: 0, hostname: "localhost" },
+    });
+    const { hostname = "" } = local!;
+    assert.ok(["127.0.0.1", "::1"].includes(hostname), hostname);
 
     for (const operation of ["listen", "serve"] as const) {
       const { id, addresses } = await agent.call(operation, "admin", {

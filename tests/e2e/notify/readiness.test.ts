@@ -223,6 +223,55 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.deepEqual(manager.lines, ["STATUS=own"]);
   });
 
+  test(
+    `a service on ${label} without notify has a watchdog when it says that it is ready`,
+    {
+      skip,
+    },
+    async (t) => {
+      const manager = await FakeManager.start(t);
+      const { program } = await start(
+        t,
+        host,
+        { NOTIFY_SOCKET: manager.address, WATCHDOG_USEC: "300000" },
+        ["serve", "web", { notify: false }],
+        ["notify", { ready: true }],
+      );
+      const lines = await manager.until((all) => all.length >= 4);
+      const watchdog = Array(3).fill("WATCHDOG=1");
+      assert.deepEqual(lines.slice(0, 4), ["READY=1", ...watchdog]);
+      program.process.kill();
+      await program.exited;
+    },
+  );
+
+  test(
+    `a service on ${label} is ready although the manager was busy for long`,
+    {
+      skip: skip || needsCommand(host) && "systemd-notify waits by itself",
+    },
+    async (t) => {
+      const manager = await FakeManager.start(t, "deaf", "full");
+      const { program } = await start(
+        t,
+        host,
+        { NOTIFY_SOCKET: manager.address },
+        ["serve", "web"],
+        ["serve", "admin"],
+      );
+      await program.until(
+        "the warning",
+        () => program.stderr.includes("has not answered in 5000 ms"),
+      );
+      manager.listen();
+      assert.deepEqual(await manager.until((all) => all.length > 0), [
+        "READY=1",
+      ]);
+      program.process.kill();
+      await program.exited;
+    },
+  );
+
   test(`a process on ${label} that was not activated sends nothing by itself`, {
     skip,
   }, async (t) => {

@@ -22,7 +22,7 @@ test("listenOn() rejects a server that listens at another address", async () => 
   const closed = once(server, "close");
   const error = await listenOn(
     // Not a descriptor of this process: nothing of it is to be changed.
-    { ...currentPlatform(), keepDescriptorOnListenError: undefined } as never,
+    { ...currentPlatform(), closesOnListenError: false } as never,
     server,
     { kind: "inherited", descriptors: [descriptor(3, "web")], infos: [info] },
     "Testing",
