@@ -75,7 +75,7 @@ export function npmMetadata(
       repository: { type: "git", url: `git+${server}/${repository}.git` },
     }),
     publishConfig: { access: "public", ...tag && { tag } },
-    engines: { node: ">=22.12", bun: ">=1.2", deno: ">=2.3" },
+    engines: { node: ">=22.12", bun: ">=1.2.6", deno: ">=2.3" },
     sideEffects: ["**/src/cli/*.js", "**/src/preload/*.js"],
   };
 }

@@ -94,7 +94,7 @@ export function builtin<Id extends keyof Builtins>(id: Id): Builtins[Id] {
   if (module === undefined) {
     throw new TypeError(
       `Loading ${id}: this runtime has no such built-in module: use Deno 2.3, ` +
-        `Bun 1.2 or Node 22, or later`,
+        `Bun 1.2.6 or Node 22, or later`,
     );
   }
   return module;

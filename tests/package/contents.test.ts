@@ -62,7 +62,7 @@ test("package.json tells what deno.json says, and what npm's users need", () => 
       "./cli",
     ],
   );
-  assert.deepEqual(engines, { node: ">=22.12", bun: ">=1.2", deno: ">=2.3" });
+  assert.deepEqual(engines, { node: ">=22.12", bun: ">=1.2.6", deno: ">=2.3" });
   assert.deepEqual(Object.keys(bin), ["listenfds"]);
   assert.ok(MANIFEST["description"], "no description");
 });

@@ -8,6 +8,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { setImmediate } from "node:timers";
 import { quoteUnlessPlain } from "../../core/errors.ts";
 import {
   changedFiles,
@@ -37,6 +38,8 @@ export class Watcher implements Changes {
   /** Time of the first change since the last comparison. */
   #pendingSince: number | undefined;
   #quiet: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the wait ends because changes don't settle. */
+  #isLastWait = false;
   #poll: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
   #change = Promise.withResolvers<string>();
@@ -161,15 +164,21 @@ export class Watcher implements Changes {
     const now = performance.now();
     this.#pendingSince ??= now;
     const remainingMs = this.#pendingSince + MAX_WAIT_MS - now;
+    // The last comparison isn't put off.
+    if (remainingMs <= QUIET_MS && this.#isLastWait) return;
+    this.#isLastWait = remainingMs <= QUIET_MS;
     clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(
-      () => this.#compare(),
+    const timer = setTimeout(
+      // First the events that came while this process didn't run.
+      () => setImmediate(() => this.#quiet === timer && this.#compare()),
       Math.max(0, Math.min(QUIET_MS, remainingMs)),
     );
+    this.#quiet = timer;
   }
 
   #endWait(): void {
     clearTimeout(this.#quiet);
+    this.#isLastWait = false;
     this.#quiet = undefined;
     this.#pendingSince = undefined;
     this.#pending.clear();

@@ -9,10 +9,11 @@ import type { Connection } from "../../core/types.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { EpollSocket } from "../../linux/epoll_socket.ts";
 import { findListener } from "../../linux/listening_fds.ts";
+import { processGlobal } from "../builtin.ts";
 import { holdWhileExhausted } from "../adoption/exhaustion.ts";
 import { inspectorWith, NO_LIBC, once } from "../descriptors.ts";
 import { connectError } from "../errors.ts";
-import type { Platform } from "../platform.ts";
+import type { MissingLibc, Platform } from "../platform.ts";
 import { processMembers } from "../process_members.ts";
 import { PORTABLE_VERSIONS } from "../versions.ts";
 import type { BunFunctions } from "./functions.ts";
@@ -29,7 +30,7 @@ export function bunPlatform(
     version: bun.version,
     setsCloseOnExecAtStart: true,
     minimumVersions: PORTABLE_VERSIONS.bun,
-    adoptionLibc: () => libc() ?? NO_LIBC,
+    adoptionLibc: () => libc() ?? missingLibc(),
     connect: (fd) => connectBun(bun, fd),
     httpServerTakesDescriptors: false,
     fixRequestPause: pauseSocket,
@@ -42,6 +43,18 @@ export function bunPlatform(
       holdWhileExhausted(opened, [EpollSocket.find(opened, listenFd)]);
     },
   };
+}
+
+/** The reason why the C library can't be called. */
+function missingLibc(): MissingLibc {
+  // Bun has it from 1.2.6 on, and `bun:ffi` is found through it.
+  return processGlobal()!.getBuiltinModule === undefined
+    ? {
+      reason: "this version of Bun has no process.getBuiltinModule: use Bun " +
+        "1.2.6 or later",
+      isDenied: false,
+    }
+    : NO_LIBC;
 }
 
 /**
