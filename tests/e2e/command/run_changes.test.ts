@@ -64,6 +64,25 @@ async function assertIgnores(
   await assertRestarts(run, index, change);
 }
 
+/**
+ * Writes 150 files into a directory that wasn't there, with pauses.
+ *
+ * @returns The longest time between two of them, in milliseconds.
+ */
+function build(cwd: string, directory: string): number {
+  const unchanged = new Int32Array(new SharedArrayBuffer(4));
+  let longestMs = 0;
+  let last = performance.now();
+  for (let index = 0; index < 150; index++) {
+    write(cwd, { [`${directory}/${index % 10}/${index}.js`]: "1" });
+    if (index % 15 === 14) Atomics.wait(unchanged, 0, 0, 20);
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
+  }
+  return longestMs;
+}
+
 forEachHost(hostsWith({ runsCommand: true }), (host) => {
   test(`run sees every kind of change, on ${host.label}`, async (t) => {
     const cwd = temporaryDirectory(t);
@@ -209,22 +228,23 @@ forEachHost(hostsWith({ runsCommand: true }), (host) => {
     // work: in this thread, which does nothing else meanwhile, and as the program
     // sees them, which inherits the priority.
     setPriority("PRIORITY_HIGHEST");
+    t.after(() => setPriority("PRIORITY_NORMAL"));
     const run = startScript(t, host, cwd, ["--watch"]);
     await run.generation(0);
-    // A build into a directory that wasn't there, with pauses.
-    const unchanged = new Int32Array(new SharedArrayBuffer(4));
-    for (let index = 0; index < 150; index++) {
-      write(cwd, { [`app/out/${index % 10}/${index}.js`]: "1" });
-      if (index % 15 === 14) Atomics.wait(unchanged, 0, 0, 20);
+    // A machine that stood still in a build proves nothing.
+    for (let round = 1, longestMs = Infinity; longestMs > 100; round++) {
+      assert.ok(round <= 5, `a pause of ${longestMs} ms in each build`);
+      const before = run.generations.length;
+      longestMs = build(cwd, `app/out${round}`);
+      await run.generation(before);
+      await run.staysFor(1500);
+      if (longestMs > 100) continue;
+      assert.equal(run.generations.length, before + 1, run.stderr);
+      assert.equal(
+        run.stderr.match(/^.* changed: restarting$/gm)!.at(-1),
+        `listenfds: app/out${round}/0/0.js and 149 more changed: restarting`,
+      );
     }
-    setPriority("PRIORITY_NORMAL");
-    await run.generation(1);
-    await run.staysFor(1500);
-    assert.equal(run.generations.length, 2, run.stderr);
-    const reports = run.stderr.match(/^.* changed: restarting$/gm);
-    assert.deepEqual(reports, [
-      "listenfds: app/out/0/0.js and 149 more changed: restarting",
-    ]);
     assert.equal(await run.terminate(), 143, run.stderr);
   });
 
