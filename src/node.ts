@@ -64,6 +64,8 @@ export interface ListenOptions extends FallbackOptions, EndOptions {}
  * @param options Where to listen without an activation, and how to end.
  * @returns The address of each socket, in order; `undefined` where it is unknown
  * (a Unix socket on Deno without `--allow-ffi`).
+ * @throws {TypeError} If the server listens already, or another call makes it
+ * listen.
  * @throws {ActivationError} As `listen` of the main entry point.
  */
 export async function listen(
@@ -79,27 +81,37 @@ export async function listen(
   const earlier = lifetimes.get(server);
   // Wait, because a drain would also close connections that are accepted later.
   if (earlier?.isDraining) await earlier.finished.catch(() => {});
-  if (server.listening) {
-    throw new TypeError(`${action}: the server listens already`);
+  if (server.listening || beginning.has(server)) {
+    throw new TypeError(
+      `${action}: the server listens already, or another call makes it listen`,
+    );
   }
-  const claimAs = await prepareClaim(options.fallback);
-  const claim = claimAs(target, "stream-listener", action);
-  const opening = new ActiveHandle();
+  beginning.add(server);
   try {
-    // Reused after an earlier call whose server drained, or failed to listen.
-    const known = nodeServers.get(server) ?? new NodeServer(server);
-    nodeServers.set(server, known);
-    await known.listen(platform, claim.source, takesDescriptors, action);
-    lifetimes.set(server, beginLifetime(platform, known, settings));
-    claim.opened(settings.notifies);
-    return known.addresses;
-  } catch (error) {
-    await claim.release();
-    throw error;
+    const claimAs = await prepareClaim(options.fallback);
+    const claim = claimAs(target, "stream-listener", action);
+    const opening = new ActiveHandle();
+    try {
+      // Reused after an earlier call whose server drained, or failed to listen.
+      const known = nodeServers.get(server) ?? new NodeServer(server);
+      nodeServers.set(server, known);
+      await known.listen(platform, claim.source, takesDescriptors, action);
+      lifetimes.set(server, beginLifetime(platform, known, settings));
+      claim.opened(settings.notifies);
+      return known.addresses;
+    } catch (error) {
+      await claim.release();
+      throw error;
+    } finally {
+      opening.close();
+    }
   } finally {
-    opening.close();
+    beginning.delete(server);
   }
 }
+
+/** The servers that a call is making listen. */
+const beginning = new WeakSet<net.Server>();
 
 /** The wrapper of each server that was passed to `listen()`. */
 const nodeServers = new WeakMap<net.Server, NodeServer>();

@@ -26,7 +26,7 @@ import { fileIoOpener } from "../runtime/files/open_file_io.ts";
 
 /** A file that the service manager has opened. */
 export interface OpenedFile {
-  /** The number of the descriptor. */
+  /** The number of the descriptor; -1 after `close()`. */
   readonly fd: number;
   /** A memory file (`memfd_create(2)`) is a `file`. */
   readonly kind: "file" | "fifo" | "character-device";
@@ -159,7 +159,6 @@ function notFile(descriptor: Descriptor, action: string): ActivationError {
 const FILE_CHUNK_SIZE = 65536;
 
 class InheritedFile implements OpenedFile {
-  readonly fd: number;
   readonly kind: OpenedKind;
   readonly access: FileAccess;
   readonly #io: FileIo;
@@ -169,11 +168,14 @@ class InheritedFile implements OpenedFile {
   #isClosed = false;
 
   constructor(io: FileIo, descriptor: Descriptor, kind: OpenedKind) {
-    this.fd = descriptor.fd;
     this.kind = kind;
     this.access = io.access;
     this.#io = io;
     this.#descriptor = descriptor;
+  }
+
+  get fd(): number {
+    return this.#isClosed ? -1 : this.#descriptor.fd;
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {

@@ -49,8 +49,8 @@ const BARRIER_MS = 5000;
  *
  * @param name The name, as `FileDescriptorName=` takes it: 1 to 255 printable ASCII
  * characters without a colon.
- * @param target A descriptor or its number, or a listener of this library or of the
- * runtime, whose sockets are all stored.
+ * @param target A descriptor or its number, what `openFile` returned, or a listener
+ * of this library or of the runtime, whose sockets are all stored.
  * @param options Options for how it is stored.
  * @returns Resolves with `true` when the service manager has received the
  * descriptor, which can then be closed; with `false` if no service manager wants to
@@ -124,22 +124,16 @@ export async function removeStored(name: string): Promise<boolean> {
 
 /** Returns the numbers of a descriptor, or of a listener's sockets. */
 function descriptorsOf(target: unknown, action: string): number[] {
-  if (typeof target === "number") {
-    if (Number.isInteger(target) && target >= 0 && target < 2 ** 31) {
-      return [target];
-    }
-    throw new RangeError(
-      `${action}: expected the number of a descriptor, found ${target}`,
-    );
-  }
-  // Of a descriptor, also one of another copy of this library, or of `Bun.listen`.
+  if (typeof target === "number") return [requireFd(target, action)];
+  // Of a descriptor, also one of another copy of this library, of `openFile()`, or
+  // of `Bun.listen`.
   const { fd, info } = Object(target) as Partial<Descriptor>;
   if (typeof fd === "number") {
     // The number of a closed one may belong to another file.
-    if (fd < 0 || info?.kind === "closed") {
-      throw notOpen(`the descriptor ${fd}`, action);
+    if (fd === -1 || info?.kind === "closed") {
+      throw notOpen("the descriptor", action);
     }
-    return [fd];
+    return [requireFd(fd, action)];
   }
   const addresses = addressesOf(target);
   if (addresses === undefined) {
@@ -160,6 +154,14 @@ function descriptorsOf(target: unknown, action: string): number[] {
     fds.push(fd);
   }
   return fds;
+}
+
+/** Returns what can be the number of a descriptor. */
+function requireFd(fd: number, action: string): number {
+  if (Number.isInteger(fd) && fd >= 0 && fd < 2 ** 31) return fd;
+  throw new RangeError(
+    `${action}: expected the number of a descriptor, found ${fd}`,
+  );
 }
 
 function notOpen(

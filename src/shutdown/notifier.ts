@@ -131,8 +131,13 @@ class Notifier {
     warnOnce(error);
     const { errno } = error as ActivationError;
     if (errno === undefined || !TRANSIENT_ERRORS.includes(errno)) return;
-    managerState().isReady = false;
-    callLater(() => void this.check(), READY_RETRY_MS);
+    const state = managerState();
+    // The program has sent it meanwhile.
+    if (state.explicit.has("ready")) return;
+    state.isReady = false;
+    callLater(() => {
+      if (this.check() === false) repeatCheck(() => this.check());
+    }, READY_RETRY_MS);
   }
 
   #reportMissing(): void {

@@ -83,13 +83,17 @@ export async function listenOn(
   }
   const { descriptors: [descriptor], infos } = source;
   const expected = infos[0]!.address;
-  if (platform.closesOnListenError) keepDescriptorOnError(server);
   const listening = `${action}: listening on ${descriptor}`;
-  await settleListen(
-    server,
-    () => listenOnDescriptor(server, descriptor),
-    (error) => listenError(error, listening),
-  );
+  const end = keepDescriptorWhereClosed(platform, server);
+  try {
+    await settleListen(
+      server,
+      () => listenOnDescriptor(server, descriptor),
+      (error) => listenError(error, listening),
+    );
+  } finally {
+    end?.();
+  }
   const actual = serverAddress(server);
   if (expected && actual && !sameAddress(expected, actual)) {
     server.close();
@@ -119,8 +123,12 @@ export function listenNow(
   listen: (options: DescriptorOptions) => void,
   action: string,
 ): Address | undefined {
-  if (platform.closesOnListenError) keepDescriptorOnError(server);
-  listen({ fd: descriptor.fd, backlog: BACKLOG });
+  const end = keepDescriptorWhereClosed(platform, server);
+  try {
+    listen({ fd: descriptor.fd, backlog: BACKLOG });
+  } finally {
+    end?.();
+  }
   if (!server.listening) {
     // The server reports the reason by an event.
     throw new ActivationError(
@@ -140,24 +148,46 @@ interface InheritedHandle {
   close(): void;
 }
 
+/** What the servers of Node and Deno keep their handle in. */
+interface WithInheritedHandle extends net.Server {
+  _handle?: InheritedHandle | null;
+}
+
 /** Handles of servers that could not listen, with their descriptors. */
 const keptHandles: InheritedHandle[] = [];
 
+function keepDescriptorWhereClosed(
+  platform: Platform,
+  server: net.Server,
+): (() => void) | undefined {
+  return platform.closesOnListenError
+    ? keepDescriptorOnError(server)
+    : undefined;
+}
+
 /**
- * Prepares a server that is going to listen on an inherited socket: where that
+ * Prepares a server for one call that listens on an inherited socket: where that
  * fails, its handle stays open, and is kept from the garbage collector. The server
  * would close it, and with it a descriptor that can still be claimed.
+ *
+ * @returns Ends that, when the call has succeeded or failed.
  */
-function keepDescriptorOnError(server: net.Server): void {
+function keepDescriptorOnError(server: net.Server): () => void {
+  // It listens already, and refuses the call.
+  if ((server as WithInheritedHandle)._handle) return () => {};
   const define = (descriptor: PropertyDescriptor) =>
     Object.defineProperty(server, "_handle", {
       configurable: true,
       enumerable: true,
       ...descriptor,
     });
-  const release = (value: InheritedHandle | null) =>
-    define({ value, writable: true });
   let current: InheritedHandle | null = null;
+  let isOver = false;
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    define({ value: current, writable: true });
+  };
   define({
     get: () => current,
     set(handle: InheritedHandle | null) {
@@ -165,7 +195,7 @@ function keepDescriptorOnError(server: net.Server): void {
       if (handle === null) return;
       const { listen } = handle;
       handle.listen = (backlog) => {
-        release(handle);
+        end();
         handle.listen = listen;
         const error = listen.call(handle, backlog);
         if (error !== 0) {
@@ -176,6 +206,7 @@ function keepDescriptorOnError(server: net.Server): void {
       };
     },
   });
+  return end;
 }
 
 /** Without what a sandbox forbids, the server is what the runtime makes it. */

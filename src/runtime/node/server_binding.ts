@@ -106,7 +106,6 @@ export class ServerBinding {
         throw error;
       }
     }
-    // Appended, because two concurrent calls may both succeed.
     this.#acceptors.push(...acceptors);
     this.#hasOwnSocket = hasOwnSocket;
     this.#ownDescriptor = hasOwnSocket ? descriptor : undefined;

@@ -272,6 +272,45 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     },
   );
 
+  test(
+    `a service on ${label} that says it is ready while the manager is busy can be reloaded`,
+    {
+      skip: skip || needsCommand(host) && "systemd-notify waits by itself",
+    },
+    async (t) => {
+      const manager = await FakeManager.start(t, "deaf", "full");
+      const { program } = await start(
+        t,
+        host,
+        { NOTIFY_SOCKET: manager.address },
+        ["reloads"],
+        ["serve", "web"],
+        ["sleep", 500],
+        ["serve", "admin"],
+        ["sleep", 3000],
+        ["notify", { ready: true }],
+      );
+      await program.until(
+        "the warning",
+        () => program.stderr.includes("has not answered in 5000 ms"),
+      );
+      manager.listen();
+      await done(program, 6);
+      // Longer than until the next attempt.
+      await program.staysFor(1500);
+      program.process.kill("SIGHUP");
+      const lines = await manager.until((all) =>
+        all.filter((line) => line === "READY=1").length === 2
+      );
+      assert.deepEqual(
+        lines.filter((line) => !line.startsWith("MONOTONIC")),
+        ["READY=1", "RELOADING=1", "READY=1"],
+      );
+      program.process.kill();
+      await program.exited;
+    },
+  );
+
   test(`a process on ${label} that was not activated sends nothing by itself`, {
     skip,
   }, async (t) => {

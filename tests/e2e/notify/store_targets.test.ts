@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { fdOf } from "../../harness/descriptors.ts";
@@ -32,21 +33,25 @@ forEachHost(STORING, (host) => {
       const sockets = [first, second].map((server) =>
         withInode({ name: "web", fd: fdOf(server), port })
       );
+      const file = fs.openSync(import.meta.filename!, "r");
       const script = path.join(ROOT, "tests/fixtures/storer.ts");
       const program = startActivated(
         t,
         host.command(script, temporaryDirectory(t)),
-        sockets,
+        [...sockets, { name: "file", fd: file }],
         { NOTIFY_SOCKET: manager.address },
       );
+      const { ino } = fs.fstatSync(file);
+      fs.closeSync(file);
       first.close();
       second.close();
       await program.until("the end", () => program.stdout.includes("done"));
       const outcomes = program.stdout.trim().split("\n").map((line) =>
         JSON.parse(line)
       );
-      assert.deepEqual(outcomes.slice(-3), ["not-open", "not-open", "done"]);
-      assert.deepEqual(new Set(outcomes.slice(0, -3)), new Set([true]));
+      const refused = ["not-open", "not-open", "not-open", "RangeError"];
+      assert.deepEqual(outcomes.slice(-5), [...refused, "done"]);
+      assert.deepEqual(new Set(outcomes.slice(0, -5)), new Set([true]));
       const stored = manager.messages
         .filter(({ lines }) => lines.includes("FDSTORE=1"))
         .flatMap(({ inodes }) => inodes);
@@ -56,6 +61,7 @@ forEachHost(STORING, (host) => {
           ...new Set([
             ...listeningInodes(program.pid),
             ...sockets.map(({ inode }) => inode),
+            ino,
           ]),
         ].sort((a, b) => a - b),
       );
