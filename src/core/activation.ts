@@ -325,8 +325,8 @@ export class Activation {
       throw new ActivationError(
         "missing-name",
         `${action}: no descriptor has this name; there are ${available}: set ` +
-          `FileDescriptorName=${proposed} in the socket unit (under listenfds ` +
-          `run, --socket ${proposed}=…), or use one of these names`,
+          `FileDescriptorName=${proposed} in the socket unit, or use one of ` +
+          `these names`,
       );
     }
     const unclaimed = named.filter((descriptor) =>
