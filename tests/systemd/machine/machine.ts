@@ -191,6 +191,8 @@ export class Machine {
     const cursor = /^-- cursor: (.*)$/m.exec(stdout)![1]!;
     for (const name of names) this.#cursors.set(name, cursor);
     t.after(async () => {
+      const hasFailed = !(t as { passed?: boolean }).passed;
+      if (hasFailed) t.diagnostic(await this.#describeThreads(names));
       const all = names.map((name) => name.replace("@.", "@*."));
       // Sockets first: they would start the services again.
       const sockets = all.filter((name) => name.endsWith(".socket"));
@@ -200,7 +202,7 @@ export class Machine {
       await this.run("systemctl", "kill", "--signal=KILL", ...all);
       await this.run("systemctl", "stop", ...all);
       await this.run("systemctl", "reset-failed", ...all);
-      if (!(t as { passed?: boolean }).passed) {
+      if (hasFailed) {
         for (const name of names) {
           t.diagnostic(`${name}:\n${await this.journal(name)}`);
         }
@@ -210,6 +212,21 @@ export class Machine {
       }
       await this.systemctl("daemon-reload");
     }, CLEANUP);
+  }
+
+  /** Tells where the threads of services are: in which call, if they wait. */
+  async #describeThreads(names: readonly string[]): Promise<string> {
+    const lines: string[] = [];
+    for (const name of names) {
+      if (!/^[^@]+\.service$/.test(name)) continue;
+      const pid = await this.mainPid(name);
+      if (pid === 0) continue;
+      const script = 'for task in /proc/"$0"/task/*; do ' +
+        'echo "$(cat "$task/comm") $(cat "$task/wchan") $(cat "$task/syscall")"; done';
+      const { stdout } = await this.run("sh", "-c", script, String(pid));
+      lines.push(`${name}:`, ...stdout.trimEnd().split("\n"));
+    }
+    return lines.join("\n");
   }
 
   /** Returns what a unit has written since it was installed, and systemd of it. */
