@@ -68,6 +68,20 @@ export function listeningInodes(pid: number): number[] {
     .sort((a, b) => a - b);
 }
 
+/** Counts the connections over IPv4 to a port that a process has open. */
+export function countAccepted(
+  { pid }: Pick<Program, "pid">,
+  port: number,
+): number {
+  const open = new Set(socketInodes({ pid }).map(String));
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return readTable(pid, "tcp").filter((line) => {
+    const fields = line.trim().split(/\s+/);
+    return fields[1]?.endsWith(suffix) && fields[3] !== "0A" &&
+      open.has(fields[9]!);
+  }).length;
+}
+
 function readTable(pid: number, name: string): string[] {
   const file = `/proc/${pid}/net/${name}`;
   return fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n") : [];
