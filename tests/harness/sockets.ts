@@ -139,7 +139,7 @@ async function reserve(port: number): Promise<boolean> {
   return server !== undefined;
 }
 
-/** Whether nobody listens on a port, on any address. */
+/** Whether no socket listens on a port, on any address. */
 export async function isFree(port: number): Promise<boolean> {
   const server = await tryListen({ port });
   if (server === undefined) return false;

@@ -36,7 +36,7 @@ const MAX_POLL_MS = 50;
  * Repeats a call until it doesn't have to wait.
  *
  * @param isStopped Whether to give up. Asked before each call, so that no call
- * takes bytes which nobody wants any more, or uses a number that is closed.
+ * takes bytes that have no reader any more, or uses a number that is closed.
  * @returns `undefined` if it gave up.
  */
 export async function untilDone(

@@ -115,7 +115,7 @@ function openNonBlocking(
  * descriptor may expect their calls to wait.
  *
  * @returns `undefined` where the permissions of the path forbid that, and for the
- * writing end of a FIFO that nobody reads.
+ * writing end of a FIFO without a reader.
  */
 function tryReopen(fd: number, access: FileAccess): number | undefined {
   const { constants, openSync } = builtin("node:fs");

@@ -84,7 +84,7 @@ export async function listenOn(
   const { descriptors: [descriptor], infos } = source;
   const expected = infos[0]!.address;
   const listening = `${action}: listening on ${descriptor}`;
-  const end = keepDescriptorWhereClosed(platform, server);
+  const end = keepDescriptorOnError(platform, server);
   try {
     await settleListen(
       server,
@@ -92,7 +92,7 @@ export async function listenOn(
       (error) => listenError(error, listening),
     );
   } finally {
-    end?.();
+    end();
   }
   const actual = serverAddress(server);
   if (expected && actual && !sameAddress(expected, actual)) {
@@ -123,11 +123,11 @@ export function listenNow(
   listen: (options: DescriptorOptions) => void,
   action: string,
 ): Address | undefined {
-  const end = keepDescriptorWhereClosed(platform, server);
+  const end = keepDescriptorOnError(platform, server);
   try {
     listen({ fd: descriptor.fd, backlog: BACKLOG });
   } finally {
-    end?.();
+    end();
   }
   if (!server.listening) {
     // The server reports the reason by an event.
@@ -156,15 +156,6 @@ interface WithInheritedHandle extends net.Server {
 /** Handles of servers that could not listen, with their descriptors. */
 const keptHandles: InheritedHandle[] = [];
 
-function keepDescriptorWhereClosed(
-  platform: Platform,
-  server: net.Server,
-): (() => void) | undefined {
-  return platform.closesOnListenError
-    ? keepDescriptorOnError(server)
-    : undefined;
-}
-
 /**
  * Prepares a server for one call that listens on an inherited socket: where that
  * fails, its handle stays open, and is kept from the garbage collector. The server
@@ -172,9 +163,13 @@ function keepDescriptorWhereClosed(
  *
  * @returns Ends that, when the call has succeeded or failed.
  */
-function keepDescriptorOnError(server: net.Server): () => void {
-  // It listens already, and refuses the call.
-  if ((server as WithInheritedHandle)._handle) return () => {};
+function keepDescriptorOnError(
+  platform: Platform,
+  server: net.Server,
+): () => void {
+  const { _handle } = server as WithInheritedHandle;
+  // One that has a handle listens already, and refuses the call.
+  if (!platform.closesOnListenError || _handle) return () => {};
   const define = (descriptor: PropertyDescriptor) =>
     Object.defineProperty(server, "_handle", {
       configurable: true,

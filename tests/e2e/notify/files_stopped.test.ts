@@ -16,7 +16,7 @@ const { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = fs.constants;
 
 const TERMINAL = path.join(ROOT, "tests/fixtures/terminal.py");
 
-/** More than a FIFO takes while nobody reads it. */
+/** More than a FIFO takes without a reader. */
 const LONG = 500_000;
 
 /** One thread of Node's pool, so that calls wait for another one to end. */
@@ -120,7 +120,7 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.equal(await agent.exited, 0, agent.output);
   });
 
-  test(`abort() on ${label} ends a write to a FIFO that nobody reads`, async (t) => {
+  test(`abort() on ${label} ends a write to a FIFO without a reader`, async (t) => {
     const { agent } = await startWithFifo(t, host);
     const pending = agent.fail("write", LONG);
     await agent.call("begun");
@@ -129,7 +129,7 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
     assert.equal(await agent.endInput(), 0, agent.output);
   });
 
-  test(`close() on ${label} ends a write to a FIFO that nobody reads`, async (t) => {
+  test(`close() on ${label} ends a write to a FIFO without a reader`, async (t) => {
     const { agent } = await startWithFifo(t, host);
     const pending = agent.fail("write", LONG);
     await agent.call("begun");

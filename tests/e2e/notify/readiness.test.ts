@@ -55,6 +55,23 @@ async function start(
   }));
 }
 
+/** Starts operations while the manager is busy, until READY=1 was given up once. */
+async function startBusy(
+  t: TestContext,
+  host: Host,
+  ...operations: readonly (readonly unknown[])[]
+): Promise<{ readonly manager: FakeManager; readonly program: Program }> {
+  const manager = await FakeManager.start(t, "deaf", "full");
+  const env = { NOTIFY_SOCKET: manager.address };
+  const { program } = await start(t, host, env, ...operations);
+  await program.until(
+    "the warning",
+    () => program.stderr.includes("has not answered in 5000 ms"),
+  );
+  manager.listen();
+  return { manager, program };
+}
+
 function done(program: Program, count: number): Promise<unknown> {
   return program.until(
     `${count} operations`,
@@ -251,19 +268,12 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
       skip: skip || needsCommand(host) && "systemd-notify waits by itself",
     },
     async (t) => {
-      const manager = await FakeManager.start(t, "deaf", "full");
-      const { program } = await start(
+      const { manager, program } = await startBusy(
         t,
         host,
-        { NOTIFY_SOCKET: manager.address },
         ["serve", "web"],
         ["serve", "admin"],
       );
-      await program.until(
-        "the warning",
-        () => program.stderr.includes("has not answered in 5000 ms"),
-      );
-      manager.listen();
       assert.deepEqual(await manager.until((all) => all.length > 0), [
         "READY=1",
       ]);
@@ -278,11 +288,9 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
       skip: skip || needsCommand(host) && "systemd-notify waits by itself",
     },
     async (t) => {
-      const manager = await FakeManager.start(t, "deaf", "full");
-      const { program } = await start(
+      const { manager, program } = await startBusy(
         t,
         host,
-        { NOTIFY_SOCKET: manager.address },
         ["reloads"],
         ["serve", "web"],
         ["sleep", 500],
@@ -290,11 +298,6 @@ forEachHost(HOSTS.filter(({ inspects }) => inspects), (host) => {
         ["sleep", 3000],
         ["notify", { ready: true }],
       );
-      await program.until(
-        "the warning",
-        () => program.stderr.includes("has not answered in 5000 ms"),
-      );
-      manager.listen();
       await done(program, 6);
       // Longer than until the next attempt.
       await program.staysFor(1500);

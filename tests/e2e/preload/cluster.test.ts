@@ -135,7 +135,7 @@ forEachHost(PRELOADED, (host) => {
       answers.catch(() => {});
       await program.until(
         "the primary to accept all",
-        // Without the first one, which it closes when it is told that it arrived.
+        // Without the first one, which it closes when the worker has confirmed it.
         () => countAccepted(program, socket.port!),
         (count) => count === 5,
       );

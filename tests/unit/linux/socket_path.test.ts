@@ -79,7 +79,7 @@ function errnoOf(run: () => void): number | undefined {
   }
 }
 
-const NOBODY = fakeLibc("Num RefCount Protocol Flags Type St Inode Path\n");
+const NO_RECORDS = fakeLibc("Num RefCount Protocol Flags Type St Inode Path\n");
 
 function record(flags: string, type: string, state: string, path = PATH) {
   return fakeLibc(
@@ -88,7 +88,7 @@ function record(flags: string, type: string, state: string, path = PATH) {
 }
 
 test("an abandoned socket is removed", () => {
-  for (const libc of [NOBODY, fakeLibc(EACCES), fakeLibc(ENOENT)]) {
+  for (const libc of [NO_RECORDS, fakeLibc(EACCES), fakeLibc(ENOENT)]) {
     const { calls, unlinked, open } = fakeCalls([SOCKET_STAT, SOCKET_STAT]);
     free(libc, calls);
     assert.deepEqual(unlinked, [PATH]);
@@ -99,7 +99,7 @@ test("an abandoned socket is removed", () => {
 test("a path that is replaced while it is examined stays", () => {
   for (const later of [LATER_STAT, { ...LATER_STAT, mode: REGULAR }]) {
     const { calls, unlinked } = fakeCalls([SOCKET_STAT, later]);
-    assert.equal(errnoOf(() => free(NOBODY, calls)), EADDRINUSE);
+    assert.equal(errnoOf(() => free(NO_RECORDS, calls)), EADDRINUSE);
     assert.deepEqual(unlinked, []);
   }
 });
@@ -107,7 +107,7 @@ test("a path that is replaced while it is examined stays", () => {
 test("a path that is removed while it is examined is free", () => {
   for (const states of [[ENOENT], [SOCKET_STAT, ENOENT]]) {
     const { calls, unlinked } = fakeCalls(states);
-    free(NOBODY, calls);
+    free(NO_RECORDS, calls);
     assert.deepEqual(unlinked, []);
   }
 });
@@ -117,7 +117,7 @@ test("a socket that can't be asked stays", () => {
   const EPROTOTYPE = 91;
   for (const errno of [0, EAGAIN, EACCES, EPROTOTYPE, ENOENT]) {
     const { calls, unlinked, open } = fakeCalls([SOCKET_STAT], errno);
-    assert.equal(errnoOf(() => free(NOBODY, calls)), EADDRINUSE);
+    assert.equal(errnoOf(() => free(NO_RECORDS, calls)), EADDRINUSE);
     assert.deepEqual(unlinked, []);
     assert.equal(open.size, 0);
   }
@@ -144,10 +144,10 @@ test("a socket that is bound and doesn't listen yet stays", () => {
 
 test("an error of examining or removing is reported", () => {
   const examining = fakeCalls([EACCES]);
-  assert.equal(errnoOf(() => free(NOBODY, examining.calls)), EACCES);
+  assert.equal(errnoOf(() => free(NO_RECORDS, examining.calls)), EACCES);
   const states = [SOCKET_STAT, SOCKET_STAT];
   const removing = fakeCalls(states, ECONNREFUSED, EACCES);
-  assert.equal(errnoOf(() => free(NOBODY, removing.calls)), EACCES);
+  assert.equal(errnoOf(() => free(NO_RECORDS, removing.calls)), EACCES);
 });
 
 test("a bound path is removed, unless something else has taken its place", () => {
